@@ -1,0 +1,1 @@
+"""The cache service: answers a request that it has seen before, never across organisations."""

@@ -1,0 +1,1 @@
+"""What an entry is, how it is named, and the rules for keeping it; plain Python."""

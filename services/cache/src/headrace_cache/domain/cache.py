@@ -1,0 +1,24 @@
+"""The service's two acts: look up and store."""
+
+from headrace_cache.domain.entries import CacheKey, EntryRules, check_key, storage_name
+from headrace_cache.ports import EntryStore
+
+
+class AnswerCache:
+    """Exact-match cache over a store that may forget at any time."""
+
+    def __init__(self, store: EntryStore, rules: EntryRules) -> None:
+        self._store = store
+        self._rules = rules
+
+    async def look_up(self, key: CacheKey) -> bytes | None:
+        """The payload stored under `key`, or None."""
+        check_key(key)
+        return await self._store.get(storage_name(key))
+
+    async def store(self, key: CacheKey, payload: bytes, wanted_seconds: float | None) -> None:
+        """Keep `payload` under `key`, replacing what was there."""
+        check_key(key)
+        self._rules.check_payload(payload)
+        seconds = self._rules.time_to_live(wanted_seconds)
+        await self._store.put(storage_name(key), payload, seconds)

@@ -1,0 +1,93 @@
+"""HeadraceError on the wire: gRPC status plus google.rpc.ErrorInfo, and back again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import MappingProxyType
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from headrace_common.errors import HeadraceError, Kind, Reason
+
+DOMAIN = "headrace"
+DETAILS_KEY = "grpc-status-details-bin"
+REASON_NAMES = frozenset(reason.value for reason in Reason)
+
+STATUS_OF_KIND = MappingProxyType(
+    {
+        Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+        Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+        Kind.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
+        Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+        Kind.NOT_ALLOWED: grpc.StatusCode.UNIMPLEMENTED,
+        Kind.TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
+        Kind.LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Kind.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+        Kind.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+        Kind.CANCELLED: grpc.StatusCode.CANCELLED,
+        Kind.INTERNAL: grpc.StatusCode.INTERNAL,
+    }
+)
+
+REASON_OF_BARE_STATUS = MappingProxyType(
+    {
+        grpc.StatusCode.UNAVAILABLE: Reason.DEPENDENCY_UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.QUEUE_FULL,
+        grpc.StatusCode.CANCELLED: Reason.CANCELLED,
+    }
+)
+"""What a status without ErrorInfo means: it came from the transport or a proxy, not a servicer."""
+
+
+def to_trailing_metadata(error: HeadraceError) -> tuple[tuple[str, bytes], ...]:
+    """The status details of an error, for `context.abort`."""
+    metadata = {}
+    if error.param is not None:
+        metadata["param"] = error.param
+    if error.retry_after_seconds is not None:
+        metadata["retry_after_seconds"] = f"{error.retry_after_seconds:g}"
+    packed = any_pb2.Any()
+    packed.Pack(
+        error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN, metadata=metadata)
+    )
+    code: int = STATUS_OF_KIND[error.kind].value[0]
+    status = status_pb2.Status(code=code, message=error.message, details=[packed])
+    return ((DETAILS_KEY, status.SerializeToString()),)
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError, service: str) -> HeadraceError:
+    """The HeadraceError that the other side raised, or what a transport failure amounts to.
+
+    `service` is the noun in messages about transport failures, for example "auth".
+    """
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            status = status_pb2.Status.FromString(value)
+            for detail in status.details:
+                info = error_details_pb2.ErrorInfo()
+                if detail.Unpack(info) and info.domain == DOMAIN and info.reason in REASON_NAMES:
+                    return _from_info(info, status.message)
+    reason = REASON_OF_BARE_STATUS.get(error.code(), Reason.INTERNAL)
+    return HeadraceError(reason, f"the {service} service did not answer as expected")
+
+
+@contextmanager
+def translate_rpc_errors(service: str) -> Iterator[None]:
+    """Raise HeadraceError instead of gRPC's own error inside the block."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error, service) from error
+
+
+def _from_info(info: error_details_pb2.ErrorInfo, message: str) -> HeadraceError:
+    retry_after = info.metadata.get("retry_after_seconds")
+    return HeadraceError(
+        Reason(info.reason),
+        message,
+        param=info.metadata.get("param"),
+        retry_after_seconds=float(retry_after) if retry_after else None,
+    )

@@ -1,0 +1,130 @@
+"""What every gRPC call gets: errors as statuses, one log line, and metrics; unary and streaming."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import Any
+
+import grpc
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.grpc_errors import STATUS_OF_KIND, to_trailing_metadata
+from headrace_common.logs import get_logger
+from headrace_common.metrics import LATENCY_SECONDS
+
+Around = Callable[[str, Any], AbstractAsyncContextManager[None]]
+"""Wraps one call; gets the method's full name and the servicer context."""
+
+QUIET_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+"""Probed every few seconds; logged only when they fail."""
+
+
+class AroundInterceptor(grpc.aio.ServerInterceptor):
+    """Runs an async context manager around each call, whichever shape the call has."""
+
+    def __init__(self, around: Around) -> None:
+        self._around = around
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
+    ) -> Any:
+        handler = await continuation(details)
+        if handler is None:
+            return None
+        around, method = self._around, details.method
+
+        async def unary(request: Any, context: Any) -> Any:
+            async with around(method, context):
+                return await call(request, context)
+
+        async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+            async with around(method, context), aclosing(call(request, context)) as responses:
+                async for response in responses:
+                    yield response
+
+        serializers = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.unary_unary:
+            call = handler.unary_unary
+            return grpc.unary_unary_rpc_method_handler(unary, **serializers)
+        if handler.unary_stream:
+            call = handler.unary_stream
+            return grpc.unary_stream_rpc_method_handler(stream, **serializers)
+        return handler  # client streams exist only in gRPC's own reflection service
+
+
+@asynccontextmanager
+async def report_errors(method: str, context: Any) -> AsyncIterator[None]:
+    """Turn what a servicer raises into a status; the unexpected is logged and told as INTERNAL."""
+    try:
+        yield
+    except HeadraceError as error:
+        await _abort(context, error)
+    except grpc.aio.AbortError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last line before the wire
+        get_logger().error("unexpected_error", method=method, exc_info=error)
+        await _abort(context, HeadraceError(Reason.INTERNAL, "internal error"))
+
+
+def log_calls(clock: Clock) -> Around:
+    """One line per call, with its status and duration."""
+    log = get_logger()
+
+    @asynccontextmanager
+    async def around(method: str, context: Any) -> AsyncIterator[None]:
+        started = clock.monotonic()
+        try:
+            yield
+        finally:
+            code = _code_name(context)
+            if code != "OK" or not method.startswith(QUIET_SERVICES):
+                duration_ms = round((clock.monotonic() - started) * 1000, 2)
+                log.info("call", method=method, code=code, duration_ms=duration_ms)
+
+    return around
+
+
+def measure_calls(registry: CollectorRegistry, clock: Clock) -> Around:
+    """Count and time calls by method and gRPC code."""
+    handled = Counter(
+        "grpc_server_handled", "Calls that ended.", ["method", "code"], registry=registry
+    )
+    seconds = Histogram(
+        "grpc_server_handling_seconds",
+        "From a call's start to its last message.",
+        ["method"],
+        buckets=LATENCY_SECONDS,
+        registry=registry,
+    )
+    running = Gauge("grpc_server_in_flight", "Calls in flight.", ["method"], registry=registry)
+
+    @asynccontextmanager
+    async def around(method: str, context: Any) -> AsyncIterator[None]:
+        started = clock.monotonic()
+        in_flight = running.labels(method)
+        in_flight.inc()
+        try:
+            yield
+        finally:
+            in_flight.dec()
+            seconds.labels(method).observe(clock.monotonic() - started)
+            handled.labels(method, _code_name(context)).inc()
+
+    return around
+
+
+async def _abort(context: Any, error: HeadraceError) -> None:
+    await context.abort(STATUS_OF_KIND[error.kind], error.message, to_trailing_metadata(error))
+
+
+def _code_name(context: Any) -> str:
+    if context.cancelled():
+        return "CANCELLED"
+    code = context.code()
+    if isinstance(code, grpc.StatusCode):
+        return str(code.name)
+    return "OK" if not code else next(c.name for c in grpc.StatusCode if c.value[0] == code)

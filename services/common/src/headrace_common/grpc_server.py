@@ -1,0 +1,97 @@
+"""The one way to make a gRPC server: health, reflection, errors, logs and metrics included."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry
+
+from headrace_common.clock import Clock
+from headrace_common.grpc_interceptors import (
+    AroundInterceptor,
+    log_calls,
+    measure_calls,
+    report_errors,
+)
+from headrace_common.runtime import Runtime
+from headrace_common.settings import GrpcServiceSettings
+
+LIVENESS = "liveness"
+"""The health service name that looks at no dependency: the process answers, so it lives."""
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A servicer, how to add it to a server, and its full proto name."""
+
+    full_name: str
+    add: Callable[[Any, grpc.aio.Server], None]
+    servicer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcServer:
+    """A started server that answers NOT_SERVING to health checks until told otherwise."""
+
+    port: int
+    _health: health.aio.HealthServicer
+    _names: tuple[str, ...]
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell health checks, and so load balancers, whether to send work here."""
+        status = health_pb2.HealthCheckResponse
+        for name in self._names:
+            await self._health.set(name, status.SERVING if serving else status.NOT_SERVING)
+
+
+async def start_grpc_server(
+    runtime: Runtime,
+    settings: GrpcServiceSettings,
+    registrations: Sequence[Registration],
+    *,
+    registry: CollectorRegistry,
+    clock: Clock,
+) -> GrpcServer:
+    """Bind and start; at shutdown health turns NOT_SERVING and running calls get `drain_seconds`.
+
+    Raises RuntimeError if the address cannot be bound.
+    """
+    server = grpc.aio.server(
+        interceptors=[
+            AroundInterceptor(measure_calls(registry, clock)),
+            AroundInterceptor(log_calls(clock)),
+            AroundInterceptor(report_errors),
+        ],
+        options=OPTIONS,
+        maximum_concurrent_rpcs=settings.maximum_concurrent_calls,
+    )
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    for registration in registrations:
+        registration.add(registration.servicer, server)
+    names = ("", *(registration.full_name for registration in registrations))
+    reflection.enable_server_reflection(
+        (*names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME), server
+    )
+    started = GrpcServer(server.add_insecure_port(settings.grpc_address), health_servicer, names)
+    await started.set_serving(False)
+    await health_servicer.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+    await server.start()
+
+    async def drain() -> None:
+        await started.set_serving(False)
+        await server.stop(settings.drain_seconds)
+
+    runtime.on_stop("grpc server", drain)
+    return started

@@ -1,0 +1,170 @@
+"""PostgreSQL as every service uses it: engine, start, readiness, failures, migrations."""
+
+import asyncio
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, exc, make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.grpc_server import GrpcServer
+from headrace_common.logs import get_logger
+
+FAILURES = (
+    OSError,
+    exc.DBAPIError,
+    exc.TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+"""What SQLAlchemy and asyncpg raise, deadlines included (TimeoutError is an OSError)."""
+
+OWN_FAULT_CLASSES = ("22", "23", "42")
+"""SQLSTATE classes (data, integrity, syntax or access) that a statement of ours brings about."""
+
+
+def create_engine(
+    url: str | URL, *, pool_size: int = 10, statement_seconds: float = 5.0
+) -> AsyncEngine:
+    """An engine whose connections are checked before use and whose statements have a deadline."""
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=statement_seconds,
+        pool_pre_ping=True,
+        connect_args={"timeout": statement_seconds, "command_timeout": statement_seconds},
+        hide_parameters=True,
+    )
+
+
+async def wait_for_database(url: str, *, seconds: float = 60.0) -> None:
+    """Return once the database answers; one that is still starting is asked again.
+
+    Raises HeadraceError with DEPENDENCY_UNAVAILABLE if it does not answer within `seconds`.
+    """
+    engine = create_engine(url, pool_size=1)
+    target = make_url(url).set(username=None, password=None).render_as_string()
+    loop = asyncio.get_running_loop()
+    gives_up_at = loop.time() + seconds
+    attempt = 1
+    try:
+        while (failure := await _ask(engine, seconds=5.0)) is not None:
+            if loop.time() >= gives_up_at:
+                raise HeadraceError(
+                    Reason.DEPENDENCY_UNAVAILABLE,
+                    f"the database did not answer within {seconds:g} s of the start",
+                ) from failure
+            reason = type(failure).__name__
+            get_logger().warning(
+                "waiting_for_database", target=target, reason=reason, attempt=attempt
+            )
+            await asyncio.sleep(min(0.1 * 2**attempt, 2.0))
+            attempt += 1
+    finally:
+        await engine.dispose()
+
+
+async def watch_database(
+    engine: AsyncEngine, server: GrpcServer, *, interval_seconds: float = 2.0
+) -> None:
+    """Keep the server's readiness equal to whether the database answers, until cancelled.
+
+    Start it after the server, so that it ends before the server drains. It asks over a connection
+    of its own, for a pool that is merely busy is no outage.
+    """
+    probe = create_engine(engine.url, pool_size=1, statement_seconds=interval_seconds)
+    serving = False
+    try:
+        while True:
+            failure = await _ask(probe, seconds=interval_seconds)
+            if serving != (failure is None):
+                serving = failure is None
+                await server.set_serving(serving)
+                reason = type(failure).__name__ if failure else "answers"
+                get_logger().warning("database_readiness", status=serving, reason=reason)
+            await asyncio.sleep(interval_seconds)
+    finally:
+        await probe.dispose()
+
+
+@contextmanager
+def translate_database_errors() -> Iterator[None]:
+    """Raise HeadraceError with DEPENDENCY_UNAVAILABLE where the database fails inside the block.
+
+    A statement's own faults (constraint, data, syntax) pass through unchanged.
+    """
+    try:
+        yield
+    except FAILURES as error:
+        if _is_own_fault(error):
+            raise
+        raise HeadraceError(
+            Reason.DEPENDENCY_UNAVAILABLE, "the database does not answer", retry_after_seconds=1
+        ) from error
+
+
+def _is_own_fault(error: BaseException) -> bool:
+    if isinstance(error, exc.DBAPIError) and error.orig is not None:
+        error = error.orig.__cause__ or error.orig
+    # asyncpg reports values that it cannot encode as ValueError, before the server sees them.
+    state = str(getattr(error, "sqlstate", ""))
+    return isinstance(error, ValueError) or state.startswith(OWN_FAULT_CLASSES)
+
+
+async def _ask(engine: AsyncEngine, *, seconds: float) -> Exception | None:
+    try:
+        async with asyncio.timeout(seconds), engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except FAILURES as failure:
+        return failure
+    return None
+
+
+async def migrate(url: str, scripts: Path, schema: str, *, lock_seconds: float = 60.0) -> None:
+    """Bring `schema` to the newest revision in `scripts`; safe when several processes start it.
+
+    An advisory lock lets one process migrate while the others wait. Raises HeadraceError with
+    NOT_SERVING if the database is at a revision that this code does not know, for then an older
+    release would write into a newer schema.
+    """
+    engine = create_async_engine(
+        url, pool_size=1, connect_args={"timeout": 5.0}, hide_parameters=True
+    )
+    try:
+        async with asyncio.timeout(lock_seconds), engine.begin() as connection:
+            key = zlib.crc32(schema.encode())
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+            await connection.run_sync(_upgrade, scripts, schema)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, scripts: Path, schema: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(scripts))
+    config.attributes["connection"] = connection
+    config.attributes["schema"] = schema
+    directory = ScriptDirectory.from_config(config)
+    current = MigrationContext.configure(
+        connection, opts={"version_table_schema": schema}
+    ).get_current_revision()
+    known = {revision.revision for revision in directory.walk_revisions()}
+    if current is not None and current not in known:
+        raise HeadraceError(
+            Reason.NOT_SERVING,
+            f"schema {schema} is at revision {current}, which is newer than this release knows",
+        )
+    head = directory.get_current_head()
+    if current != head:
+        get_logger().info("migrating", component=schema, revision=str(head))
+        command.upgrade(config, "head")

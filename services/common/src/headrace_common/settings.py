@@ -1,0 +1,44 @@
+"""What every service can be told from its environment."""
+
+import socket
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
+"""`host:port`; port 0 lets the system choose."""
+
+PLACEHOLDERS = ("changeme", "change-me", "placeholder", "example", "secret", "password")
+"""Values that people leave in a template; refused as secrets outside development."""
+
+
+class ServiceSettings(BaseSettings):
+    """Base of each service's one settings class; subclasses set `env_prefix`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    environment: Literal["development", "production"] = "production"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    instance_name: str = Field(default_factory=socket.gethostname, min_length=1)
+    metrics_address: Address = "0.0.0.0:9464"
+    drain_seconds: float = Field(default=30.0, gt=0)
+    """How long running calls may go on after SIGTERM."""
+
+    @model_validator(mode="after")
+    def _refuse_placeholder_secrets(self) -> "ServiceSettings":
+        if self.environment == "development":
+            return self
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr) and value.get_secret_value().lower() in PLACEHOLDERS:
+                raise ValueError(f"{name}: a placeholder is refused outside development")
+        return self
+
+
+class GrpcServiceSettings(ServiceSettings):
+    """Base for services that speak gRPC."""
+
+    grpc_address: Address = "0.0.0.0:9000"
+    maximum_concurrent_calls: int = Field(default=1024, ge=1)
+    """Calls in flight before further ones are refused with RESOURCE_EXHAUSTED."""
