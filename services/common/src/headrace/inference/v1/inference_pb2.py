@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%headrace/inference/v1/inference.proto\x12\x15headrace.inference.v1\x1a\x1egoogle/protobuf/duration.proto\"\x8b\x03\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12\x30\n\x04\x63hat\x18\x04 \x01(\x0b\x32 .headrace.inference.v1.ChatInputH\x00\x12\x10\n\x06prompt\x18\x05 \x01(\tH\x00\x12;\n\x08sampling\x18\x06 \x01(\x0b\x32).headrace.inference.v1.SamplingParameters\x12>\n\x0fresponse_format\x18\x07 \x01(\x0b\x32%.headrace.inference.v1.ResponseFormat\x12*\n\x05tools\x18\x08 \x03(\x0b\x32\x1b.headrace.inference.v1.Tool\x12\x13\n\x0btool_choice\x18\t \x01(\t\x12\x31\n\x08priority\x18\n \x01(\x0e\x32\x1f.headrace.inference.v1.PriorityB\x07\n\x05input\"A\n\tChatInput\x12\x34\n\x08messages\x18\x01 \x03(\x0b\x32\".headrace.inference.v1.ChatMessage\"\x85\x01\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x33\n\ntool_calls\x18\x05 \x03(\x0b\x32\x1f.headrace.inference.v1.ToolCall\"I\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1e\n\x16parameters_schema_json\x18\x03 \x01(\t\"<\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\"\xe6\x03\n\x12SamplingParameters\x12\x17\n\nmax_tokens\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\x04seed\x18\x04 \x01(\x03H\x03\x88\x01\x01\x12\x0c\n\x04stop\x18\x05 \x03(\t\x12\x1e\n\x11\x66requency_penalty\x18\x06 \x01(\x01H\x04\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x07 \x01(\x01H\x05\x88\x01\x01\x12L\n\nlogit_bias\x18\x08 \x03(\x0b\x32\x38.headrace.inference.v1.SamplingParameters.LogitBiasEntry\x12\x14\n\x07\x63hoices\x18\t \x01(\rH\x06\x88\x01\x01\x12\x19\n\x0ctop_logprobs\x18\n \x01(\rH\x07\x88\x01\x01\x1a\x30\n\x0eLogitBiasEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\r\n\x0b_max_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x07\n\x05_seedB\x14\n\x12_frequency_penaltyB\x13\n\x11_presence_penaltyB\n\n\x08_choicesB\x0f\n\r_top_logprobs\"\x9a\x01\n\x0eResponseFormat\x12>\n\x0bjson_object\x18\x01 \x01(\x0b\x32\'.headrace.inference.v1.JsonObjectFormatH\x00\x12>\n\x0bjson_schema\x18\x02 \x01(\x0b\x32\'.headrace.inference.v1.JsonSchemaFormatH\x00\x42\x08\n\x06\x66ormat\"\x12\n\x10JsonObjectFormat\"\'\n\x10JsonSchemaFormat\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\"\xb2\x01\n\x10GenerateResponse\x12\x31\n\x07started\x18\x01 \x01(\x0b\x32\x1e.headrace.inference.v1.StartedH\x00\x12-\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1c.headrace.inference.v1.DeltaH\x00\x12\x33\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1f.headrace.inference.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"l\n\x07Started\x12\x32\n\x05model\x18\x01 \x01(\x0b\x32#.headrace.inference.v1.ModelVersion\x12-\n\nqueue_time\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"l\n\x05\x44\x65lta\x12\x0e\n\x06\x63hoice\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\r\x12\x35\n\x08logprobs\x18\x04 \x03(\x0b\x32#.headrace.inference.v1.TokenLogprob\"u\n\x0cTokenLogprob\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07logprob\x18\x02 \x01(\x01\x12\x13\n\x0btoken_bytes\x18\x03 \x01(\x0c\x12\x30\n\x03top\x18\x04 \x03(\x0b\x32#.headrace.inference.v1.TokenLogprob\"\xde\x01\n\x08\x46inished\x12\x32\n\x05model\x18\x01 \x01(\x0b\x32#.headrace.inference.v1.ModelVersion\x12;\n\x0e\x66inish_reasons\x18\x02 \x03(\x0e\x32#.headrace.inference.v1.FinishReason\x12\x15\n\rprompt_tokens\x18\x03 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x04 \x01(\r\x12/\n\x07timings\x18\x05 \x01(\x0b\x32\x1e.headrace.inference.v1.Timings\"\x8e\x01\n\x07Timings\x12(\n\x05queue\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x66irst_token\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06\x64\x65\x63ode\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\";\n\x0cModelVersion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"\x13\n\x11ListModelsRequest\"F\n\x12ListModelsResponse\x12\x30\n\x06models\x18\x01 \x03(\x0b\x32 .headrace.inference.v1.ModelInfo\"\x82\x01\n\tModelInfo\x12\x32\n\x05model\x18\x01 \x01(\x0b\x32#.headrace.inference.v1.ModelVersion\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x03 \x01(\r\x12\x19\n\x11loaded_at_seconds\x18\x04 \x01(\x03\"\x80\x01\n\x0fTokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x30\n\x04\x63hat\x18\x02 \x01(\x0b\x32 .headrace.inference.v1.ChatInputH\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12\x13\n\x0binclude_ids\x18\x04 \x01(\x08\x42\x07\n\x05input\".\n\x10TokenizeResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\x12\x0b\n\x03ids\x18\x02 \x03(\r*}\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03*R\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x12\n\x0ePRIORITY_BATCH\x10\x02\x32\xb1\x02\n\x10InferenceService\x12]\n\x08Generate\x12&.headrace.inference.v1.GenerateRequest\x1a\'.headrace.inference.v1.GenerateResponse0\x01\x12\x61\n\nListModels\x12(.headrace.inference.v1.ListModelsRequest\x1a).headrace.inference.v1.ListModelsResponse\x12[\n\x08Tokenize\x12&.headrace.inference.v1.TokenizeRequest\x1a\'.headrace.inference.v1.TokenizeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%headrace/inference/v1/inference.proto\x12\x15headrace.inference.v1\x1a\x1egoogle/protobuf/duration.proto\"\x8b\x03\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12\x30\n\x04\x63hat\x18\x04 \x01(\x0b\x32 .headrace.inference.v1.ChatInputH\x00\x12\x10\n\x06prompt\x18\x05 \x01(\tH\x00\x12;\n\x08sampling\x18\x06 \x01(\x0b\x32).headrace.inference.v1.SamplingParameters\x12>\n\x0fresponse_format\x18\x07 \x01(\x0b\x32%.headrace.inference.v1.ResponseFormat\x12*\n\x05tools\x18\x08 \x03(\x0b\x32\x1b.headrace.inference.v1.Tool\x12\x13\n\x0btool_choice\x18\t \x01(\t\x12\x31\n\x08priority\x18\n \x01(\x0e\x32\x1f.headrace.inference.v1.PriorityB\x07\n\x05input\"A\n\tChatInput\x12\x34\n\x08messages\x18\x01 \x03(\x0b\x32\".headrace.inference.v1.ChatMessage\"\x85\x01\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x33\n\ntool_calls\x18\x05 \x03(\x0b\x32\x1f.headrace.inference.v1.ToolCall\"I\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1e\n\x16parameters_schema_json\x18\x03 \x01(\t\"<\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\"\xe6\x03\n\x12SamplingParameters\x12\x17\n\nmax_tokens\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\x04seed\x18\x04 \x01(\x03H\x03\x88\x01\x01\x12\x0c\n\x04stop\x18\x05 \x03(\t\x12\x1e\n\x11\x66requency_penalty\x18\x06 \x01(\x01H\x04\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x07 \x01(\x01H\x05\x88\x01\x01\x12L\n\nlogit_bias\x18\x08 \x03(\x0b\x32\x38.headrace.inference.v1.SamplingParameters.LogitBiasEntry\x12\x14\n\x07\x63hoices\x18\t \x01(\rH\x06\x88\x01\x01\x12\x19\n\x0ctop_logprobs\x18\n \x01(\rH\x07\x88\x01\x01\x1a\x30\n\x0eLogitBiasEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\r\n\x0b_max_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x07\n\x05_seedB\x14\n\x12_frequency_penaltyB\x13\n\x11_presence_penaltyB\n\n\x08_choicesB\x0f\n\r_top_logprobs\"\x9a\x01\n\x0eResponseFormat\x12>\n\x0bjson_object\x18\x01 \x01(\x0b\x32\'.headrace.inference.v1.JsonObjectFormatH\x00\x12>\n\x0bjson_schema\x18\x02 \x01(\x0b\x32\'.headrace.inference.v1.JsonSchemaFormatH\x00\x42\x08\n\x06\x66ormat\"\x12\n\x10JsonObjectFormat\"\'\n\x10JsonSchemaFormat\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\"\xb2\x01\n\x10GenerateResponse\x12\x31\n\x07started\x18\x01 \x01(\x0b\x32\x1e.headrace.inference.v1.StartedH\x00\x12-\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1c.headrace.inference.v1.DeltaH\x00\x12\x33\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1f.headrace.inference.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"\x83\x01\n\x07Started\x12\x32\n\x05model\x18\x01 \x01(\x0b\x32#.headrace.inference.v1.ModelVersion\x12-\n\nqueue_time\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rprompt_tokens\x18\x03 \x01(\r\"l\n\x05\x44\x65lta\x12\x0e\n\x06\x63hoice\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\r\x12\x35\n\x08logprobs\x18\x04 \x03(\x0b\x32#.headrace.inference.v1.TokenLogprob\"u\n\x0cTokenLogprob\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07logprob\x18\x02 \x01(\x01\x12\x13\n\x0btoken_bytes\x18\x03 \x01(\x0c\x12\x30\n\x03top\x18\x04 \x03(\x0b\x32#.headrace.inference.v1.TokenLogprob\"\xde\x01\n\x08\x46inished\x12\x32\n\x05model\x18\x01 \x01(\x0b\x32#.headrace.inference.v1.ModelVersion\x12;\n\x0e\x66inish_reasons\x18\x02 \x03(\x0e\x32#.headrace.inference.v1.FinishReason\x12\x15\n\rprompt_tokens\x18\x03 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x04 \x01(\r\x12/\n\x07timings\x18\x05 \x01(\x0b\x32\x1e.headrace.inference.v1.Timings\"\x8e\x01\n\x07Timings\x12(\n\x05queue\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x66irst_token\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06\x64\x65\x63ode\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\";\n\x0cModelVersion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"\x13\n\x11ListModelsRequest\"F\n\x12ListModelsResponse\x12\x30\n\x06models\x18\x01 \x03(\x0b\x32 .headrace.inference.v1.ModelInfo\"\x82\x01\n\tModelInfo\x12\x32\n\x05model\x18\x01 \x01(\x0b\x32#.headrace.inference.v1.ModelVersion\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x03 \x01(\r\x12\x19\n\x11loaded_at_seconds\x18\x04 \x01(\x03\"\x80\x01\n\x0fTokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x30\n\x04\x63hat\x18\x02 \x01(\x0b\x32 .headrace.inference.v1.ChatInputH\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12\x13\n\x0binclude_ids\x18\x04 \x01(\x08\x42\x07\n\x05input\".\n\x10TokenizeResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\x12\x0b\n\x03ids\x18\x02 \x03(\r*}\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03*R\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x12\n\x0ePRIORITY_BATCH\x10\x02\x32\xb1\x02\n\x10InferenceService\x12]\n\x08Generate\x12&.headrace.inference.v1.GenerateRequest\x1a\'.headrace.inference.v1.GenerateResponse0\x01\x12\x61\n\nListModels\x12(.headrace.inference.v1.ListModelsRequest\x1a).headrace.inference.v1.ListModelsResponse\x12[\n\x08Tokenize\x12&.headrace.inference.v1.TokenizeRequest\x1a\'.headrace.inference.v1.TokenizeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SAMPLINGPARAMETERS_LOGITBIASENTRY']._loaded_options = None
   _globals['_SAMPLINGPARAMETERS_LOGITBIASENTRY']._serialized_options = b'8\001'
-  _globals['_FINISHREASON']._serialized_start=2897
-  _globals['_FINISHREASON']._serialized_end=3022
-  _globals['_PRIORITY']._serialized_start=3024
-  _globals['_PRIORITY']._serialized_end=3106
+  _globals['_FINISHREASON']._serialized_start=2921
+  _globals['_FINISHREASON']._serialized_end=3046
+  _globals['_PRIORITY']._serialized_start=3048
+  _globals['_PRIORITY']._serialized_end=3130
   _globals['_GENERATEREQUEST']._serialized_start=97
   _globals['_GENERATEREQUEST']._serialized_end=492
   _globals['_CHATINPUT']._serialized_start=494
@@ -60,28 +60,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JSONSCHEMAFORMAT']._serialized_end=1539
   _globals['_GENERATERESPONSE']._serialized_start=1542
   _globals['_GENERATERESPONSE']._serialized_end=1720
-  _globals['_STARTED']._serialized_start=1722
-  _globals['_STARTED']._serialized_end=1830
-  _globals['_DELTA']._serialized_start=1832
-  _globals['_DELTA']._serialized_end=1940
-  _globals['_TOKENLOGPROB']._serialized_start=1942
-  _globals['_TOKENLOGPROB']._serialized_end=2059
-  _globals['_FINISHED']._serialized_start=2062
-  _globals['_FINISHED']._serialized_end=2284
-  _globals['_TIMINGS']._serialized_start=2287
-  _globals['_TIMINGS']._serialized_end=2429
-  _globals['_MODELVERSION']._serialized_start=2431
-  _globals['_MODELVERSION']._serialized_end=2490
-  _globals['_LISTMODELSREQUEST']._serialized_start=2492
-  _globals['_LISTMODELSREQUEST']._serialized_end=2511
-  _globals['_LISTMODELSRESPONSE']._serialized_start=2513
-  _globals['_LISTMODELSRESPONSE']._serialized_end=2583
-  _globals['_MODELINFO']._serialized_start=2586
-  _globals['_MODELINFO']._serialized_end=2716
-  _globals['_TOKENIZEREQUEST']._serialized_start=2719
-  _globals['_TOKENIZEREQUEST']._serialized_end=2847
-  _globals['_TOKENIZERESPONSE']._serialized_start=2849
-  _globals['_TOKENIZERESPONSE']._serialized_end=2895
-  _globals['_INFERENCESERVICE']._serialized_start=3109
-  _globals['_INFERENCESERVICE']._serialized_end=3414
+  _globals['_STARTED']._serialized_start=1723
+  _globals['_STARTED']._serialized_end=1854
+  _globals['_DELTA']._serialized_start=1856
+  _globals['_DELTA']._serialized_end=1964
+  _globals['_TOKENLOGPROB']._serialized_start=1966
+  _globals['_TOKENLOGPROB']._serialized_end=2083
+  _globals['_FINISHED']._serialized_start=2086
+  _globals['_FINISHED']._serialized_end=2308
+  _globals['_TIMINGS']._serialized_start=2311
+  _globals['_TIMINGS']._serialized_end=2453
+  _globals['_MODELVERSION']._serialized_start=2455
+  _globals['_MODELVERSION']._serialized_end=2514
+  _globals['_LISTMODELSREQUEST']._serialized_start=2516
+  _globals['_LISTMODELSREQUEST']._serialized_end=2535
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2537
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2607
+  _globals['_MODELINFO']._serialized_start=2610
+  _globals['_MODELINFO']._serialized_end=2740
+  _globals['_TOKENIZEREQUEST']._serialized_start=2743
+  _globals['_TOKENIZEREQUEST']._serialized_end=2871
+  _globals['_TOKENIZERESPONSE']._serialized_start=2873
+  _globals['_TOKENIZERESPONSE']._serialized_end=2919
+  _globals['_INFERENCESERVICE']._serialized_start=3133
+  _globals['_INFERENCESERVICE']._serialized_end=3438
 # @@protoc_insertion_point(module_scope)

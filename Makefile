@@ -1,0 +1,93 @@
+# Everything that people and CI do with this repository. `make help` lists it.
+
+PYTHON ?= python3
+PORT ?= 8443
+SERVICE ?= gateway
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCAL := $(BIN)/python -m headrace_local
+PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml) local/pyproject.toml cli/pyproject.toml)
+SOURCES := $(addsuffix /src,$(PACKAGES))
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+PYTEST := $(BIN)/python -m pytest -q
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs reset demo test test-unit test-architecture test-contract \
+	test-integration test-e2e check fmt proto lock install
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---- the local stack ----
+
+up: install ## Start everything on this machine, HTTPS on PORT (8443)
+	@$(LOCAL) up --port $(PORT)
+
+down: install ## Stop what `make up` started
+	@$(LOCAL) down
+
+status: install ## Show every part of the running stack
+	@$(LOCAL) status
+
+logs: install ## Show the log of SERVICE (gateway)
+	@$(LOCAL) logs $(SERVICE)
+
+reset: install ## Delete accounts, keys, audit and cache; keeps the model
+	@$(LOCAL) reset
+
+demo: install ## Start, stream one answer over HTTPS, stop
+	@$(LOCAL) demo --port $(PORT)
+
+# ---- tests and checks ----
+
+test: test-unit test-architecture test-contract test-integration test-e2e ## Run every test that needs neither torch nor minutes
+
+test-unit: $(VENV)/.dev ## Run the unit tests beside the services
+	$(PYTEST) $(addsuffix /tests,$(PACKAGES))
+
+test-architecture: $(VENV)/.dev ## Check imports, sizes and names
+	$(PYTEST) tests/architecture
+
+test-contract: $(VENV)/.dev ## Run each servicer behind a real stub
+	$(PYTEST) tests/contract
+
+test-integration: $(VENV)/.dev ## Run adapters against a real PostgreSQL and Redis
+	$(PYTEST) tests/integration
+
+test-e2e: $(VENV)/.dev ## Start the whole stack and drive it over HTTPS
+	$(PYTEST) tests/e2e
+
+check: $(VENV)/.dev ## Check format, lint, types, imports, protos and generated code
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	@scripts/generate-protos.sh --check
+
+fmt: $(VENV)/.dev ## Format the code and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+proto: $(VENV)/.dev ## Regenerate the code in services/common/src/headrace from protos/
+	@scripts/generate-protos.sh
+
+lock: $(VENV)/.dev ## Write the installed versions into constraints.txt
+	@scripts/lock.sh
+
+# ---- the environment ----
+
+install: $(VENV)/.runtime
+
+$(VENV)/.runtime: constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headrace needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@echo "Installing Python packages into $(VENV) (about a minute the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install -c constraints.txt hatchling editables
+	@$(PIP) install -c constraints.txt --no-build-isolation $(addprefix -e ,$(PACKAGES))
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+	@$(PIP) install -c constraints.txt -r requirements-dev.txt
+	@touch $@

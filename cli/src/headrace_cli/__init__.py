@@ -1,0 +1,1 @@
+"""The `headrace` command: a client of the public API, nothing more."""

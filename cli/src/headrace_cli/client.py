@@ -1,0 +1,70 @@
+"""The few calls of the public API that the command makes."""
+
+import ssl
+from typing import Any
+
+import httpx
+
+from headrace_cli.session import Session
+
+TIMEOUT_SECONDS = 30.0
+
+
+class ApiError(Exception):
+    """The API refused or could not be reached; the text is for the person at the terminal."""
+
+
+class ApiClient:
+    """Synchronous client of `/api/v1`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        verify = ssl.create_default_context(cafile=session.ca_file)
+        self._http = httpx.Client(
+            base_url=session.url, verify=verify, timeout=TIMEOUT_SECONDS, trust_env=False
+        )
+
+    def log_in(self, email: str, password: str) -> str:
+        """The access token."""
+        body = {"email": email, "password": password}
+        token: str = self._call("POST", "/api/v1/auth/login", json=body)["access_token"]
+        return token
+
+    def create_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return self._call("POST", "/api/v1/keys", json=wanted)
+
+    def list_keys(self) -> list[dict[str, Any]]:
+        """All keys of the organisation, newest first."""
+        keys: list[dict[str, Any]] = []
+        page_token: str | None = ""
+        while page_token is not None:
+            params = {"page_size": "100", "page_token": page_token}
+            page = self._call("GET", "/api/v1/keys", params=params)
+            keys += page["data"]
+            page_token = page["next_page_token"]
+        return keys
+
+    def revoke_key(self, key_id: str) -> dict[str, Any]:
+        return self._call("DELETE", f"/api/v1/keys/{key_id}")
+
+    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {self._session.access_token}"}
+        try:
+            response = self._http.request(method, path, headers=headers, **arguments)
+        except httpx.HTTPError as error:
+            raise ApiError(f"{self._session.url} does not answer: {error}") from error
+        try:
+            body: dict[str, Any] = response.json()
+        except ValueError as error:
+            raise ApiError(f"{self._session.url} is no Headrace: the answer is no JSON") from error
+        if response.is_error:
+            raise ApiError(_explain(response.status_code, body))
+        return body
+
+
+def _explain(status: int, body: dict[str, Any]) -> str:
+    error = body.get("error") or {}
+    message = error.get("message", f"HTTP status {status}")
+    if error.get("code") == "invalid_api_key":
+        return "Your login has ended. Run `headrace login` again."
+    return f"{message} (request {error.get('request_id', 'unknown')})"

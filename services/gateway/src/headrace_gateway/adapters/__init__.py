@@ -1,0 +1,1 @@
+"""The gateway's ways to the other services, Redis and its own disk."""

@@ -1,0 +1,102 @@
+"""From a finished exchange to the audit's event, into the spool, and on to `audit`."""
+
+from collections.abc import Sequence
+
+import grpc
+
+from headrace.audit.v1 import audit_pb2, audit_pb2_grpc
+from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_common.spool import Spool
+from headrace_gateway.domain.exchange import Act, Exchange, Outcome
+
+RECORD_SECONDS = 5.0
+
+KINDS = {
+    Act.COMPLETION: audit_pb2.EVENT_KIND_COMPLETION,
+    Act.MODEL_LIST: audit_pb2.EVENT_KIND_MODEL_LIST,
+    Act.LOGIN: audit_pb2.EVENT_KIND_LOGIN,
+    Act.API_KEY_CREATE: audit_pb2.EVENT_KIND_API_KEY_CREATE,
+    Act.API_KEY_LIST: audit_pb2.EVENT_KIND_API_KEY_LIST,
+    Act.API_KEY_REVOKE: audit_pb2.EVENT_KIND_API_KEY_REVOKE,
+}
+OUTCOMES = {
+    Outcome.SUCCEEDED: audit_pb2.OUTCOME_SUCCEEDED,
+    Outcome.REFUSED: audit_pb2.OUTCOME_REFUSED,
+    Outcome.FAILED: audit_pb2.OUTCOME_FAILED,
+    Outcome.CANCELLED: audit_pb2.OUTCOME_CANCELLED,
+}
+
+
+class SpoolEventLog:
+    """EventLog over the local spool; delivery to `audit` runs beside it."""
+
+    def __init__(self, spool: Spool, writer: str) -> None:
+        """`writer` names this process in every event, for example `gateway/gw-7f9c`."""
+        self._spool = spool
+        self._writer = writer
+
+    def require_room(self) -> None:
+        self._spool.require_room()
+
+    def record(self, exchange: Exchange, total_seconds: float) -> None:
+        event = to_event(exchange, self._writer, total_seconds)
+        self._spool.append(event.SerializeToString())
+
+
+class AuditClient:
+    """Sends spooled events to `audit`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = audit_pb2_grpc.AuditServiceStub(channel)
+
+    async def send(self, payloads: Sequence[bytes]) -> None:
+        """Deliver a batch; returns once all of it is durable there."""
+        events = [audit_pb2.AuditEvent.FromString(payload) for payload in payloads]
+        request = audit_pb2.RecordEventsRequest(events=events)
+        with translate_rpc_errors("audit"):
+            await self._stub.RecordEvents(request, timeout=RECORD_SECONDS)
+
+
+def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2.AuditEvent:
+    """The event of one exchange; its id is the request id that the caller saw."""
+    if exchange.outcome is None:
+        raise ValueError("the exchange has not ended")
+    event = audit_pb2.AuditEvent(
+        event_id=exchange.request_id,
+        kind=KINDS[exchange.act],
+        occurred_at=exchange.occurred_at,
+        writer=writer,
+        request_id=exchange.request_id,
+        source_address=exchange.source_address,
+        operation=exchange.operation,
+        outcome=OUTCOMES[exchange.outcome],
+        error_reason=exchange.error.reason.value if exchange.error else "",
+        resource=exchange.resource,
+    )
+    if exchange.principal is not None:
+        event.actor.user_id = exchange.principal.user_id
+        event.actor.organization_id = exchange.principal.organization_id
+        event.actor.credential_id = exchange.principal.credential_id
+    if exchange.act is Act.COMPLETION:
+        event.model_use.CopyFrom(_model_use(exchange, total_seconds))
+    return event
+
+
+def _model_use(exchange: Exchange, total_seconds: float) -> audit_pb2.ModelUse:
+    use = audit_pb2.ModelUse(
+        model=exchange.model,
+        model_version=exchange.model_version,
+        guard_policy_version=exchange.guard_policy_version,
+        guard_decisions=exchange.guard_decisions,
+        cache_status=exchange.cache_status,
+        prompt_tokens=exchange.prompt_tokens,
+        completion_tokens=exchange.completion_tokens,
+        finish_reasons=exchange.finish_reasons,
+        streamed=exchange.streamed,
+    )
+    use.total_time.FromNanoseconds(round(total_seconds * 1e9))
+    if exchange.first_token_seconds is not None:
+        use.time_to_first_token.FromNanoseconds(round(exchange.first_token_seconds * 1e9))
+    if exchange.queue_seconds is not None:
+        use.queue_time.FromNanoseconds(round(exchange.queue_seconds * 1e9))
+    return use

@@ -1,0 +1,51 @@
+"""The `cache` service as the gateway sees it."""
+
+import grpc
+
+from headrace.cache.v1 import cache_pb2, cache_pb2_grpc
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_gateway.adapters.answer_codec import AnswerCodec
+from headrace_gateway.domain.completion import Answer
+from headrace_gateway.ports import AnswerKey
+
+
+class GrpcAnswerStore:
+    """AnswerStore over gRPC; deadlines in seconds."""
+
+    def __init__(
+        self, channel: grpc.aio.Channel, *, look_up_seconds: float, store_seconds: float
+    ) -> None:
+        self._stub = cache_pb2_grpc.CacheServiceStub(channel)
+        self._codec = AnswerCodec()
+        self._look_up_seconds = look_up_seconds
+        self._store_seconds = store_seconds
+
+    async def look_up(self, key: AnswerKey) -> Answer | None:
+        request = cache_pb2.LookupRequest(key=_key(key))
+        with translate_rpc_errors("cache"):
+            response = await self._stub.Lookup(request, timeout=self._look_up_seconds)
+        if not response.HasField("answer"):
+            return None
+        try:
+            return self._codec.decode(response.answer.payload)
+        except ValueError as error:
+            raise HeadraceError(Reason.INTERNAL, "the cache holds an unreadable answer") from error
+
+    async def store(self, key: AnswerKey, answer: Answer) -> None:
+        payload = self._codec.encode(answer)
+        request = cache_pb2.StoreRequest(
+            key=_key(key), answer=cache_pb2.CachedAnswer(payload=payload)
+        )
+        with translate_rpc_errors("cache"):
+            await self._stub.Store(request, timeout=self._store_seconds)
+
+
+def _key(key: AnswerKey) -> cache_pb2.CacheKey:
+    return cache_pb2.CacheKey(
+        organization_id=key.organization_id,
+        model=key.model,
+        model_version=key.model_version,
+        guard_policy_version=key.guard_policy_version,
+        request_digest=key.request_digest,
+    )

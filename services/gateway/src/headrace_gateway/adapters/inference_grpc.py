@@ -1,0 +1,149 @@
+"""One inference server as the gateway sees it."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import grpc
+
+from headrace.inference.v1 import inference_pb2, inference_pb2_grpc
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_gateway.domain.completion import (
+    CompletionRequest,
+    Delta,
+    Event,
+    Events,
+    Finished,
+    FinishReason,
+    Message,
+    ModelCard,
+    ModelVersion,
+    Sampling,
+    Started,
+    TokenLogprob,
+)
+
+LIST_SECONDS = 2.0
+
+FINISH_REASONS: dict[int, FinishReason] = {
+    inference_pb2.FINISH_REASON_STOP: "stop",
+    inference_pb2.FINISH_REASON_LENGTH: "length",
+    inference_pb2.FINISH_REASON_TOOL_CALLS: "tool_calls",
+}
+
+
+class GrpcInferenceTarget:
+    """InferenceTarget over gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel, *, generation_seconds: float) -> None:
+        self._stub = inference_pb2_grpc.InferenceServiceStub(channel)
+        self._generation_seconds = generation_seconds
+
+    async def generate(self, request_id: str, tenant: str, request: CompletionRequest) -> Events:
+        """Stream one answer; leaving the generator cancels the call and so the engine's work."""
+        call = self._stub.Generate(
+            _generate_request(request_id, tenant, request), timeout=self._generation_seconds
+        )
+        finished = False
+        try:
+            with translate_rpc_errors("inference"):
+                async for event in _events(call):
+                    finished = isinstance(event, Finished)
+                    yield event
+        finally:
+            call.cancel()
+        if not finished:
+            raise HeadraceError(Reason.ENGINE_FAILED, "The answer ended before it was complete.")
+
+    async def models(self) -> Sequence[ModelCard]:
+        with translate_rpc_errors("inference"):
+            response = await self._stub.ListModels(
+                inference_pb2.ListModelsRequest(), timeout=LIST_SECONDS
+            )
+        return [
+            ModelCard(_model(card.model), card.context_tokens, card.loaded_at_seconds)
+            for card in response.models
+        ]
+
+
+async def _events(call: AsyncIterator[inference_pb2.GenerateResponse]) -> AsyncIterator[Event]:
+    async for message in call:
+        match message.WhichOneof("event"):
+            case "started":
+                started = message.started
+                seconds = started.queue_time.ToTimedelta().total_seconds()
+                yield Started(_model(started.model), seconds, started.prompt_tokens)
+            case "delta":
+                delta = message.delta
+                logprobs = tuple(_logprob(entry) for entry in delta.logprobs)
+                yield Delta(delta.choice, delta.text, delta.tokens, logprobs)
+            case "finished":
+                done = message.finished
+                reasons = tuple(FINISH_REASONS[reason] for reason in done.finish_reasons)
+                yield Finished(
+                    _model(done.model), reasons, done.prompt_tokens, done.completion_tokens
+                )
+
+
+def _model(message: inference_pb2.ModelVersion) -> ModelVersion:
+    return ModelVersion(message.id, message.version)
+
+
+def _logprob(message: inference_pb2.TokenLogprob) -> TokenLogprob:
+    top = tuple(_logprob(entry) for entry in message.top)
+    return TokenLogprob(message.token, message.logprob, message.token_bytes, top)
+
+
+def _generate_request(
+    request_id: str, tenant: str, request: CompletionRequest
+) -> inference_pb2.GenerateRequest:
+    message = inference_pb2.GenerateRequest(
+        request_id=request_id,
+        model=request.model,
+        organization_id=tenant,
+        sampling=_sampling(request.sampling),
+        tools=[
+            inference_pb2.Tool(
+                name=tool.name,
+                description=tool.description,
+                parameters_schema_json=tool.parameters_schema_json,
+            )
+            for tool in request.tools
+        ],
+        tool_choice=request.tool_choice,
+        priority=inference_pb2.PRIORITY_INTERACTIVE,
+    )
+    if isinstance(request.input, str):
+        message.prompt = request.input
+    else:
+        message.chat.messages.extend(_message(turn) for turn in request.input)
+    if request.response_format is not None:
+        schema = request.response_format.schema_json
+        if schema is None:
+            message.response_format.json_object.SetInParent()
+        else:
+            message.response_format.json_schema.schema_json = schema
+    return message
+
+
+def _message(turn: Message) -> inference_pb2.ChatMessage:
+    return inference_pb2.ChatMessage(
+        role=turn.role,
+        content=turn.content,
+        name=turn.name or "",
+        tool_call_id=turn.tool_call_id or "",
+    )
+
+
+def _sampling(sampling: Sampling) -> inference_pb2.SamplingParameters:
+    return inference_pb2.SamplingParameters(
+        max_tokens=sampling.max_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed,
+        stop=sampling.stop,
+        frequency_penalty=sampling.frequency_penalty,
+        presence_penalty=sampling.presence_penalty,
+        logit_bias=dict(sampling.logit_bias),
+        choices=sampling.choices,
+        top_logprobs=sampling.top_logprobs,
+    )

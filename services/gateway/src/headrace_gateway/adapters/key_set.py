@@ -1,0 +1,68 @@
+"""Checks access tokens against `auth`'s public keys, fetched and kept in memory."""
+
+import asyncio
+import json
+
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.logs import get_logger
+from headrace_common.signed_tokens import InvalidTokenError, PublicKey, TokenVerifier
+from headrace_gateway.adapters.auth_grpc import AuthClient
+from headrace_gateway.domain.principal import invalid_credential
+
+REFRESH_SECONDS = 60.0
+RETRY_SECONDS = 0.5
+
+
+class KeySet:
+    """TokenVerifier over keys that a background task keeps fresh; the event loop never waits."""
+
+    def __init__(self, auth: AuthClient, clock: Clock) -> None:
+        self._auth = auth
+        self._clock = clock
+        self._verifier: TokenVerifier | None = None
+        self._unknown_key_seen = asyncio.Event()
+        self.known = asyncio.Event()
+        """Set once keys have been fetched."""
+
+    def verify(self, token: str) -> None:
+        verifier = self._verifier
+        if verifier is None:
+            raise HeadraceError(
+                Reason.NOT_SERVING, "Tokens cannot be checked yet.", retry_after_seconds=1
+            )
+        try:
+            if not verifier.knows(token):
+                self._unknown_key_seen.set()
+            verifier.verify(token, self._clock.now())
+        except InvalidTokenError as error:
+            raise invalid_credential() from error
+
+    async def keep_fresh(self) -> None:
+        """Fetch the keys every minute, and soon after a token named an unknown one."""
+        while True:
+            fetched = await self._fetch()
+            self._unknown_key_seen.clear()
+            if not fetched:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            await asyncio.sleep(RETRY_SECONDS)  # however many unknown keys are tried
+            try:
+                async with asyncio.timeout(REFRESH_SECONDS):
+                    await self._unknown_key_seen.wait()
+            except TimeoutError:
+                continue
+
+    async def _fetch(self) -> bool:
+        try:
+            response = await self._auth.key_set()
+        except HeadraceError as error:
+            get_logger().warning("key_set_not_fetched", reason=error.reason.value)
+            return False
+        keys = []
+        for message in response.keys:
+            jwk = json.loads(message.jwk_json)
+            keys.append(PublicKey(message.kid, jwk["alg"], jwk))
+        self._verifier = TokenVerifier(keys, issuer=response.issuer, audience=response.audience)
+        self.known.set()
+        return True

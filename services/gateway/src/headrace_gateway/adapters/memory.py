@@ -1,0 +1,206 @@
+"""Every port in this process's memory: for tests, and to read what a port means."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_gateway.domain.completion import (
+    Answer,
+    CompletionRequest,
+    Delta,
+    Events,
+    Finished,
+    FinishReason,
+    ModelCard,
+    ModelVersion,
+    Started,
+)
+from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.domain.principal import Principal
+from headrace_gateway.domain.rates import Admission, Charge, RateState
+from headrace_gateway.ports import AnswerKey, ApiKey, NewApiKey, Session
+
+PERIOD_SECONDS = 60.0
+
+
+class MemoryAccounts:
+    """CredentialResolver, TokenVerifier and Accounts over dictionaries."""
+
+    def __init__(self) -> None:
+        self.principals: dict[str, Principal] = {}
+        self.passwords: dict[tuple[str, str], str] = {}
+        """(e-mail, password) to the credential that a login brings."""
+        self.keys: dict[str, ApiKey] = {}
+        self.unavailable = False
+        self.resolutions = 0
+
+    async def resolve(self, credential: str) -> Principal:
+        self.resolutions += 1
+        self._check_available()
+        return self._known(credential)
+
+    def verify(self, token: str) -> None:
+        self._known(token)
+
+    async def login(self, email: str, password: str) -> Session:
+        self._check_available()
+        token = self.passwords.get((email, password))
+        if token is None:
+            raise HeadraceError(Reason.LOGIN_FAILED, "Unknown account or wrong password.")
+        return Session(token, 1800, self.principals[token])
+
+    async def create_key(self, credential: str, wanted: NewApiKey) -> tuple[ApiKey, str]:
+        creator = self._known(credential)
+        key = ApiKey(
+            id=f"key{len(self.keys)}",
+            name=wanted.name,
+            scopes=wanted.scopes,
+            allowed_models=wanted.allowed_models,
+            created_by=creator.user_id,
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+            expires_at=wanted.expires_at,
+            revoked_at=None,
+            requests_per_minute=wanted.requests_per_minute,
+            tokens_per_minute=wanted.tokens_per_minute,
+        )
+        self.keys[key.id] = key
+        return key, f"hr_{key.id}_secret"
+
+    async def list_keys(
+        self, credential: str, page_size: int, page_token: str
+    ) -> tuple[Sequence[ApiKey], str]:
+        self._known(credential)
+        start = int(page_token or 0)
+        keys = list(self.keys.values())[::-1]
+        end = start + page_size
+        return keys[start:end], str(end) if end < len(keys) else ""
+
+    async def revoke_key(self, credential: str, key_id: str) -> ApiKey:
+        self._known(credential)
+        if key_id not in self.keys:
+            raise HeadraceError(Reason.RESOURCE_NOT_FOUND, "There is no such API key.")
+        self.keys[key_id] = replace(self.keys[key_id], revoked_at=datetime(2026, 1, 2, tzinfo=UTC))
+        return self.keys[key_id]
+
+    def _known(self, credential: str) -> Principal:
+        if credential not in self.principals:
+            raise HeadraceError(Reason.CREDENTIAL_INVALID, "unknown credential")
+        return self.principals[credential]
+
+    def _check_available(self) -> None:
+        if self.unavailable:
+            raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "auth does not answer")
+
+
+class MemoryRateLimiter:
+    """The same buckets as admission.lua, for one process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._whole_at: dict[tuple[str, object], float] = {}
+        self.revoked: set[str] = set()
+
+    async def admit(self, principal: Principal, charges: Sequence[Charge]) -> Admission:
+        if principal.credential_id in self.revoked:
+            return Admission(revoked=True, states=())
+        now = self._clock.monotonic()
+        wanted = [self._whole(principal, c, now) + c.cost * _per_unit(c) for c in charges]
+        waits = [max(0.0, whole - now - PERIOD_SECONDS - 5e-7) for whole in wanted]
+        refused = next((i for i, wait in enumerate(waits) if wait > 0), None)
+        if refused is None:
+            for charge, whole in zip(charges, wanted, strict=True):
+                self._whole_at[_bucket(principal, charge)] = whole
+        states = tuple(
+            self._state(principal, charge, now, wait)
+            for charge, wait in zip(charges, waits, strict=True)
+        )
+        return Admission(False, states, states[refused] if refused is not None else None)
+
+    async def settle(self, principal: Principal, corrections: Sequence[Charge]) -> None:
+        now = self._clock.monotonic()
+        for charge in corrections:
+            whole = self._whole(principal, charge, now) - charge.cost * _per_unit(charge)
+            self._whole_at[_bucket(principal, charge)] = whole
+
+    def _whole(self, principal: Principal, charge: Charge, now: float) -> float:
+        return max(now, self._whole_at.get(_bucket(principal, charge), now))
+
+    def _state(self, principal: Principal, charge: Charge, now: float, wait: float) -> RateState:
+        ahead = self._whole(principal, charge, now) - now
+        remaining = int((PERIOD_SECONDS - ahead + 5e-7) / _per_unit(charge))
+        return RateState(charge.limit, max(0, remaining), ahead, wait)
+
+
+class MemoryAnswerStore:
+    """AnswerStore over a dictionary."""
+
+    def __init__(self) -> None:
+        self.answers: dict[AnswerKey, Answer] = {}
+        self.unavailable = False
+
+    async def look_up(self, key: AnswerKey) -> Answer | None:
+        self._check_available()
+        return self.answers.get(key)
+
+    async def store(self, key: AnswerKey, answer: Answer) -> None:
+        self._check_available()
+        self.answers[key] = answer
+
+    def _check_available(self) -> None:
+        if self.unavailable:
+            raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "the cache does not answer")
+
+
+class EchoTarget:
+    """InferenceTarget that answers with the words of the last text, one delta a word."""
+
+    def __init__(self, model: str = "echo", version: str = "v1") -> None:
+        self._model = ModelVersion(model, version)
+        self.running = 0
+        self.calls = 0
+
+    async def generate(self, request_id: str, tenant: str, request: CompletionRequest) -> Events:
+        self.running += 1
+        self.calls += 1
+        try:
+            words = list(request.texts())[-1].split(" ")
+            yield Started(self._model, queue_seconds=0.0, prompt_tokens=len(words))
+            choices = range(request.sampling.choices)
+            for index, word in enumerate(words):
+                for choice in choices:
+                    yield Delta(choice, word if index == 0 else f" {word}", tokens=1)
+            reason: FinishReason = "stop"
+            yield Finished(
+                self._model, (reason,) * len(choices), len(words), len(words) * len(choices)
+            )
+        finally:
+            self.running -= 1
+
+    async def models(self) -> Sequence[ModelCard]:
+        return [ModelCard(self._model, context_tokens=2048, loaded_at_seconds=1_767_225_600)]
+
+
+class MemoryEventLog:
+    """EventLog that keeps exchanges in a list."""
+
+    def __init__(self) -> None:
+        self.exchanges: list[Exchange] = []
+        self.full = False
+
+    def require_room(self) -> None:
+        if self.full:
+            raise HeadraceError(Reason.AUDIT_UNAVAILABLE, "the event spool is full")
+
+    def record(self, exchange: Exchange, total_seconds: float) -> None:
+        self.require_room()
+        self.exchanges.append(exchange)
+
+
+def _per_unit(charge: Charge) -> float:
+    return PERIOD_SECONDS / charge.limit.amount
+
+
+def _bucket(principal: Principal, charge: Charge) -> tuple[str, object]:
+    return principal.organization_id, charge.limit

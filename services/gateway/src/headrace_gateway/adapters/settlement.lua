@@ -1,0 +1,25 @@
+-- Settlement of one request: gives back, or with a negative number takes, units of each bucket.
+--
+-- KEYS         one bucket per correction, as in admission.lua
+-- ARGV[1]      now in microseconds, or 0 for this server's own clock
+-- ARGV[2..]    amount and units to give back, per correction
+local PERIOD = 60000000
+
+local now = tonumber(ARGV[1])
+if now == 0 then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+for index = 1, #KEYS do
+  local amount = tonumber(ARGV[2 * index])
+  local units = tonumber(ARGV[2 * index + 1])
+  local tat = math.max(now, tonumber(redis.call('GET', KEYS[index]) or '0'))
+  tat = tat - units * PERIOD / amount
+  if tat > now then
+    redis.call('SET', KEYS[index], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1000)
+  else
+    redis.call('DEL', KEYS[index])
+  end
+end
+return #KEYS

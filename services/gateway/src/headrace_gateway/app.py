@@ -1,0 +1,164 @@
+"""Builds the gateway from its settings and runs it."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import grpc
+from prometheus_client import CollectorRegistry
+
+from headrace_common.clock import Clock, SystemClock
+from headrace_common.grpc_client import create_channel
+from headrace_common.metrics import create_registry, serve_metrics
+from headrace_common.runtime import Runtime, run_service
+from headrace_common.spool import Limits, Spool, start_spool
+from headrace_gateway.adapters.audit_events import AuditClient, SpoolEventLog
+from headrace_gateway.adapters.auth_grpc import AuthClient
+from headrace_gateway.adapters.cache_grpc import GrpcAnswerStore
+from headrace_gateway.adapters.inference_grpc import GrpcInferenceTarget
+from headrace_gateway.adapters.key_set import KeySet
+from headrace_gateway.adapters.redis_limiter import RedisRateLimiter
+from headrace_gateway.domain.guard import GuardPolicy, built_in_rules
+from headrace_gateway.http.application import create_http_app
+from headrace_gateway.http.completion_response import Patience
+from headrace_gateway.http.front_door import FrontDoor, Readiness
+from headrace_gateway.http.server import serve_http
+from headrace_gateway.metrics import GatewayMetrics
+from headrace_gateway.pipeline import Pipeline, Stages
+from headrace_gateway.ports import (
+    AnswerStore,
+    CredentialResolver,
+    EventLog,
+    RateLimiter,
+    TokenVerifier,
+)
+from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.stages.admit import Admit
+from headrace_gateway.stages.guard import Guard
+from headrace_gateway.stages.identify import Identify
+from headrace_gateway.stages.look_up import LookUp
+from headrace_gateway.stages.route import Router
+from headrace_gateway.stages.settle import Settle
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Everything outside the process that the pipeline talks to."""
+
+    resolver: CredentialResolver
+    verifier: TokenVerifier
+    limiter: RateLimiter
+    answers: AnswerStore
+    event_log: EventLog
+    router: Router
+
+
+def run(settings: GatewaySettings) -> None:
+    """Serve until SIGTERM."""
+    run_service(partial(start, settings), drain_seconds=settings.drain_seconds)
+
+
+def build(
+    settings: GatewaySettings, neighbours: Neighbours, *, clock: Clock, registry: CollectorRegistry
+) -> Pipeline:
+    """The pipeline with all its stages, over the given neighbours."""
+    policy = GuardPolicy(
+        built_in_rules(), maximum_prompt_characters=settings.maximum_prompt_characters
+    )
+    stages = Stages(
+        identify=Identify(
+            neighbours.resolver,
+            neighbours.verifier,
+            clock,
+            fresh_seconds=settings.principal_fresh_seconds,
+            stale_seconds=settings.principal_stale_seconds,
+        ),
+        admit=Admit(
+            neighbours.limiter,
+            default_requests_per_minute=settings.default_requests_per_minute,
+        ),
+        guard=Guard(policy),
+        router=neighbours.router,
+        look_up=LookUp(neighbours.answers),
+        settle=Settle(neighbours.limiter),
+        event_log=neighbours.event_log,
+    )
+    return Pipeline(stages, GatewayMetrics(registry), clock)
+
+
+async def start(settings: GatewaySettings, runtime: Runtime) -> None:
+    """Bring everything up; returns once the HTTP port takes requests."""
+    clock, registry = SystemClock(), create_registry()
+    serve_metrics(runtime, registry, settings.metrics_address)
+    event_log = _start_event_log(settings, runtime, clock, registry)
+    auth = AuthClient(
+        _channel(runtime, settings.auth_target),
+        resolve_seconds=settings.auth_timeout_seconds,
+        account_seconds=settings.account_timeout_seconds,
+    )
+    key_set = KeySet(auth, clock)
+    runtime.start_task("key set", key_set.keep_fresh())
+    router = _start_router(settings, runtime)
+    neighbours = Neighbours(
+        resolver=auth,
+        verifier=key_set,
+        limiter=_limiter(settings, runtime),
+        answers=GrpcAnswerStore(
+            _channel(runtime, settings.cache_target),
+            look_up_seconds=settings.cache_timeout_seconds,
+            store_seconds=settings.cache_store_timeout_seconds,
+        ),
+        event_log=event_log,
+        router=router,
+    )
+    door = FrontDoor(
+        pipeline=build(settings, neighbours, clock=clock, registry=registry),
+        accounts=auth,
+        clock=clock,
+        patience=Patience(settings.write_timeout_seconds, settings.heartbeat_seconds),
+        readiness=Readiness({"auth": key_set.known.is_set, "models": router.known.is_set}),
+    )
+    app = create_http_app(
+        door,
+        registry,
+        maximum_body_bytes=settings.maximum_body_bytes,
+        maximum_in_flight=settings.maximum_requests_in_flight,
+    )
+    await serve_http(
+        runtime, app, settings.http_address, door.readiness, drain_seconds=settings.drain_seconds
+    )
+
+
+def _start_event_log(
+    settings: GatewaySettings, runtime: Runtime, clock: Clock, registry: CollectorRegistry
+) -> SpoolEventLog:
+    limits = Limits(maximum_bytes=settings.spool_maximum_bytes)
+    spool = Spool(settings.spool_directory, clock=clock, registry=registry, limits=limits)
+    start_spool(runtime, spool, AuditClient(_channel(runtime, settings.audit_target)).send)
+    return SpoolEventLog(spool, f"gateway/{settings.instance_name}")
+
+
+def _start_router(settings: GatewaySettings, runtime: Runtime) -> Router:
+    targets = {
+        model: GrpcInferenceTarget(
+            _channel(runtime, target), generation_seconds=settings.generation_timeout_seconds
+        )
+        for model, target in settings.models.items()
+    }
+    router = Router(targets, refresh_seconds=settings.models_refresh_seconds)
+    runtime.start_task("model directory", router.keep_fresh())
+    return router
+
+
+def _limiter(settings: GatewaySettings, runtime: Runtime) -> RedisRateLimiter:
+    limiter = RedisRateLimiter(
+        settings.admission_redis_url.get_secret_value(),
+        timeout_seconds=settings.admission_timeout_seconds,
+    )
+    runtime.on_stop("redis", limiter.close)
+    return limiter
+
+
+def _channel(runtime: Runtime, target: str) -> grpc.aio.Channel:
+    channel = create_channel(target)
+    runtime.on_stop(f"channel to {target}", channel.close)
+    return channel

@@ -1,0 +1,177 @@
+"""What is asked of a model and what comes back, independent of any public API's shape."""
+
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation; content parts are joined already."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str
+    name: str | None = None
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn; None takes the engine's stated default."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    choices: int = 1
+    top_logprobs: int | None = None
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether the same request always gets the same answer."""
+        return self.temperature == 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """A form that the answer must have; `schema_json` None means any JSON object."""
+
+    schema_json: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call."""
+
+    name: str
+    description: str
+    parameters_schema_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """One request for one or several completions of a conversation or of a plain prompt."""
+
+    model: str
+    input: tuple[Message, ...] | str
+    sampling: Sampling = Sampling()
+    response_format: ResponseFormat | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = ""
+
+    def texts(self) -> Iterator[str]:
+        """Every text of the input, oldest first."""
+        if isinstance(self.input, str):
+            yield self.input
+        else:
+            yield from (message.content for message in self.input)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """Exactly which weights answer."""
+
+    id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A model on offer, as `/v1/models` shows it."""
+
+    model: ModelVersion
+    context_tokens: int
+    loaded_at_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token with the natural logarithm of its probability, and its likeliest rivals."""
+
+    token: str
+    logprob: float
+    token_bytes: bytes
+    top: tuple["TokenLogprob", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The engine works on the request; everything that could be refused has been."""
+
+    model: ModelVersion
+    queue_seconds: float
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Text that became ready, of one choice."""
+
+    choice: int
+    text: str
+    tokens: int
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How the answer ended and what it used."""
+
+    model: ModelVersion
+    finish_reasons: tuple[FinishReason, ...]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+Event = Started | Delta | Finished
+Events = AsyncGenerator[Event, None]
+"""Exactly one Started, any number of Delta, exactly one Finished at the end; or an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One complete choice."""
+
+    text: str
+    finish_reason: FinishReason
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer: what a caller that does not stream gets, and what the cache keeps."""
+
+    model: ModelVersion
+    choices: tuple[Choice, ...]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class AnswerBuilder:
+    """Collects the events of one answer."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, list[str]] = {}
+        self._logprobs: dict[int, list[TokenLogprob]] = {}
+
+    def add(self, delta: Delta) -> None:
+        self._texts.setdefault(delta.choice, []).append(delta.text)
+        self._logprobs.setdefault(delta.choice, []).extend(delta.logprobs)
+
+    def finish(self, finished: Finished) -> Answer:
+        """The whole answer; choices that never had text are empty."""
+        choices = tuple(
+            Choice(
+                text="".join(self._texts.get(index, ())),
+                finish_reason=reason,
+                logprobs=tuple(self._logprobs.get(index, ())),
+            )
+            for index, reason in enumerate(finished.finish_reasons)
+        )
+        return Answer(finished.model, choices, finished.prompt_tokens, finished.completion_tokens)

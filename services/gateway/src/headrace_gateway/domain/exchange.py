@@ -1,0 +1,109 @@
+"""What is known about one request while it makes its way, and in the end goes into the audit."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from headrace_common.errors import HeadraceError, Kind, Reason
+from headrace_gateway.domain.completion import Delta, Event, Finished, FinishReason, Started
+from headrace_gateway.domain.principal import Principal
+from headrace_gateway.domain.rates import Admission, Charge
+
+REFUSALS = frozenset(
+    {
+        Kind.INVALID,
+        Kind.UNAUTHENTICATED,
+        Kind.FORBIDDEN,
+        Kind.NOT_FOUND,
+        Kind.NOT_ALLOWED,
+        Kind.TOO_LARGE,
+        Kind.LIMITED,
+    }
+)
+
+
+class Act(StrEnum):
+    """What kind of thing a caller does."""
+
+    COMPLETION = "completion"
+    MODEL_LIST = "model_list"
+    LOGIN = "login"
+    API_KEY_CREATE = "api_key_create"
+    API_KEY_LIST = "api_key_list"
+    API_KEY_REVOKE = "api_key_revoke"
+
+
+class Outcome(StrEnum):
+    """How it ended."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request, filled by the stages as they learn; times in seconds of the monotonic clock."""
+
+    request_id: str
+    act: Act
+    operation: str
+    source_address: str
+    credential: str
+    occurred_at: datetime
+    started: float
+
+    principal: Principal | None = None
+    resource: str = ""
+    charges: tuple[Charge, ...] = ()
+    admission: Admission | None = None
+    model: str = ""
+    model_version: str = ""
+    guard_policy_version: str = ""
+    guard_decisions: list[str] = field(default_factory=list)
+    cache_status: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    finish_reasons: tuple[FinishReason, ...] = ()
+    queue_seconds: float | None = None
+    first_token_seconds: float | None = None
+    streamed: bool = False
+
+    outcome: Outcome | None = None
+    error: HeadraceError | None = None
+
+    def note(self, event: Event, now: float) -> None:
+        """Remember what an event of the answer says about cost and time."""
+        match event:
+            case Started():
+                self.model_version = event.model.version
+                self.queue_seconds = event.queue_seconds
+                self.prompt_tokens = event.prompt_tokens
+            case Delta():
+                self.completion_tokens += event.tokens
+                if self.first_token_seconds is None:
+                    self.first_token_seconds = now - self.started
+            case Finished():
+                self.model_version = event.model.version
+                self.prompt_tokens = event.prompt_tokens
+                self.completion_tokens = event.completion_tokens
+                self.finish_reasons = event.finish_reasons
+
+    def succeed(self) -> None:
+        self.outcome = Outcome.SUCCEEDED
+
+    def fail(self, error: BaseException) -> None:
+        """Remember how it failed; a cancelled task or closed generator is a caller that left."""
+        if isinstance(error, HeadraceError):
+            self.error = error
+        elif isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+            self.error = HeadraceError(Reason.CANCELLED, "the caller went away")
+        else:
+            self.error = HeadraceError(Reason.INTERNAL, "internal error")
+        if self.error.kind is Kind.CANCELLED:
+            self.outcome = Outcome.CANCELLED
+        else:
+            refused = self.error.kind in REFUSALS
+            self.outcome = Outcome.REFUSED if refused else Outcome.FAILED

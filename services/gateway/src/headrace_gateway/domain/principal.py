@@ -1,0 +1,57 @@
+"""Who a request acts as, and what that one may do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from headrace_common.errors import HeadraceError, Reason
+
+INVOKE_MODELS = "llm:invoke"
+READ_MODELS = "models:read"
+
+
+class LimitKind(StrEnum):
+    """What a limit counts; the ones that admission enforces today."""
+
+    REQUESTS_PER_MINUTE = "requests"
+    TOKENS_PER_MINUTE = "tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A cap on a rate; `model` restricts it to one public model id."""
+
+    kind: LimitKind
+    subject: str
+    """Whose count it is, for example `api_key:4fQ0...`."""
+    amount: int
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An identified caller; see `Principal` in auth's proto."""
+
+    credential_id: str
+    user_id: str
+    organization_id: str
+    scopes: frozenset[str]
+    allowed_models: frozenset[str] = frozenset()
+    limits: tuple[Limit, ...] = ()
+    expires_at: datetime | None = None
+
+    def require_scope(self, scope: str) -> None:
+        """Raise PERMISSION_DENIED unless the credential has `scope`."""
+        if scope not in self.scopes:
+            raise HeadraceError(
+                Reason.PERMISSION_DENIED, f"This credential lacks the scope {scope}."
+            )
+
+    def may_use(self, model: str) -> bool:
+        """Whether the credential may name `model`; an empty list allows all."""
+        return not self.allowed_models or model in self.allowed_models
+
+
+def invalid_credential() -> HeadraceError:
+    """The one answer to every credential that is malformed, unknown, expired or revoked."""
+    return HeadraceError(Reason.CREDENTIAL_INVALID, "Incorrect API key or access token provided.")

@@ -1,0 +1,76 @@
+"""Which rates a request counts against, and what admission answered."""
+
+from dataclasses import dataclass
+
+from headrace_gateway.domain.completion import CompletionRequest
+from headrace_gateway.domain.principal import Limit, LimitKind, Principal
+
+CHARACTERS_PER_TOKEN = 4
+"""A rule of thumb for English, used only to reserve; settling puts the true number in its place."""
+
+DEFAULT_ANSWER_TOKENS = 256
+"""Reserved for an answer whose length the request leaves open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One limit and how much of it this request takes."""
+
+    limit: Limit
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateState:
+    """What is left of one limit after a decision; times in seconds."""
+
+    limit: Limit
+    remaining: int
+    reset_seconds: float
+    """Until the limit is whole again."""
+    retry_seconds: float
+    """Until this request's cost would fit; 0 when it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The decision on one request."""
+
+    revoked: bool
+    states: tuple[RateState, ...]
+    refused_by: RateState | None = None
+
+    def tightest(self, kind: LimitKind) -> RateState | None:
+        """The state to tell the caller about: the refusing one, else the one with least left."""
+        if self.refused_by and self.refused_by.limit.kind is kind:
+            return self.refused_by
+        candidates = [state for state in self.states if state.limit.kind is kind]
+        return min(candidates, key=lambda state: state.remaining, default=None)
+
+
+def charges(
+    principal: Principal, request: CompletionRequest | None, default_requests_per_minute: int
+) -> tuple[Charge, ...]:
+    """What a request takes from each limit that applies to it; tokens are an estimate."""
+    limits = principal.limits
+    if not any(limit.kind is LimitKind.REQUESTS_PER_MINUTE for limit in limits):
+        own = Limit(
+            LimitKind.REQUESTS_PER_MINUTE,
+            f"credential:{principal.credential_id}",
+            default_requests_per_minute,
+        )
+        limits = (*limits, own)
+    model = request.model if request else None
+    tokens = estimate_tokens(request) if request else 0
+    applying = (limit for limit in limits if limit.model is None or limit.model == model)
+    return tuple(
+        Charge(limit, 1 if limit.kind is LimitKind.REQUESTS_PER_MINUTE else tokens)
+        for limit in applying
+    )
+
+
+def estimate_tokens(request: CompletionRequest) -> int:
+    """Tokens to reserve for prompt and answer together."""
+    characters = sum(len(text) for text in request.texts())
+    answer = request.sampling.max_tokens or DEFAULT_ANSWER_TOKENS
+    return -(-characters // CHARACTERS_PER_TOKEN) + answer * request.sampling.choices

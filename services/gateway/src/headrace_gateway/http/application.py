@@ -1,0 +1,88 @@
+"""Puts the HTTP front door together: routes, error handlers, metrics, edge."""
+
+from typing import Any, Literal
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import CollectorRegistry
+from prometheus_fastapi_instrumentator import Instrumentator
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_gateway.http import native_routes, openai_routes
+from headrace_gateway.http.docs import add_docs
+from headrace_gateway.http.edge import Edge
+from headrace_gateway.http.errors import error_response
+from headrace_gateway.http.front_door import FrontDoor
+from headrace_gateway.http.health_routes import create_health_router
+
+REASON_OF_STATUS = {404: Reason.RESOURCE_NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
+
+
+def create_http_app(
+    door: FrontDoor, registry: CollectorRegistry, *, maximum_body_bytes: int, maximum_in_flight: int
+) -> ASGIApp:
+    """The whole ASGI application."""
+    app = FastAPI(title="Headrace", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.include_router(openai_routes.create_openai_router(door))
+    app.include_router(native_routes.create_native_router(door))
+    app.include_router(create_health_router(door))
+    add_docs(app)
+    _add_error_handlers(app)
+    _describe_bodies(app)
+    Instrumentator(registry=registry, excluded_handlers=["/api/v1/health/.*"]).instrument(app)
+    return Edge(
+        app,
+        door.clock,
+        maximum_body_bytes=maximum_body_bytes,
+        maximum_in_flight=maximum_in_flight,
+    )
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(HeadraceError)
+    async def known(request: Request, error: HeadraceError) -> Response:
+        return error_response(error, request.state.request_id)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        detail = error.errors()[0]
+        param = str(detail["loc"][-1])
+        message = f"Invalid value for '{param}': {detail['msg']}."
+        found = HeadraceError(Reason.INVALID_FIELD, message, param=param)
+        return error_response(found, request.state.request_id)
+
+    @app.exception_handler(HTTPException)
+    async def unrouted(request: Request, error: HTTPException) -> Response:
+        reason = REASON_OF_STATUS.get(error.status_code, Reason.INVALID_FIELD)
+        path = request.scope["path"]
+        message = (
+            f"{request.method} is not offered at this path."
+            if reason is Reason.METHOD_NOT_ALLOWED
+            else f"There is nothing at {path!r}."
+        )
+        return error_response(HeadraceError(reason, message), request.state.request_id)
+
+
+def _describe_bodies(app: FastAPI) -> None:
+    """Add the schemas of bodies that routes parse themselves to the OpenAPI document."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(title=app.title, version="1", routes=app.routes)
+            bodies: tuple[type[BaseModel], ...] = (*openai_routes.BODIES, *native_routes.BODIES)
+            models: list[tuple[type[BaseModel], Literal["validation"]]] = [
+                (body, "validation") for body in bodies
+            ]
+            _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
+            components = document.setdefault("components", {}).setdefault("schemas", {})
+            components.update(schemas["$defs"])
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,64 @@
+"""Request bodies: from bytes to a checked model, with errors that name the field and the rule."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from headrace_common.errors import HeadraceError, Reason
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Body(BaseModel):
+    """Base of all request bodies: unknown fields are errors, values are never coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def parse_body(model: type[M], raw: bytes) -> M:
+    """Raises INVALID_FIELD with the path of the first field that breaks a rule."""
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise _explain(error.errors(include_url=False, include_context=False)) from None
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """The OpenAPI description of a route's body, which the route parses itself."""
+    reference = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}
+    }
+
+
+def _explain(errors: list[ErrorDetails]) -> HeadraceError:
+    # A union complains once per branch. The branch that was meant is the one whose type fits, or
+    # else the one that got deepest into the value.
+    detail = max(errors, key=lambda e: (not e["type"].endswith("_type"), len(e["loc"])))
+    param = _path(detail["loc"])
+    if detail["type"] == "json_invalid":
+        return HeadraceError(Reason.INVALID_FIELD, f"The body is not valid JSON: {detail['msg']}.")
+    if detail["type"] == "extra_forbidden":
+        message = f"Unrecognized request argument supplied: {param}"
+        return HeadraceError(Reason.INVALID_FIELD, message, param=param)
+    if detail["type"] == "missing":
+        message = f"Missing required parameter: '{param}'."
+        return HeadraceError(Reason.INVALID_FIELD, message, param=param)
+    rule = detail["msg"].removeprefix("Value error, ")
+    message = f"Invalid value for '{param}': {rule}." if param else f"{rule}."
+    return HeadraceError(Reason.INVALID_FIELD, message, param=param or None)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """`messages[0].content` from pydantic's location, without the names of union branches."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part.isidentifier() and part not in UNION_BRANCHES:
+            path += f".{part}" if path else part
+    return path
+
+
+UNION_BRANCHES = frozenset({"str", "int", "float", "bool", "none", "TextPart"})

@@ -1,0 +1,163 @@
+"""Runs the pipeline as an ASGI response: whole or streamed, stopped when the caller leaves."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.logs import get_logger
+from headrace_gateway.domain.completion import AnswerBuilder, CompletionRequest, Delta, Finished
+from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.http.errors import error_body, error_response
+from headrace_gateway.http.exchanges import answer_headers
+from headrace_gateway.http.openai_answers import AnswerWriter
+from headrace_gateway.pipeline import Pipeline
+
+HEARTBEAT = b": keep-alive\n\n"
+DONE = b"data: [DONE]\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for a client; in seconds."""
+
+    write_seconds: float
+    heartbeat_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a body asks for: the request, and how its answer is to be written."""
+
+    request: CompletionRequest
+    stream: bool
+    writer: AnswerWriter
+
+
+class CompletionResponse(Response):
+    """The response of both completion endpoints.
+
+    A watcher waits for the client to hang up; then the pipeline's task is cancelled, which closes
+    its generators from the edge to the engine's slot.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        exchange: Exchange,
+        parse: Callable[[], Parsed],
+        patience: Patience,
+    ) -> None:
+        super().__init__()
+        self._pipeline = pipeline
+        self._exchange = exchange
+        self._parse = parse
+        self._patience = patience
+        self._parsed: Parsed | None = None
+        self._started = False
+        self._last_write = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        work = asyncio.create_task(self._answer(scope, receive, send))
+        watch = asyncio.create_task(_until_disconnect(receive))
+        try:
+            await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (work, watch):
+                task.cancel()
+            await asyncio.wait([work, watch])
+        if not work.cancelled() and (error := work.exception()) is not None:
+            raise error
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._run(send)
+        except HeadraceError as error:
+            if error.reason is Reason.CANCELLED:
+                return
+            if self._started:
+                body = error_body(error, self._exchange.request_id)
+                await self._write(send, b"data: " + body + b"\n\n", more=False)
+            else:
+                headers = answer_headers(self._exchange)
+                response = error_response(error, self._exchange.request_id, headers)
+                await response(scope, receive, send)
+
+    async def _run(self, send: Send) -> None:
+        events = self._pipeline.complete(self._exchange, self._request)
+        built = AnswerBuilder()
+        body = b""
+        beats: asyncio.Task[None] | None = None
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    parsed = self._understood()
+                    if parsed.stream:
+                        if not self._started:
+                            await self._start(send, "text/event-stream; charset=utf-8")
+                            beats = asyncio.create_task(self._beat(send))
+                        await self._write(send, parsed.writer.chunks(event))
+                    elif isinstance(event, Delta):
+                        built.add(event)
+                    elif isinstance(event, Finished):
+                        body = parsed.writer.body(built.finish(event))
+        finally:
+            if beats:
+                beats.cancel()
+        # Only here, when the pipeline has settled and recorded, does the answer count as given.
+        if not self._started:
+            await self._start(send, "application/json", length=len(body))
+            await self._write(send, body, more=False)
+        else:
+            await self._write(send, DONE, more=False)
+
+    def _request(self) -> CompletionRequest:
+        self._parsed = self._parse()
+        self._exchange.streamed = self._parsed.stream
+        return self._parsed.request
+
+    def _understood(self) -> Parsed:
+        if self._parsed is None:
+            raise RuntimeError("the pipeline answered before it parsed the request")
+        return self._parsed
+
+    async def _beat(self, send: Send) -> None:
+        """Keep proxies' idle timers quiet while nothing is ready."""
+        interval = self._patience.heartbeat_seconds
+        loop = asyncio.get_running_loop()
+        while True:
+            quiet = loop.time() - self._last_write
+            if quiet >= interval:
+                await self._write(send, HEARTBEAT)
+                quiet = 0
+            await asyncio.sleep(interval - quiet)
+
+    async def _start(self, send: Send, media_type: str, length: int | None = None) -> None:
+        self._started = True
+        headers = {"content-type": media_type, **answer_headers(self._exchange)}
+        if length is not None:
+            headers["content-length"] = str(length)
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self._send(send, {"type": "http.response.start", "status": 200, "headers": encoded})
+
+    async def _write(self, send: Send, body: bytes, *, more: bool = True) -> None:
+        if body or not more:
+            await self._send(send, {"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _send(self, send: Send, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._patience.write_seconds):
+                await send(message)
+        except TimeoutError:
+            get_logger().warning("client_does_not_read", request_id=self._exchange.request_id)
+            raise HeadraceError(Reason.CANCELLED, "the caller does not read its answer") from None
+        self._last_write = asyncio.get_running_loop().time()
+
+
+async def _until_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue

@@ -1,0 +1,115 @@
+"""The outermost layer of the HTTP front door: request ids, security headers, bounds."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.ids import uuid7
+from headrace_common.logs import get_logger
+from headrace_gateway.http.errors import error_response
+
+API_VERSION = "v1"
+HEALTH_PREFIX = "/api/v1/health/"
+
+SECURITY_HEADERS = {
+    "strict-transport-security": "max-age=31536000; includeSubDomains",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+}
+"""Set unless the response brings its own."""
+
+
+class Edge:
+    """Pure ASGI middleware around everything else."""
+
+    def __init__(
+        self, app: ASGIApp, clock: Clock, *, maximum_body_bytes: int, maximum_in_flight: int
+    ) -> None:
+        self._app = app
+        self._clock = clock
+        self._maximum_body_bytes = maximum_body_bytes
+        self._maximum_in_flight = maximum_in_flight
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid7(self._clock.now())
+        scope.setdefault("state", {})["request_id"] = request_id
+        response = _Response(send, request_id, native=scope["path"].startswith("/api/"))
+        self._in_flight += 1
+        try:
+            self._refuse_overload(scope)
+            self._refuse_large_body(scope)
+            await self._app(scope, self._bounded(receive), response.send)
+        except HeadraceError as error:
+            await response.fail(error, scope, receive)
+        except Exception as error:  # noqa: BLE001 - the last line before the wire
+            get_logger().error("unexpected_error", request_id=request_id, exc_info=error)
+            await response.fail(HeadraceError(Reason.INTERNAL, "Internal error."), scope, receive)
+        finally:
+            self._in_flight -= 1
+
+    def _refuse_overload(self, scope: Scope) -> None:
+        probed = scope["path"].startswith(HEALTH_PREFIX)
+        if self._in_flight > self._maximum_in_flight and not probed:
+            raise HeadraceError(
+                Reason.QUEUE_FULL, "Too many requests in flight.", retry_after_seconds=1
+            )
+
+    def _refuse_large_body(self, scope: Scope) -> None:
+        for name, value in scope["headers"]:
+            if name == b"content-length" and int(value) > self._maximum_body_bytes:
+                raise self._too_large()
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """Count the body as it arrives, for chunked bodies announce no length."""
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > self._maximum_body_bytes:
+                    raise self._too_large()
+            return message
+
+        return counted
+
+    def _too_large(self) -> HeadraceError:
+        limit = self._maximum_body_bytes
+        return HeadraceError(
+            Reason.REQUEST_TOO_LARGE, f"The request body is larger than {limit} bytes."
+        )
+
+
+class _Response:
+    """Adds headers to whatever is sent, and knows whether anything was."""
+
+    def __init__(self, send: Send, request_id: str, *, native: bool) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._native = native
+        self._started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._started = True
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self._request_id
+            if self._native:
+                headers["x-headrace-api-version"] = API_VERSION
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    async def fail(self, error: HeadraceError, scope: Scope, receive: Receive) -> None:
+        """Answer with the error, unless part of another answer has left already."""
+        if not self._started:
+            await error_response(error, self._request_id)(scope, receive, self.send)

@@ -1,0 +1,90 @@
+"""The one error body, in OpenAI's shape, and the HTTP status of every kind of failure."""
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import orjson
+from starlette.responses import Response
+
+from headrace_common.errors import HeadraceError, Kind, Reason
+
+STATUS_OF_KIND = MappingProxyType(
+    {
+        Kind.INVALID: 400,
+        Kind.UNAUTHENTICATED: 401,
+        Kind.FORBIDDEN: 403,
+        Kind.NOT_FOUND: 404,
+        Kind.NOT_ALLOWED: 405,
+        Kind.TOO_LARGE: 413,
+        Kind.LIMITED: 429,
+        Kind.OVERLOADED: 503,
+        Kind.UNAVAILABLE: 503,
+        Kind.TIMEOUT: 504,
+        Kind.CANCELLED: 499,
+        Kind.INTERNAL: 500,
+    }
+)
+
+TYPE_OF_KIND = MappingProxyType(
+    {
+        Kind.INVALID: "invalid_request_error",
+        Kind.UNAUTHENTICATED: "invalid_request_error",
+        Kind.FORBIDDEN: "invalid_request_error",
+        Kind.NOT_FOUND: "invalid_request_error",
+        Kind.NOT_ALLOWED: "invalid_request_error",
+        Kind.TOO_LARGE: "invalid_request_error",
+        Kind.LIMITED: "rate_limit_error",
+    }
+)
+"""OpenAI's `type`; every kind that is not here is a `server_error`."""
+
+CODE_OF_REASON = MappingProxyType(
+    {
+        Reason.INVALID_FIELD: "invalid_value",
+        Reason.CREDENTIAL_MISSING: "invalid_api_key",
+        Reason.CREDENTIAL_INVALID: "invalid_api_key",
+        Reason.REQUEST_RATE_LIMITED: "rate_limit_exceeded",
+        Reason.TOKEN_RATE_LIMITED: "rate_limit_exceeded",
+        Reason.CONTENT_BLOCKED: "content_policy_violation",
+    }
+)
+"""OpenAI's `code` where it has one; elsewhere our reason in lower case."""
+
+OURS_TO_RETRY = frozenset({Kind.OVERLOADED, Kind.UNAVAILABLE, Kind.TIMEOUT})
+DEFAULT_RETRY_SECONDS = 1.0
+
+
+def error_body(error: HeadraceError, request_id: str) -> bytes:
+    """The JSON body of a failed request."""
+    return orjson.dumps(
+        {
+            "error": {
+                "message": error.message,
+                "type": TYPE_OF_KIND.get(error.kind, "server_error"),
+                "param": error.param,
+                "code": CODE_OF_REASON.get(error.reason, error.reason.value.lower()),
+                "request_id": request_id,
+            }
+        }
+    )
+
+
+def error_response(
+    error: HeadraceError, request_id: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The whole response, with Retry-After where trying again can help."""
+    response = Response(
+        error_body(error, request_id),
+        status_code=STATUS_OF_KIND[error.kind],
+        media_type="application/json",
+        headers=dict(headers or {}),
+    )
+    retry_after = error.retry_after_seconds
+    if retry_after is None and error.kind in OURS_TO_RETRY:
+        retry_after = DEFAULT_RETRY_SECONDS
+    if retry_after is not None:
+        response.headers["retry-after"] = str(max(1, math.ceil(retry_after)))
+    if error.kind is Kind.UNAUTHENTICATED:
+        response.headers["www-authenticate"] = "Bearer"
+    return response

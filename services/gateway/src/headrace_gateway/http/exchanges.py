@@ -1,0 +1,42 @@
+"""From an HTTP request to the exchange that follows it through the pipeline."""
+
+from fastapi import Request
+
+from headrace_common.clock import Clock
+from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.principal import LimitKind
+
+
+def open_exchange(request: Request, act: Act, clock: Clock) -> Exchange:
+    """Everything that is known before anybody has looked at the body."""
+    return Exchange(
+        request_id=request.state.request_id,
+        act=act,
+        operation=f"{request.method} {request.scope['route'].path}",
+        source_address=request.client.host if request.client else "",
+        credential=credential_of(request),
+        occurred_at=clock.now(),
+        started=clock.monotonic(),
+    )
+
+
+def credential_of(request: Request) -> str:
+    """The bearer credential, or the `x-api-key`, or nothing."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    return request.headers.get("x-api-key", "").strip()
+
+
+def answer_headers(exchange: Exchange) -> dict[str, str]:
+    """What the caller is told beside the answer: rate limits (OpenAI's names) and cache status."""
+    headers = {}
+    if exchange.cache_status:
+        headers["x-headrace-cache"] = exchange.cache_status
+    for kind in LimitKind:
+        state = exchange.admission.tightest(kind) if exchange.admission else None
+        if state is not None:
+            headers[f"x-ratelimit-limit-{kind}"] = str(state.limit.amount)
+            headers[f"x-ratelimit-remaining-{kind}"] = str(state.remaining)
+            headers[f"x-ratelimit-reset-{kind}"] = f"{state.reset_seconds:.3f}s"
+    return headers

@@ -1,0 +1,33 @@
+"""What every route needs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from headrace_common.clock import Clock
+from headrace_gateway.http.completion_response import Patience
+from headrace_gateway.pipeline import Pipeline
+from headrace_gateway.ports import Accounts
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Whether to send traffic here: every named check holds and the process is not draining."""
+
+    checks: Mapping[str, Callable[[], bool]]
+    draining: bool = field(default=False, init=False)
+
+    def missing(self) -> list[str]:
+        """Names of what is not there yet, for people who read the probe's answer."""
+        names = [name for name, holds in self.checks.items() if not holds()]
+        return [*names, "draining"] if self.draining else names
+
+
+@dataclass(frozen=True, slots=True)
+class FrontDoor:
+    """The pipeline and what the HTTP side needs beside it."""
+
+    pipeline: Pipeline
+    accounts: Accounts
+    clock: Clock
+    patience: Patience
+    readiness: Readiness

@@ -1,0 +1,208 @@
+"""Answers in OpenAI's shapes: whole bodies and stream chunks, for chat and plain completions."""
+
+from typing import Any, Protocol
+
+import orjson
+
+from headrace_gateway.domain.completion import (
+    Answer,
+    Choice,
+    Delta,
+    Event,
+    Finished,
+    FinishReason,
+    ModelCard,
+    Started,
+    TokenLogprob,
+)
+
+Json = dict[str, Any]
+
+
+class Shape(Protocol):
+    """How one endpoint writes choices."""
+
+    prefix: str
+    object: str
+    chunk_object: str
+
+    def choice(self, index: int, choice: Choice) -> Json:
+        """A complete choice."""
+
+    def opening(self, index: int) -> Json | None:
+        """A stream's first chunk of a choice, if the endpoint has one."""
+
+    def piece(self, delta: Delta) -> Json:
+        """A chunk's choice with text."""
+
+    def ending(self, index: int, reason: FinishReason) -> Json:
+        """A chunk's choice with the finish reason."""
+
+
+class ChatShape:
+    """`/v1/chat/completions`."""
+
+    prefix = "chatcmpl-"
+    object = "chat.completion"
+    chunk_object = "chat.completion.chunk"
+
+    def choice(self, index: int, choice: Choice) -> Json:
+        return {
+            "index": index,
+            "message": {"role": "assistant", "content": choice.text, "refusal": None},
+            "logprobs": _chat_logprobs(choice.logprobs),
+            "finish_reason": choice.finish_reason,
+        }
+
+    def opening(self, index: int) -> Json:
+        return _chat_chunk(index, {"role": "assistant", "content": ""}, None, None)
+
+    def piece(self, delta: Delta) -> Json:
+        content = {"content": delta.text}
+        return _chat_chunk(delta.choice, content, _chat_logprobs(delta.logprobs), None)
+
+    def ending(self, index: int, reason: FinishReason) -> Json:
+        return _chat_chunk(index, {}, None, reason)
+
+
+class TextShape:
+    """`/v1/completions`."""
+
+    prefix = "cmpl-"
+    object = "text_completion"
+    chunk_object = "text_completion"
+
+    def choice(self, index: int, choice: Choice) -> Json:
+        logprobs = _text_logprobs(choice.logprobs)
+        return _text_choice(index, choice.text, logprobs, choice.finish_reason)
+
+    def opening(self, _index: int) -> None:
+        return None
+
+    def piece(self, delta: Delta) -> Json:
+        return _text_choice(delta.choice, delta.text, _text_logprobs(delta.logprobs), None)
+
+    def ending(self, index: int, reason: FinishReason) -> Json:
+        return _text_choice(index, "", None, reason)
+
+
+class AnswerWriter:
+    """Writes one answer in one shape."""
+
+    def __init__(
+        self, shape: Shape, request_id: str, created: int, *, choices: int, include_usage: bool
+    ) -> None:
+        self._shape = shape
+        self._id = shape.prefix + request_id
+        self._created = created
+        self._choices = choices
+        self._include_usage = include_usage
+        self._model = ""
+        self._fingerprint = ""
+
+    def body(self, answer: Answer) -> bytes:
+        """The whole answer."""
+        self._remember(answer.model.id, answer.model.version)
+        choices = [self._shape.choice(i, choice) for i, choice in enumerate(answer.choices)]
+        usage = _usage(answer.prompt_tokens, answer.completion_tokens)
+        return orjson.dumps({**self._envelope(self._shape.object, choices), "usage": usage})
+
+    def chunks(self, event: Event) -> bytes:
+        """The server-sent events that one event of the answer becomes."""
+        match event:
+            case Started():
+                self._remember(event.model.id, event.model.version)
+                openings = (self._shape.opening(index) for index in range(self._choices))
+                return b"".join(self._chunk([choice]) for choice in openings if choice)
+            case Delta():
+                return self._chunk([self._shape.piece(event)])
+            case Finished():
+                reasons = enumerate(event.finish_reasons)
+                ended = b"".join(self._chunk([self._shape.ending(i, why)]) for i, why in reasons)
+                return ended + self._usage_chunk(event)
+
+    def _usage_chunk(self, event: Finished) -> bytes:
+        if not self._include_usage:
+            return b""
+        usage = _usage(event.prompt_tokens, event.completion_tokens)
+        return _sse({**self._envelope(self._shape.chunk_object, []), "usage": usage})
+
+    def _chunk(self, choices: list[Json]) -> bytes:
+        envelope = self._envelope(self._shape.chunk_object, choices)
+        if self._include_usage:
+            envelope["usage"] = None
+        return _sse(envelope)
+
+    def _envelope(self, kind: str, choices: list[Json]) -> Json:
+        return {
+            "id": self._id,
+            "object": kind,
+            "created": self._created,
+            "model": self._model,
+            "system_fingerprint": self._fingerprint,
+            "choices": choices,
+        }
+
+    def _remember(self, model: str, version: str) -> None:
+        self._model = model
+        self._fingerprint = f"fp_{version}"
+
+
+def model_card(card: ModelCard) -> Json:
+    """One entry of `/v1/models`."""
+    return {
+        "id": card.model.id,
+        "object": "model",
+        "created": card.loaded_at_seconds,
+        "owned_by": "headrace",
+        "version": card.model.version,
+        "context_length": card.context_tokens,
+    }
+
+
+def _sse(content: Json) -> bytes:
+    return b"data: " + orjson.dumps(content) + b"\n\n"
+
+
+def _usage(prompt_tokens: int, completion_tokens: int) -> Json:
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+    }
+
+
+def _chat_chunk(
+    index: int, delta: Json, logprobs: Json | None, finish_reason: FinishReason | None
+) -> Json:
+    return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+
+
+def _text_choice(
+    index: int, text: str, logprobs: Json | None, finish_reason: FinishReason | None
+) -> Json:
+    return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish_reason}
+
+
+def _chat_logprobs(entries: tuple[TokenLogprob, ...]) -> Json | None:
+    if not entries:
+        return None
+    content = [
+        {**_logprob(entry), "top_logprobs": [_logprob(rival) for rival in entry.top]}
+        for entry in entries
+    ]
+    return {"content": content, "refusal": None}
+
+
+def _logprob(entry: TokenLogprob) -> Json:
+    return {"token": entry.token, "logprob": entry.logprob, "bytes": list(entry.token_bytes)}
+
+
+def _text_logprobs(entries: tuple[TokenLogprob, ...]) -> Json | None:
+    if not entries:
+        return None
+    return {
+        "tokens": [entry.token for entry in entries],
+        "token_logprobs": [entry.logprob for entry in entries],
+        "top_logprobs": [{rival.token: rival.logprob for rival in e.top} for e in entries],
+    }

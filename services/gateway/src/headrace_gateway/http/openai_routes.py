@@ -1,0 +1,76 @@
+"""`/v1`: the OpenAI-compatible surface."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from headrace_gateway.domain.exchange import Act
+from headrace_gateway.http.bodies import json_body, parse_body
+from headrace_gateway.http.completion_response import CompletionResponse, Parsed
+from headrace_gateway.http.exchanges import open_exchange
+from headrace_gateway.http.front_door import FrontDoor
+from headrace_gateway.http.openai_answers import (
+    AnswerWriter,
+    ChatShape,
+    Shape,
+    TextShape,
+    model_card,
+)
+from headrace_gateway.http.openai_schema import ChatCompletionBody, CompletionBody
+
+BODIES = (ChatCompletionBody, CompletionBody)
+
+
+def create_openai_router(door: FrontDoor) -> APIRouter:
+    """All routes under `/v1`."""
+    router = APIRouter(prefix="/v1", tags=["OpenAI"])
+
+    @router.post("/chat/completions", openapi_extra=json_body(ChatCompletionBody))
+    async def create_chat_completion(request: Request) -> Response:
+        """Answer a conversation, whole or as a stream of server-sent events."""
+        return await _complete(door, request, ChatCompletionBody, ChatShape())
+
+    @router.post("/completions", openapi_extra=json_body(CompletionBody))
+    async def create_completion(request: Request) -> Response:
+        """Continue a text, whole or as a stream of server-sent events."""
+        return await _complete(door, request, CompletionBody, TextShape())
+
+    @router.get("/models")
+    async def list_models(request: Request) -> dict[str, Any]:
+        """The models that this credential may use."""
+        exchange = open_exchange(request, Act.MODEL_LIST, door.clock)
+        cards = await door.pipeline.list_models(exchange)
+        return {"object": "list", "data": [model_card(card) for card in cards]}
+
+    @router.get("/models/{model:path}")
+    async def retrieve_model(request: Request, model: str) -> dict[str, Any]:
+        """One model."""
+        exchange = open_exchange(request, Act.MODEL_LIST, door.clock)
+        return model_card(await door.pipeline.find_model(exchange, model))
+
+    return router
+
+
+async def _complete(
+    door: FrontDoor,
+    request: Request,
+    model: type[ChatCompletionBody] | type[CompletionBody],
+    shape: Shape,
+) -> Response:
+    exchange = open_exchange(request, Act.COMPLETION, door.clock)
+    raw = await request.body()
+
+    def parse() -> Parsed:
+        body = parse_body(model, raw)
+        wanted = body.domain()
+        writer = AnswerWriter(
+            shape,
+            exchange.request_id,
+            int(exchange.occurred_at.timestamp()),
+            choices=wanted.sampling.choices,
+            include_usage=body.includes_usage(),
+        )
+        return Parsed(wanted, bool(body.stream), writer)
+
+    return CompletionResponse(door.pipeline, exchange, parse, door.patience)

@@ -1,0 +1,57 @@
+"""Runs the ASGI application in this process, under the service's own life cycle."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from headrace_common.net import split_address
+from headrace_common.runtime import Runtime
+from headrace_gateway.http.front_door import Readiness
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling, which belongs to Runtime."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve_http(
+    runtime: Runtime, app: ASGIApp, address: str, readiness: Readiness, *, drain_seconds: float
+) -> int:
+    """Serve until the runtime stops; returns the port that was bound.
+
+    At shutdown readiness goes first, then the listener closes and running answers get
+    `drain_seconds`. Raises OSError if the address cannot be bound.
+    """
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        http="httptools",
+        loop="none",
+        ws="none",
+        server_header=False,
+        proxy_headers=True,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(drain_seconds),
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="http server")
+
+    async def drain() -> None:
+        readiness.draining = True
+        server.should_exit = True
+        await serving
+
+    runtime.on_stop("http server", drain)
+    return int(listener.getsockname()[1])

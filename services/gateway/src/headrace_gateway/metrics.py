@@ -1,0 +1,79 @@
+"""What the gateway measures: stages, requests by outcome, and the caller's view of a model."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from headrace_gateway.domain.exchange import Act, Exchange, Outcome
+
+STAGES = ("identify", "admit", "guard_prompt", "look_up")
+STAGE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
+FIRST_TOKEN_SECONDS = (
+    *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75),
+    *(1, 2.5, 5, 7.5, 10, 20, 40, 80, 160),
+)
+REQUEST_SECONDS = (
+    *(0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24),
+    *(20.48, 40.96, 81.92, 160, 320),
+)
+
+
+class GatewayMetrics:
+    """One per process; every series exists from the start, so that absence means a fault."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        stage_seconds = Histogram(
+            "headrace_gateway_stage_seconds",
+            "Time in one stage of the pipeline.",
+            ["stage"],
+            buckets=STAGE_SECONDS,
+            registry=registry,
+        )
+        self._stages = {stage: stage_seconds.labels(stage) for stage in STAGES}
+        self._requests = Counter(
+            "headrace_gateway_requests",
+            "Requests that ended, by act, outcome and reason.",
+            ["act", "outcome", "reason"],
+            registry=registry,
+        )
+        for act in Act:
+            self._requests.labels(act, Outcome.SUCCEEDED, "")
+        self._seconds = Histogram(
+            "headrace_gateway_request_seconds",
+            "From a request's arrival to the end of its answer.",
+            ["act"],
+            buckets=REQUEST_SECONDS,
+            registry=registry,
+        )
+        self._first_token_seconds = Histogram(
+            "headrace_gateway_time_to_first_token_seconds",
+            "From a request's arrival to its first token.",
+            buckets=FIRST_TOKEN_SECONDS,
+            registry=registry,
+        )
+        self._cache = Counter(
+            "headrace_gateway_cache", "Completions by cache status.", ["status"], registry=registry
+        )
+        for status in ("hit", "miss", "bypass"):
+            self._cache.labels(status)
+
+    @contextmanager
+    def time_stage(self, stage: str) -> Iterator[None]:
+        """Time the block as one stage of the pipeline."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self._stages[stage].observe(perf_counter() - started)
+
+    def count(self, exchange: Exchange, seconds: float) -> None:
+        """Count a request that ended."""
+        reason = exchange.error.reason.value if exchange.error else ""
+        self._requests.labels(exchange.act, exchange.outcome, reason).inc()
+        self._seconds.labels(exchange.act).observe(seconds)
+        if exchange.first_token_seconds is not None:
+            self._first_token_seconds.observe(exchange.first_token_seconds)
+        if exchange.cache_status:
+            self._cache.labels(exchange.cache_status).inc()

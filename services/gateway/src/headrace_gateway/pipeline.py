@@ -1,0 +1,141 @@
+"""The way of a request: the one place that calls the stages, in their order.
+
+identify -> admit -> guard prompt -> route -> look up -> infer -> guard output -> settle -> record
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from headrace_common.clock import Clock
+from headrace_gateway.domain.completion import (
+    AnswerBuilder,
+    CompletionRequest,
+    Delta,
+    Events,
+    Finished,
+    ModelCard,
+)
+from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
+from headrace_gateway.metrics import GatewayMetrics
+from headrace_gateway.ports import EventLog
+from headrace_gateway.stages.admit import Admit
+from headrace_gateway.stages.guard import Guard
+from headrace_gateway.stages.identify import Identify
+from headrace_gateway.stages.look_up import LookUp, replay
+from headrace_gateway.stages.route import Router
+from headrace_gateway.stages.settle import Settle
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The stages, built once per process."""
+
+    identify: Identify
+    admit: Admit
+    guard: Guard
+    router: Router
+    look_up: LookUp
+    settle: Settle
+    event_log: EventLog
+
+
+class Pipeline:
+    """Both front doors call it; every call ends settled and recorded, however it ends."""
+
+    def __init__(self, stages: Stages, metrics: GatewayMetrics, clock: Clock) -> None:
+        self._stages = stages
+        self._metrics = metrics
+        self._clock = clock
+
+    async def complete(self, exchange: Exchange, parse: Callable[[], CompletionRequest]) -> Events:
+        """Stream one answer. Close the generator (`aclosing`) to stop the work behind it.
+
+        `parse` turns the caller's bytes into a request; it runs after identification, so that
+        strangers cannot make us work. Raises HeadraceError, before the first event wherever the
+        request is refused.
+        """
+        stages, timed = self._stages, self._metrics.time_stage
+        async with self._accounted(exchange):
+            with timed("identify"):
+                principal = await self._identify(exchange, INVOKE_MODELS)
+            request = parse()
+            with timed("admit"):
+                await stages.admit.run(exchange, principal, request)
+            with timed("guard_prompt"):
+                stages.guard.check_prompt(exchange, request)
+            route = stages.router.run(exchange, principal, request.model)
+            with timed("look_up"):
+                cached = await stages.look_up.run(exchange, principal, request)
+            if cached:
+                events = replay(cached)
+            else:
+                tenant = principal.organization_id
+                events = route.target.generate(exchange.request_id, tenant, request)
+            guarded = stages.guard.check_output(exchange, request, self._note(exchange, events))
+            built = AnswerBuilder()
+            async with aclosing(guarded):
+                async for event in guarded:
+                    if isinstance(event, Delta):
+                        built.add(event)
+                    elif isinstance(event, Finished):
+                        exchange.finish_reasons = event.finish_reasons
+                        answer = built.finish(event)
+                        await stages.look_up.keep(exchange, principal, request, answer)
+                    yield event
+
+    async def list_models(self, exchange: Exchange) -> list[ModelCard]:
+        """The models that the caller may use."""
+        async with self._accounted(exchange):
+            principal = await self._identify(exchange, READ_MODELS)
+            await self._stages.admit.run(exchange, principal, None)
+            return self._stages.router.cards_for(principal)
+
+    async def find_model(self, exchange: Exchange, model: str) -> ModelCard:
+        """One model; raises MODEL_NOT_FOUND."""
+        async with self._accounted(exchange):
+            principal = await self._identify(exchange, READ_MODELS)
+            await self._stages.admit.run(exchange, principal, None)
+            return self._stages.router.run(exchange, principal, model).card
+
+    async def administer(self, exchange: Exchange, call: Callable[[], Awaitable[T]]) -> T:
+        """Run an administrative act; `auth` decides by the credential itself whether it may be."""
+        async with self._accounted(exchange):
+            await self._stages.identify.run(exchange)
+            return await call()
+
+    async def log_in(self, exchange: Exchange, call: Callable[[], Awaitable[T]]) -> T:
+        """Run a login, for which there is nobody to identify yet."""
+        async with self._accounted(exchange):
+            return await call()
+
+    @asynccontextmanager
+    async def _accounted(self, exchange: Exchange) -> AsyncIterator[None]:
+        self._stages.event_log.require_room()
+        try:
+            yield
+        except BaseException as error:
+            exchange.fail(error)
+            raise
+        else:
+            exchange.succeed()
+        finally:
+            await self._stages.settle.run(exchange)
+            seconds = self._clock.monotonic() - exchange.started
+            self._metrics.count(exchange, seconds)
+            self._stages.event_log.record(exchange, seconds)
+
+    async def _identify(self, exchange: Exchange, scope: str) -> Principal:
+        principal = await self._stages.identify.run(exchange)
+        principal.require_scope(scope)
+        return principal
+
+    async def _note(self, exchange: Exchange, events: Events) -> Events:
+        async with aclosing(events):
+            async for event in events:
+                exchange.note(event, self._clock.monotonic())
+                yield event

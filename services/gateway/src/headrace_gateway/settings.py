@@ -1,0 +1,50 @@
+"""What the gateway can be told from its environment (`HEADRACE_GATEWAY_...`)."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from headrace_common.settings import Address, ServiceSettings
+
+
+class GatewaySettings(ServiceSettings):
+    """Settings of one gateway process."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_GATEWAY_")
+
+    http_address: Address = "0.0.0.0:8080"
+    drain_seconds: float = Field(default=330.0, gt=0)
+    """Longest stream plus a margin; streams in flight at SIGTERM may finish."""
+
+    auth_target: Address
+    cache_target: Address
+    audit_target: Address
+    models: dict[str, Address] = Field(min_length=1)
+    """Public model id to inference target, as a JSON object."""
+    models_refresh_seconds: float = Field(default=5.0, gt=0)
+
+    admission_redis_url: SecretStr
+    admission_timeout_seconds: float = Field(default=0.5, gt=0)
+    default_requests_per_minute: int = Field(default=600, ge=1)
+    """Limit of a credential that has none of its own."""
+
+    principal_fresh_seconds: float = Field(default=10.0, gt=0)
+    principal_stale_seconds: float = Field(default=600.0, gt=0)
+    """How long a known principal is served from memory while `auth` does not answer."""
+
+    spool_directory: Path
+    spool_maximum_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
+
+    maximum_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
+    maximum_prompt_characters: int = Field(default=400_000, ge=1)
+    maximum_requests_in_flight: int = Field(default=1024, ge=1)
+    auth_timeout_seconds: float = Field(default=2.0, gt=0)
+    account_timeout_seconds: float = Field(default=5.0, gt=0)
+    cache_timeout_seconds: float = Field(default=0.02, gt=0)
+    cache_store_timeout_seconds: float = Field(default=0.25, gt=0)
+    generation_timeout_seconds: float = Field(default=300.0, gt=0)
+    write_timeout_seconds: float = Field(default=30.0, gt=0)
+    """How long one write may wait for a client that does not read."""
+    heartbeat_seconds: float = Field(default=15.0, gt=0)
+    """Silence on a stream after which a comment keeps proxies from closing it."""

@@ -1,0 +1,44 @@
+"""admit: may this principal make this request now?"""
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_gateway.domain.completion import CompletionRequest
+from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.domain.principal import LimitKind, Principal, invalid_credential
+from headrace_gateway.domain.rates import RateState, charges
+from headrace_gateway.ports import RateLimiter
+
+REASONS = {
+    LimitKind.REQUESTS_PER_MINUTE: Reason.REQUEST_RATE_LIMITED,
+    LimitKind.TOKENS_PER_MINUTE: Reason.TOKEN_RATE_LIMITED,
+}
+
+
+class Admit:
+    """Takes the request's charges from every limit that applies, or refuses."""
+
+    def __init__(self, limiter: RateLimiter, *, default_requests_per_minute: int) -> None:
+        self._limiter = limiter
+        self._default_requests_per_minute = default_requests_per_minute
+
+    async def run(
+        self, exchange: Exchange, principal: Principal, request: CompletionRequest | None
+    ) -> None:
+        """Fill `exchange.admission`; raises a rate-limit error or CREDENTIAL_INVALID."""
+        wanted = charges(principal, request, self._default_requests_per_minute)
+        admission = await self._limiter.admit(principal, wanted)
+        if admission.revoked:
+            raise invalid_credential()
+        exchange.admission = admission
+        if admission.refused_by:
+            raise _rate_limited(admission.refused_by)
+        exchange.charges = wanted
+
+
+def _rate_limited(state: RateState) -> HeadraceError:
+    limit = state.limit
+    return HeadraceError(
+        REASONS[limit.kind],
+        f"Rate limit reached: {limit.amount} {limit.kind.value} per minute for "
+        f"{limit.subject.partition(':')[0]}. Try again in {state.retry_seconds:.1f} seconds.",
+        retry_after_seconds=state.retry_seconds,
+    )

@@ -1,0 +1,110 @@
+"""guard: checks the prompt before the model sees it, and the answer before the caller does."""
+
+from collections import defaultdict
+from contextlib import aclosing
+
+from headrace_gateway.domain.completion import (
+    CompletionRequest,
+    Delta,
+    Events,
+    Finished,
+    FinishReason,
+    ModelVersion,
+    Started,
+    TokenLogprob,
+)
+from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.domain.guard import (
+    GuardPolicy,
+    OutputScreen,
+    PromptBlockedError,
+    Rule,
+)
+
+
+class Guard:
+    """Applies one policy to both sides."""
+
+    def __init__(self, policy: GuardPolicy) -> None:
+        self._policy = policy
+
+    def check_prompt(self, exchange: Exchange, request: CompletionRequest) -> None:
+        """Note flags in the exchange; raises CONTENT_BLOCKED or INVALID_FIELD."""
+        exchange.guard_policy_version = self._policy.version
+        try:
+            exchange.guard_decisions.extend(self._policy.check_prompt(request))
+        except PromptBlockedError as error:
+            exchange.guard_decisions.append(error.decision)
+            raise
+
+    async def check_output(
+        self, exchange: Exchange, request: CompletionRequest, events: Events
+    ) -> Events:
+        """The same events without text that a rule blocks; a block ends the answer."""
+        rules = self._policy.rules_for("output")
+        choices: defaultdict[int, ChoiceGuard] = defaultdict(lambda: ChoiceGuard(rules))
+        model = ModelVersion(request.model, "")
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Started):
+                    model = event.model
+                    yield event
+                elif isinstance(event, Delta):
+                    released = choices[event.choice].push(event)
+                    if released is None:
+                        exchange.guard_decisions.extend(choices[event.choice].decisions)
+                        yield _filtered(exchange, request, model)
+                        return
+                    if released.text or released.tokens:
+                        yield released
+                else:
+                    for index, choice in choices.items():
+                        exchange.guard_decisions.extend(choice.decisions)
+                        if (rest := choice.flush(index)) is not None:
+                            yield rest
+                    yield event
+
+
+class ChoiceGuard:
+    """Screens one choice; tokens and log probabilities travel with the text they belong to."""
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self._screen = OutputScreen(rules)
+        self._tokens = 0
+        self._logprobs: list[TokenLogprob] = []
+
+    @property
+    def decisions(self) -> list[str]:
+        return self._screen.decisions
+
+    def push(self, delta: Delta) -> Delta | None:
+        """What may leave now; None if the answer must end."""
+        released = self._screen.push(delta.text)
+        if released is None:
+            return None
+        self._tokens += delta.tokens
+        self._logprobs.extend(delta.logprobs)
+        if not released:
+            return Delta(delta.choice, "", 0)
+        return self._release(delta.choice, released)
+
+    def flush(self, choice: int) -> Delta | None:
+        """What is left once no more text can come."""
+        rest = self._screen.flush()
+        return self._release(choice, rest) if rest or self._tokens else None
+
+    def _release(self, choice: int, text: str) -> Delta:
+        delta = Delta(choice, text, self._tokens, tuple(self._logprobs))
+        self._tokens = 0
+        self._logprobs = []
+        return delta
+
+
+def _filtered(exchange: Exchange, request: CompletionRequest, model: ModelVersion) -> Finished:
+    reason: FinishReason = "content_filter"
+    return Finished(
+        model=model,
+        finish_reasons=(reason,) * request.sampling.choices,
+        prompt_tokens=exchange.prompt_tokens,
+        completion_tokens=exchange.completion_tokens,
+    )

@@ -1,0 +1,103 @@
+"""identify: from a credential to the principal behind it."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
+from cachetools import TTLCache
+
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Kind, Reason
+from headrace_common.logs import get_logger
+from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.domain.principal import Principal, invalid_credential
+from headrace_gateway.ports import CredentialResolver, TokenVerifier
+
+API_KEY_PREFIX = "hr_"
+MAXIMUM_CREDENTIAL_CHARACTERS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A principal and when `auth` last vouched for it."""
+
+    principal: Principal
+    resolved_at: float
+
+
+class Identify:
+    """Resolves credentials through `auth` and remembers them for a short time.
+
+    Memory is keyed by the SHA-256 of the whole credential. While `auth` does not answer, a known
+    principal goes on for `stale_seconds`; an outage is never a 401.
+    """
+
+    def __init__(
+        self,
+        resolver: CredentialResolver,
+        verifier: TokenVerifier,
+        clock: Clock,
+        *,
+        fresh_seconds: float,
+        stale_seconds: float,
+        maximum_known: int = 20_000,
+    ) -> None:
+        self._resolver = resolver
+        self._verifier = verifier
+        self._clock = clock
+        self._fresh_seconds = fresh_seconds
+        self._known: TTLCache[bytes, Known] = TTLCache(
+            maximum_known, stale_seconds, timer=clock.monotonic
+        )
+        self._resolving: dict[bytes, asyncio.Task[Principal]] = {}
+
+    async def run(self, exchange: Exchange) -> Principal:
+        """Find and note who asks; raises CREDENTIAL_MISSING or CREDENTIAL_INVALID."""
+        credential = exchange.credential
+        if not credential:
+            raise HeadraceError(
+                Reason.CREDENTIAL_MISSING,
+                "No API key provided. Send it as `Authorization: Bearer hr_...`.",
+            )
+        if len(credential) > MAXIMUM_CREDENTIAL_CHARACTERS or not credential.isascii():
+            raise invalid_credential()
+        if not credential.startswith(API_KEY_PREFIX):
+            self._verifier.verify(credential)
+        principal = await self._find(credential)
+        if principal.expires_at is not None and principal.expires_at <= self._clock.now():
+            raise invalid_credential()
+        exchange.principal = principal
+        return principal
+
+    async def _find(self, credential: str) -> Principal:
+        digest = hashlib.sha256(credential.encode()).digest()
+        known = self._known.get(digest)
+        now = self._clock.monotonic()
+        if known and now - known.resolved_at < self._fresh_seconds:
+            return known.principal
+        try:
+            principal = await self._resolve_once(digest, credential)
+        except HeadraceError as error:
+            if error.kind is Kind.UNAUTHENTICATED:
+                self._known.pop(digest, None)
+                raise invalid_credential() from error
+            if known is None:
+                raise
+            get_logger().warning("principal_from_memory", reason=error.reason.value)
+            return known.principal
+        self._known[digest] = Known(principal, now)
+        return principal
+
+    async def _resolve_once(self, digest: bytes, credential: str) -> Principal:
+        """One question to `auth` however many requests wait for its answer."""
+        task = self._resolving.get(digest)
+        if task is None:
+            task = asyncio.create_task(self._resolver.resolve(credential))
+            self._resolving[digest] = task
+            task.add_done_callback(lambda done: self._forget(digest, done))
+        return await asyncio.shield(task)
+
+    def _forget(self, digest: bytes, done: asyncio.Task[Principal]) -> None:
+        self._resolving.pop(digest, None)
+        if not done.cancelled():
+            done.exception()  # all who waited may have left; the error is theirs alone

@@ -1,0 +1,72 @@
+"""look up: the answer that was given before, if the request always has the same one."""
+
+from headrace_common.errors import HeadraceError
+from headrace_common.logs import get_logger
+from headrace_gateway.domain.completion import (
+    Answer,
+    CompletionRequest,
+    Delta,
+    Events,
+    Finished,
+    Started,
+)
+from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.domain.fingerprint import request_digest
+from headrace_gateway.domain.principal import Principal
+from headrace_gateway.ports import AnswerKey, AnswerStore
+
+
+class LookUp:
+    """Asks and fills the cache; a cache that is down, slow or wrong is skipped."""
+
+    def __init__(self, store: AnswerStore) -> None:
+        self._store = store
+
+    async def run(
+        self, exchange: Exchange, principal: Principal, request: CompletionRequest
+    ) -> Answer | None:
+        """The cached answer, or None; says which in `exchange.cache_status`."""
+        if not request.sampling.is_deterministic:
+            exchange.cache_status = "bypass"
+            return None
+        try:
+            answer = await self._store.look_up(_key(exchange, principal, request))
+        except HeadraceError as error:
+            get_logger().warning("cache_skipped", reason=error.reason.value)
+            exchange.cache_status = "bypass"
+            return None
+        exchange.cache_status = "hit" if answer else "miss"
+        return answer
+
+    async def keep(
+        self, exchange: Exchange, principal: Principal, request: CompletionRequest, answer: Answer
+    ) -> None:
+        """Store a fresh answer under the version that gave it, if it may be given again."""
+        if exchange.cache_status != "miss":
+            return
+        if any(choice.finish_reason == "content_filter" for choice in answer.choices):
+            return
+        try:
+            await self._store.store(_key(exchange, principal, request), answer)
+        except HeadraceError as error:
+            get_logger().warning("cache_not_filled", reason=error.reason.value)
+
+
+async def replay(answer: Answer) -> Events:
+    """A cached answer as the events of a fresh one."""
+    yield Started(answer.model, queue_seconds=0.0, prompt_tokens=answer.prompt_tokens)
+    for index, choice in enumerate(answer.choices):
+        if choice.text:
+            yield Delta(index, choice.text, tokens=0, logprobs=choice.logprobs)
+    reasons = tuple(choice.finish_reason for choice in answer.choices)
+    yield Finished(answer.model, reasons, answer.prompt_tokens, answer.completion_tokens)
+
+
+def _key(exchange: Exchange, principal: Principal, request: CompletionRequest) -> AnswerKey:
+    return AnswerKey(
+        organization_id=principal.organization_id,
+        model=request.model,
+        model_version=exchange.model_version,
+        guard_policy_version=exchange.guard_policy_version,
+        request_digest=request_digest(request),
+    )

@@ -1,0 +1,98 @@
+"""A whole gateway over in-memory neighbours, driven through its real HTTP application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from headrace_common.testing.clock import FakeClock
+from headrace_gateway.adapters.memory import (
+    EchoTarget,
+    MemoryAccounts,
+    MemoryAnswerStore,
+    MemoryEventLog,
+    MemoryRateLimiter,
+)
+from headrace_gateway.app import Neighbours, build
+from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
+from headrace_gateway.http.application import create_http_app
+from headrace_gateway.http.completion_response import Patience
+from headrace_gateway.http.front_door import FrontDoor, Readiness
+from headrace_gateway.ports import InferenceTarget
+from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.stages.route import Router
+
+KEY = "hr_test_key"
+PRINCIPAL = Principal(
+    credential_id="test",
+    user_id="user_1",
+    organization_id="org_1",
+    scopes=frozenset({INVOKE_MODELS, READ_MODELS}),
+)
+
+
+@dataclass(slots=True)
+class Gateway:
+    """The application and everything behind it, for tests to set and to look at."""
+
+    app: ASGIApp
+    client: httpx.AsyncClient
+    clock: FakeClock
+    accounts: MemoryAccounts
+    limiter: MemoryRateLimiter
+    answers: MemoryAnswerStore
+    events: MemoryEventLog
+    registry: CollectorRegistry
+
+
+@asynccontextmanager
+async def running_gateway(
+    target: InferenceTarget | None = None, **settings: object
+) -> AsyncIterator[Gateway]:
+    """A gateway that serves the model `echo` to the holder of KEY."""
+    clock, registry = FakeClock(), CollectorRegistry()
+    accounts, limiter = MemoryAccounts(), MemoryRateLimiter(clock)
+    answers, events = MemoryAnswerStore(), MemoryEventLog()
+    accounts.principals[KEY] = PRINCIPAL
+    configured = _settings(settings)
+    router = Router({"echo": target or EchoTarget()}, refresh_seconds=3600)
+    refreshing = asyncio.create_task(router.keep_fresh())
+    async with asyncio.timeout(5):
+        await router.known.wait()
+    neighbours = Neighbours(accounts, accounts, limiter, answers, events, router)
+    pipeline = build(configured, neighbours, clock=clock, registry=registry)
+    patience = Patience(configured.write_timeout_seconds, configured.heartbeat_seconds)
+    readiness = Readiness({"models": router.known.is_set})
+    app = create_http_app(
+        FrontDoor(pipeline, accounts, clock, patience, readiness),
+        registry,
+        maximum_body_bytes=configured.maximum_body_bytes,
+        maximum_in_flight=configured.maximum_requests_in_flight,
+    )
+    transport = httpx.ASGITransport(app)
+    headers = {"authorization": f"Bearer {KEY}"}
+    try:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://gateway", headers=headers
+        ) as client:
+            yield Gateway(app, client, clock, accounts, limiter, answers, events, registry)
+    finally:
+        refreshing.cancel()
+        await asyncio.wait([refreshing])
+
+
+def _settings(overrides: dict[str, object]) -> GatewaySettings:
+    values: dict[str, object] = {
+        "auth_target": "unused:1",
+        "cache_target": "unused:1",
+        "audit_target": "unused:1",
+        "models": {"echo": "unused:1"},
+        "admission_redis_url": "unix:///unused",
+        "spool_directory": Path("unused"),
+    }
+    return GatewaySettings.model_validate(values | overrides)

@@ -1,0 +1,325 @@
+"""The completion endpoints: shapes, streams, cache, limits, refusals, and what gets recorded."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from headrace_common.errors import Reason
+from headrace_gateway.adapters.memory import EchoTarget
+from headrace_gateway.domain.exchange import Outcome
+from headrace_gateway.domain.principal import Limit, LimitKind
+from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
+
+CHAT = "/v1/chat/completions"
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    async with running_gateway() as running:
+        yield running
+
+
+def _chat(text: str = "one two three", **fields: Any) -> dict[str, Any]:
+    return {"model": "echo", "messages": [{"role": "user", "content": text}], **fields}
+
+
+def _events(response: httpx.Response) -> list[Any]:
+    blocks = response.text.strip().split("\n\n")
+    assert all(block.startswith("data: ") for block in blocks)
+    assert blocks[-1] == "data: [DONE]"
+    return [json.loads(block.removeprefix("data: ")) for block in blocks[:-1]]
+
+
+async def test_a_chat_answer_has_openais_shape_and_is_recorded(gateway: Gateway) -> None:
+    response = await gateway.client.post(CHAT, json=_chat())
+    body = response.json()
+    assert response.status_code == 200
+    assert body["object"] == "chat.completion"
+    assert body["id"] == f"chatcmpl-{response.headers['x-request-id']}"
+    assert body["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": "one two three",
+        "refusal": None,
+    }
+    assert body["choices"][0]["finish_reason"] == "stop"
+    assert body["usage"] == {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}
+    [exchange] = gateway.events.exchanges
+    assert exchange.request_id == response.headers["x-request-id"]
+    assert exchange.outcome is Outcome.SUCCEEDED
+    assert exchange.principal == PRINCIPAL
+    assert (exchange.prompt_tokens, exchange.completion_tokens) == (3, 3)
+    assert exchange.finish_reasons == ("stop",)
+    assert not exchange.streamed
+
+
+async def test_a_stream_brings_role_text_reason_usage_and_done(gateway: Gateway) -> None:
+    fields = {"stream": True, "stream_options": {"include_usage": True}}
+    response = await gateway.client.post(CHAT, json=_chat(**fields))
+    assert response.headers["content-type"].startswith("text/event-stream")
+    first, *pieces, ending, usage = _events(response)
+    assert first["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert [piece["choices"][0]["delta"]["content"] for piece in pieces] == [
+        "one",
+        " two",
+        " three",
+    ]
+    assert ending["choices"][0]["finish_reason"] == "stop"
+    assert usage["choices"] == []
+    assert usage["usage"]["total_tokens"] == 6
+    assert {event["id"] for event in (first, *pieces, ending, usage)} == {first["id"]}
+    assert gateway.events.exchanges[0].streamed
+
+
+async def test_text_completions_have_their_own_shape(gateway: Gateway) -> None:
+    whole = await gateway.client.post("/v1/completions", json={"model": "echo", "prompt": "a b"})
+    assert whole.json()["object"] == "text_completion"
+    assert whole.json()["choices"][0]["text"] == "a b"
+    streamed = await gateway.client.post(
+        "/v1/completions", json={"model": "echo", "prompt": ["a b"], "stream": True}
+    )
+    assert [event["choices"][0]["text"] for event in _events(streamed)] == ["a", " b", ""]
+
+
+async def test_several_choices_are_told_apart_by_index(gateway: Gateway) -> None:
+    body = (await gateway.client.post(CHAT, json=_chat(n=3))).json()
+    assert [choice["index"] for choice in body["choices"]] == [0, 1, 2]
+    assert body["usage"]["completion_tokens"] == 9
+
+
+async def test_content_parts_are_joined(gateway: Gateway) -> None:
+    parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
+    request = {"model": "echo", "messages": [{"role": "user", "content": parts}]}
+    body = (await gateway.client.post(CHAT, json=request)).json()
+    assert body["choices"][0]["message"]["content"] == "one two"
+
+
+async def test_only_deterministic_requests_are_cached() -> None:
+    target = EchoTarget()
+    async with running_gateway(target) as gateway:
+        statuses = []
+        for _ in range(2):
+            response = await gateway.client.post(CHAT, json=_chat(temperature=0))
+            statuses.append(response.headers["x-headrace-cache"])
+        bypass = await gateway.client.post(CHAT, json=_chat())
+        assert statuses == ["miss", "hit"]
+        assert bypass.headers["x-headrace-cache"] == "bypass"
+        assert target.calls == 2
+        hit = gateway.events.exchanges[1]
+        assert (hit.prompt_tokens, hit.completion_tokens) == (3, 3)
+
+
+async def test_a_hit_streams_the_same_text(gateway: Gateway) -> None:
+    for _ in range(2):
+        response = await gateway.client.post(CHAT, json=_chat(temperature=0, stream=True))
+    assert response.headers["x-headrace-cache"] == "hit"
+    text = "".join(e["choices"][0]["delta"].get("content", "") for e in _events(response))
+    assert text == "one two three"
+
+
+@pytest.mark.parametrize(
+    "change", [{"max_tokens": 5}, {"stop": "x"}, {"seed": 1}, {"top_p": 0.5}, {"n": 2}]
+)
+async def test_a_parameter_that_changes_the_answer_misses(
+    gateway: Gateway, change: dict[str, Any]
+) -> None:
+    await gateway.client.post(CHAT, json=_chat(temperature=0))
+    other = await gateway.client.post(CHAT, json=_chat(temperature=0, **change))
+    assert other.headers["x-headrace-cache"] == "miss"
+
+
+async def test_another_organisation_never_meets_the_entry(gateway: Gateway) -> None:
+    gateway.accounts.principals["hr_other"] = replace(PRINCIPAL, organization_id="org_2")
+    await gateway.client.post(CHAT, json=_chat(temperature=0))
+    other = await gateway.client.post(
+        CHAT, json=_chat(temperature=0), headers={"authorization": "Bearer hr_other"}
+    )
+    assert other.headers["x-headrace-cache"] == "miss"
+
+
+async def test_a_cache_that_is_down_is_skipped(gateway: Gateway) -> None:
+    gateway.answers.unavailable = True
+    response = await gateway.client.post(CHAT, json=_chat(temperature=0))
+    assert response.status_code == 200
+    assert response.headers["x-headrace-cache"] == "bypass"
+
+
+async def test_rate_limits_are_told_and_enforced(gateway: Gateway) -> None:
+    limit = Limit(LimitKind.REQUESTS_PER_MINUTE, "api_key:test", 2)
+    gateway.accounts.principals[KEY] = replace(PRINCIPAL, limits=(limit,))
+    answers = [await gateway.client.post(CHAT, json=_chat()) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == [
+        "1",
+        "0",
+        "0",
+    ]
+    assert answers[0].headers["x-ratelimit-limit-requests"] == "2"
+    assert answers[2].headers["retry-after"] == "30"
+    assert answers[2].json()["error"]["code"] == "rate_limit_exceeded"
+    gateway.clock.advance(30)
+    assert (await gateway.client.post(CHAT, json=_chat())).status_code == 200
+
+
+async def test_tokens_that_were_reserved_and_not_used_are_given_back(gateway: Gateway) -> None:
+    limit = Limit(LimitKind.TOKENS_PER_MINUTE, "organization:org_1", 1000)
+    gateway.accounts.principals[KEY] = replace(PRINCIPAL, limits=(limit,))
+    first = await gateway.client.post(CHAT, json=_chat(max_tokens=900))
+    assert first.headers["x-ratelimit-remaining-tokens"] == "96"
+    second = await gateway.client.post(CHAT, json=_chat(max_tokens=900))
+    assert second.status_code == 200
+    assert second.headers["x-ratelimit-remaining-tokens"] == "90"
+
+
+@pytest.mark.parametrize(
+    ("credential", "code"),
+    [
+        ({}, "invalid_api_key"),
+        ({"authorization": "Bearer hr_wrong"}, "invalid_api_key"),
+        ({"authorization": "Bearer not.a.token"}, "invalid_api_key"),
+        ({"authorization": "Basic dXNlcg=="}, "invalid_api_key"),
+        ({"authorization": "Bearer " + "x" * 5000}, "invalid_api_key"),
+    ],
+)
+async def test_bad_credentials_get_401_before_the_body_is_looked_at(
+    gateway: Gateway, credential: dict[str, str], code: str
+) -> None:
+    gateway.client.headers.pop("authorization")
+    response = await gateway.client.post(CHAT, content=b"{not json", headers=credential)
+    error = response.json()["error"]
+    assert response.status_code == 401
+    assert error["code"] == code
+    assert error["type"] == "invalid_request_error"
+    assert error["request_id"] == response.headers["x-request-id"]
+    assert gateway.events.exchanges[0].outcome is Outcome.REFUSED
+
+
+async def test_the_x_api_key_header_works_too(gateway: Gateway) -> None:
+    gateway.client.headers.pop("authorization")
+    response = await gateway.client.post(CHAT, json=_chat(), headers={"x-api-key": KEY})
+    assert response.status_code == 200
+
+
+async def test_a_known_principal_outlives_auth_and_a_stranger_gets_503(gateway: Gateway) -> None:
+    assert (await gateway.client.post(CHAT, json=_chat())).status_code == 200
+    gateway.accounts.unavailable = True
+    gateway.clock.advance(60)
+    assert (await gateway.client.post(CHAT, json=_chat())).status_code == 200
+    stranger = await gateway.client.post(
+        CHAT, json=_chat(), headers={"authorization": "Bearer hr_stranger"}
+    )
+    assert stranger.status_code == 503
+    assert int(stranger.headers["retry-after"]) >= 1
+    gateway.clock.advance(600)
+    assert (await gateway.client.post(CHAT, json=_chat())).status_code == 503
+
+
+async def test_a_revoked_key_is_refused_at_once(gateway: Gateway) -> None:
+    assert (await gateway.client.post(CHAT, json=_chat())).status_code == 200
+    gateway.limiter.revoked.add("test")
+    assert (await gateway.client.post(CHAT, json=_chat())).status_code == 401
+
+
+async def test_an_expired_credential_is_refused_even_from_memory(gateway: Gateway) -> None:
+    expiring = replace(PRINCIPAL, expires_at=gateway.clock.now().replace(second=5))
+    gateway.accounts.principals[KEY] = expiring
+    assert (await gateway.client.post(CHAT, json=_chat())).status_code == 200
+    gateway.clock.advance(5)
+    assert (await gateway.client.post(CHAT, json=_chat())).status_code == 401
+    assert gateway.accounts.resolutions == 1
+
+
+async def test_a_missing_scope_is_403(gateway: Gateway) -> None:
+    gateway.accounts.principals[KEY] = replace(PRINCIPAL, scopes=frozenset())
+    response = await gateway.client.post(CHAT, json=_chat())
+    assert response.status_code == 403
+    assert "llm:invoke" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("allowed", [frozenset(), frozenset({"another"})])
+async def test_unknown_and_forbidden_models_are_the_same_404(
+    gateway: Gateway, allowed: frozenset[str]
+) -> None:
+    gateway.accounts.principals[KEY] = replace(PRINCIPAL, allowed_models=allowed)
+    model = "echo" if allowed else "nothing"
+    response = await gateway.client.post(CHAT, json=_chat() | {"model": model})
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "model_not_found"
+    assert f"`{model}` does not exist or you do not have access" in response.text
+
+
+async def test_a_blocked_prompt_is_refused_and_recorded_by_rule(gateway: Gateway) -> None:
+    response = await gateway.client.post(CHAT, json=_chat("AKIA" + "A" * 16))
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "content_policy_violation"
+    assert gateway.events.exchanges[0].guard_decisions == ["prompt:aws-access-key:block"]
+
+
+async def test_a_full_spool_refuses_new_work(gateway: Gateway) -> None:
+    gateway.events.full = True
+    response = await gateway.client.post(CHAT, json=_chat())
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "audit_unavailable"
+    assert gateway.events.exchanges == []
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "says"),
+    [
+        ({"temperature": 2.5}, "temperature", "less than or equal to 2"),
+        ({"temperature": "hot"}, "temperature", "valid number"),
+        ({"top_p": 0}, "top_p", "greater than 0"),
+        ({"n": 6}, "n", "less than or equal to 5"),
+        ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
+        ({"stop": ["a"] * 5}, "stop", "at most 4"),
+        ({"messages": []}, "messages", "at least 1"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role", "'system'"),
+        ({"messages": [{"role": "user"}]}, "messages[0]", "content is required"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "messages[0].content[0].type",
+            "'text'",
+        ),
+        ({"nonsense": 1}, "nonsense", "Unrecognized request argument supplied: nonsense"),
+        ({"logit_bias": {"x": 1}}, "logit_bias", "'x' is not a token id"),
+        ({"store": True}, "store", "Unsupported"),
+        ({"stream_options": {"include_usage": True}}, None, "only allowed when stream is true"),
+        ({"top_logprobs": 3}, None, "only allowed when logprobs is true"),
+        ({"response_format": {"type": "json_schema"}}, "response_format", "json_schema"),
+    ],
+)
+async def test_a_bad_field_is_named_with_its_rule(
+    gateway: Gateway, change: dict[str, Any], param: str | None, says: str
+) -> None:
+    response = await gateway.client.post(CHAT, json=_chat() | change)
+    error = response.json()["error"]
+    assert response.status_code == 400
+    assert error["param"] == param
+    assert says in error["message"]
+    assert gateway.events.exchanges[0].error is not None
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"model": "\\ud800"}'])
+async def test_a_body_that_is_no_json_object_is_400(gateway: Gateway, body: bytes) -> None:
+    response = await gateway.client.post(CHAT, content=body)
+    assert response.status_code == 400
+    assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+async def test_an_error_of_the_engine_before_the_first_token_is_a_clean_500() -> None:
+    class Failing(EchoTarget):
+        async def generate(self, request_id: str, tenant: str, request: Any) -> Any:
+            raise ZeroDivisionError("secret details")
+            yield
+
+    async with running_gateway(Failing()) as gateway:
+        response = await gateway.client.post(CHAT, json=_chat())
+        assert response.status_code == 500
+        assert "secret" not in response.text
+        [exchange] = gateway.events.exchanges
+        assert exchange.outcome is Outcome.FAILED
+        assert exchange.error is not None
+        assert exchange.error.reason is Reason.INTERNAL

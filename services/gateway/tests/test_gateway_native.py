@@ -1,0 +1,180 @@
+"""Logins, keys, models, health, docs, and what the edge adds to every response."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from headrace_gateway.domain.exchange import Act, Outcome
+from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    async with running_gateway(maximum_body_bytes=2000) as running:
+        yield running
+
+
+async def test_login_brings_a_token_and_is_recorded_with_its_person(gateway: Gateway) -> None:
+    gateway.accounts.passwords["ada@example.org", "correct horse"] = KEY
+    credentials = {"email": "ada@example.org", "password": "correct horse"}
+    response = await gateway.client.post("/api/v1/auth/login", json=credentials)
+    assert response.json() == {"access_token": KEY, "token_type": "Bearer", "expires_in": 1800}
+    assert response.headers["x-headrace-api-version"] == "v1"
+    assert response.headers["cache-control"] == "no-store"
+    assert gateway.events.exchanges[0].principal == PRINCIPAL
+
+
+async def test_a_failed_login_is_401_and_recorded(gateway: Gateway) -> None:
+    credentials = {"email": "ada@example.org", "password": "wrong"}
+    response = await gateway.client.post("/api/v1/auth/login", json=credentials)
+    assert response.status_code == 401
+    assert response.json()["error"]["code"] == "login_failed"
+    [exchange] = gateway.events.exchanges
+    assert (exchange.act, exchange.outcome) == (Act.LOGIN, Outcome.REFUSED)
+
+
+async def test_keys_are_created_listed_and_revoked(gateway: Gateway) -> None:
+    created = await gateway.client.post(
+        "/api/v1/keys",
+        json={"name": "ci", "requests_per_minute": 5, "expires_at": "2027-01-01T00:00:00Z"},
+    )
+    assert created.status_code == 201
+    key = created.json()
+    assert key["secret"].startswith("hr_")
+    assert key["expires_at"] == "2027-01-01T00:00:00Z"
+    listed = (await gateway.client.get("/api/v1/keys")).json()
+    assert [item["id"] for item in listed["data"]] == [key["id"]]
+    assert "secret" not in listed["data"][0]
+    revoked = await gateway.client.delete(f"/api/v1/keys/{key['id']}")
+    assert revoked.json()["revoked_at"] is not None
+    assert [exchange.resource for exchange in gateway.events.exchanges] == [
+        f"api_key:{key['id']}",
+        "",
+        f"api_key:{key['id']}",
+    ]
+
+
+async def test_keys_come_in_pages(gateway: Gateway) -> None:
+    for number in range(3):
+        await gateway.client.post("/api/v1/keys", json={"name": f"key {number}"})
+    first = (await gateway.client.get("/api/v1/keys", params={"page_size": 2})).json()
+    assert len(first["data"]) == 2
+    rest = (
+        await gateway.client.get("/api/v1/keys", params={"page_token": first["next_page_token"]})
+    ).json()
+    assert [key["name"] for key in rest["data"]] == ["key 0"]
+    assert rest["next_page_token"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "name"),
+        ({"name": ""}, "name"),
+        ({"name": "x", "role": "owner"}, "role"),
+        ({"name": "x", "requests_per_minute": 0}, "requests_per_minute"),
+        ({"name": "x", "expires_at": "2027-01-01T00:00:00"}, "expires_at"),
+        ({"name": "x", "expires_at": "tomorrow"}, "expires_at"),
+    ],
+)
+async def test_a_bad_field_of_a_new_key_is_named(
+    gateway: Gateway, body: dict[str, object], param: str
+) -> None:
+    response = await gateway.client.post("/api/v1/keys", json=body)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == param
+
+
+async def test_a_bad_query_parameter_is_named(gateway: Gateway) -> None:
+    response = await gateway.client.get("/api/v1/keys", params={"page_size": "many"})
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "page_size"
+
+
+async def test_models_lists_what_the_key_may_use(gateway: Gateway) -> None:
+    listed = (await gateway.client.get("/v1/models")).json()
+    assert [model["id"] for model in listed["data"]] == ["echo"]
+    assert listed["data"][0]["owned_by"] == "headrace"
+    assert (await gateway.client.get("/v1/models/echo")).json() == listed["data"][0]
+    assert (await gateway.client.get("/v1/models/none")).status_code == 404
+    gateway.accounts.principals[KEY] = replace(PRINCIPAL, allowed_models=frozenset({"other"}))
+    gateway.clock.advance(60)
+    assert (await gateway.client.get("/v1/models")).json()["data"] == []
+
+
+async def test_health_needs_no_credential(gateway: Gateway) -> None:
+    gateway.client.headers.pop("authorization")
+    for name in ("ping", "liveness", "startup", "readiness", "status"):
+        assert (await gateway.client.get(f"/api/v1/health/{name}")).status_code == 200, name
+    assert (await gateway.client.get("/version")).json()["name"] == "headrace"
+
+
+async def test_metrics_are_not_on_the_public_port(gateway: Gateway) -> None:
+    assert (await gateway.client.get("/metrics")).status_code == 404
+
+
+async def test_every_response_carries_id_and_security_headers(gateway: Gateway) -> None:
+    for path in ("/nothing", "/v1/models", "/docs"):
+        headers = (await gateway.client.get(path)).headers
+        assert len(headers["x-request-id"]) == 36
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "max-age=" in headers["strict-transport-security"]
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_docs_need_nothing_from_elsewhere(gateway: Gateway) -> None:
+    page = (await gateway.client.get("/docs")).text
+    assert "http://" not in page
+    assert "https://" not in page
+    for asset in ("assets/swagger-ui-bundle.js", "assets/swagger-ui.css", "start.js"):
+        assert f"/docs/{asset}" in page
+        assert (await gateway.client.get(f"/docs/{asset}")).status_code == 200
+    schema = (await gateway.client.get("/openapi.json")).json()
+    body = schema["paths"]["/v1/chat/completions"]["post"]["requestBody"]
+    assert body["content"]["application/json"]["schema"]["$ref"].endswith("ChatCompletionBody")
+    assert "ChatCompletionBody" in schema["components"]["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/v1/models", 405)]
+)
+async def test_unrouted_requests_get_the_one_error_body(
+    gateway: Gateway, method: str, path: str, status: int
+) -> None:
+    response = await gateway.client.request(method, path)
+    assert response.status_code == status
+    assert set(response.json()["error"]) == {"message", "type", "param", "code", "request_id"}
+
+
+async def test_a_large_body_is_413_whether_announced_or_not(gateway: Gateway) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x" * 1000
+
+    announced = await gateway.client.post("/v1/chat/completions", content=b"x" * 2001)
+    chunked = await gateway.client.post("/v1/chat/completions", content=chunks())
+    assert (announced.status_code, chunked.status_code) == (413, 413)
+    assert chunked.json()["error"]["code"] == "request_too_large"
+
+
+async def test_too_many_requests_in_flight_are_shed_but_probes_are_answered() -> None:
+    async with running_gateway(maximum_requests_in_flight=1) as gateway:
+        # The one place is taken by a request that waits for its body for ever.
+        waiting = asyncio.Event()
+
+        async def endless() -> AsyncIterator[bytes]:
+            yield b"{"
+            waiting.set()
+            await asyncio.Event().wait()
+
+        slow = asyncio.create_task(gateway.client.post("/v1/chat/completions", content=endless()))
+        await waiting.wait()
+        shed = await gateway.client.get("/v1/models")
+        assert shed.status_code == 503
+        assert shed.json()["error"]["code"] == "queue_full"
+        assert shed.headers["retry-after"] == "1"
+        assert (await gateway.client.get("/api/v1/health/liveness")).status_code == 200
+        slow.cancel()
+        await asyncio.wait([slow])

@@ -1,0 +1,53 @@
+"""Which limits a request counts against, and the in-memory limiter against its suite."""
+
+import pytest
+
+from headrace_common.testing.clock import FakeClock
+from headrace_gateway.adapters.memory import MemoryRateLimiter
+from headrace_gateway.domain.completion import CompletionRequest, Message, Sampling
+from headrace_gateway.domain.principal import Limit, LimitKind, Principal
+from headrace_gateway.domain.rates import Admission, RateState, charges, estimate_tokens
+from headrace_gateway.testing.limiter_suite import RateLimiterSuite
+
+
+class TestMemoryRateLimiter(RateLimiterSuite):
+    @pytest.fixture
+    def limiter(self) -> MemoryRateLimiter:
+        return MemoryRateLimiter(FakeClock())
+
+
+REQUESTS = Limit(LimitKind.REQUESTS_PER_MINUTE, "api_key:k", 10)
+TOKENS = Limit(LimitKind.TOKENS_PER_MINUTE, "organization:o", 1000)
+OTHER_MODEL = Limit(LimitKind.REQUESTS_PER_MINUTE, "organization:o", 5, model="other")
+REQUEST = CompletionRequest(
+    "echo", (Message("user", "12345678"),), Sampling(max_tokens=10, choices=2)
+)
+
+
+def _principal(*limits: Limit) -> Principal:
+    return Principal("k", "u", "o", frozenset(), limits=limits)
+
+
+def test_tokens_are_estimated_from_prompt_and_all_choices() -> None:
+    assert estimate_tokens(REQUEST) == 2 + 20
+
+
+def test_each_limit_is_charged_in_its_own_unit_and_other_models_limits_are_not() -> None:
+    taken = charges(_principal(REQUESTS, TOKENS, OTHER_MODEL), REQUEST, 600)
+    assert [(charge.limit, charge.cost) for charge in taken] == [(REQUESTS, 1), (TOKENS, 22)]
+
+
+def test_a_credential_without_a_request_rate_gets_the_default() -> None:
+    taken = charges(_principal(TOKENS), REQUEST, 600)
+    assert [(charge.limit.subject, charge.limit.amount) for charge in taken] == [
+        ("organization:o", 1000),
+        ("credential:k", 600),
+    ]
+
+
+def test_the_caller_hears_of_the_limit_that_refused_or_else_of_the_tightest() -> None:
+    roomy, tight = RateState(REQUESTS, 9, 1.0, 0.0), RateState(OTHER_MODEL, 2, 1.0, 0.0)
+    kind = LimitKind.REQUESTS_PER_MINUTE
+    assert Admission(False, (roomy, tight)).tightest(kind) is tight
+    assert Admission(False, (roomy, tight), refused_by=roomy).tightest(kind) is roomy
+    assert Admission(False, (roomy,)).tightest(LimitKind.TOKENS_PER_MINUTE) is None
