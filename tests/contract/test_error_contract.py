@@ -36,7 +36,7 @@ async def _raise_through_grpc(error: Exception) -> HeadraceError:
 
 
 def test_python_and_proto_name_the_same_reasons() -> None:
-    names = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()}
+    names = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()}  # noqa: SIM118 - no dict
     assert {reason.value for reason in Reason} == names - {"UNSPECIFIED"}
 
 

@@ -1,4 +1,4 @@
-"""The Redis limiter passes the limiters' suite, shares counts between gateways, sees revocations."""
+"""The Redis limiter passes the limiters' suite, is exact across gateways, sees revocations."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,0 +1,65 @@
+"""Identifiers, addresses, settings: the small things that everything stands on."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from headrace_common.ids import uuid7
+from headrace_common.net import split_address
+from headrace_common.settings import ServiceSettings
+
+TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@given(TIMES)
+def test_uuid7_has_version_variant_and_time(now: datetime) -> None:
+    made = uuid.UUID(uuid7(now))
+    assert made.version == 7
+    assert made.variant == uuid.RFC_4122
+    assert made.int >> 80 == int(now.timestamp() * 1000)
+
+
+@given(TIMES)
+def test_uuid7_sorts_by_time(now: datetime) -> None:
+    assert uuid7(now) < uuid7(now + timedelta(milliseconds=2))
+
+
+@pytest.mark.parametrize(
+    ("address", "pair"),
+    [
+        ("localhost:80", ("localhost", 80)),
+        ("[::1]:443", ("::1", 443)),
+        ("0.0.0.0:0", ("0.0.0.0", 0)),
+    ],
+)
+def test_addresses_are_split(address: str, pair: tuple[str, int]) -> None:
+    assert split_address(address) == pair
+
+
+@pytest.mark.parametrize("address", ["localhost", ":80", "host:", "host:http", ""])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="is not host:port"):
+        split_address(address)
+
+
+class Secretive(ServiceSettings):
+    """A service with a secret."""
+
+    token: SecretStr
+
+
+@pytest.mark.parametrize("value", ["changeme", "SECRET", "password"])
+def test_placeholder_secrets_are_refused_outside_development(value: str) -> None:
+    with pytest.raises(ValidationError, match="token: a placeholder is refused"):
+        Secretive(token=SecretStr(value))
+    assert Secretive(token=SecretStr(value), environment="development").token
+
+
+def test_a_refused_setting_is_not_quoted() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Secretive.model_validate({"token": {"canary": "hr_secret"}})
+    assert "hr_secret" not in str(caught.value)
