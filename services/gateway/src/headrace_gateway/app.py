@@ -20,6 +20,7 @@ from headrace_gateway.adapters.redis_limiter import RedisRateLimiter
 from headrace_gateway.domain.guard import GuardPolicy, built_in_rules
 from headrace_gateway.http.application import create_http_app
 from headrace_gateway.http.completion_response import Patience
+from headrace_gateway.http.errors import status_of
 from headrace_gateway.http.front_door import FrontDoor, Readiness
 from headrace_gateway.http.server import serve_http
 from headrace_gateway.metrics import GatewayMetrics
@@ -124,7 +125,12 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         maximum_in_flight=settings.maximum_requests_in_flight,
     )
     await serve_http(
-        runtime, app, settings.http_address, door.readiness, drain_seconds=settings.drain_seconds
+        runtime,
+        app,
+        settings.http_address,
+        door.readiness,
+        trusted_proxies=settings.trusted_proxies,
+        drain_seconds=settings.drain_seconds,
     )
 
 
@@ -134,7 +140,7 @@ def _start_event_log(
     limits = Limits(maximum_bytes=settings.spool_maximum_bytes)
     spool = Spool(settings.spool_directory, clock=clock, registry=registry, limits=limits)
     start_spool(runtime, spool, AuditClient(_channel(runtime, settings.audit_target)).send)
-    return SpoolEventLog(spool, f"gateway/{settings.instance_name}")
+    return SpoolEventLog(spool, f"gateway/{settings.instance_name}", status_of)
 
 
 def _start_router(settings: GatewaySettings, runtime: Runtime) -> Router:

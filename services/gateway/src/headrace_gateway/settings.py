@@ -14,6 +14,8 @@ class GatewaySettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="HEADRACE_GATEWAY_")
 
     http_address: Address = "0.0.0.0:8080"
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses whose `x-forwarded-for` is believed, separated by commas."""
     drain_seconds: float = Field(default=330.0, gt=0)
     """Longest stream plus a margin; streams in flight at SIGTERM may finish."""
 

@@ -1,15 +1,19 @@
 """From a finished exchange to the audit's event, into the spool, and on to `audit`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import grpc
 
 from headrace.audit.v1 import audit_pb2, audit_pb2_grpc
+from headrace_common.errors import HeadraceError
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.spool import Spool
 from headrace_gateway.domain.exchange import Act, Exchange, Outcome
 
 RECORD_SECONDS = 5.0
+
+StatusOf = Callable[[HeadraceError | None], int]
+"""The HTTP status of an error, or of success; given by the edge, which alone knows."""
 
 KINDS = {
     Act.COMPLETION: audit_pb2.EVENT_KIND_COMPLETION,
@@ -30,16 +34,18 @@ OUTCOMES = {
 class SpoolEventLog:
     """EventLog over the local spool; delivery to `audit` runs beside it."""
 
-    def __init__(self, spool: Spool, writer: str) -> None:
+    def __init__(self, spool: Spool, writer: str, status_of: StatusOf) -> None:
         """`writer` names this process in every event, for example `gateway/gw-7f9c`."""
         self._spool = spool
         self._writer = writer
+        self._status_of = status_of
 
     def require_room(self) -> None:
         self._spool.require_room()
 
     def record(self, exchange: Exchange, total_seconds: float) -> None:
         event = to_event(exchange, self._writer, total_seconds)
+        event.http_status = self._status_of(exchange.error)
         self._spool.append(event.SerializeToString())
 
 

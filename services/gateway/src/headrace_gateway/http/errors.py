@@ -55,6 +55,11 @@ OURS_TO_RETRY = frozenset({Kind.OVERLOADED, Kind.UNAVAILABLE, Kind.TIMEOUT})
 DEFAULT_RETRY_SECONDS = 1.0
 
 
+def status_of(error: HeadraceError | None) -> int:
+    """The HTTP status of a request that ended so."""
+    return STATUS_OF_KIND[error.kind] if error else 200
+
+
 def error_body(error: HeadraceError, request_id: str) -> bytes:
     """The JSON body of a failed request."""
     return orjson.dumps(
@@ -76,7 +81,7 @@ def error_response(
     """The whole response, with Retry-After where trying again can help."""
     response = Response(
         error_body(error, request_id),
-        status_code=STATUS_OF_KIND[error.kind],
+        status_code=status_of(error),
         media_type="application/json",
         headers=dict(headers or {}),
     )

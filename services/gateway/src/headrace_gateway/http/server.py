@@ -22,7 +22,13 @@ class _Server(uvicorn.Server):
 
 
 async def serve_http(
-    runtime: Runtime, app: ASGIApp, address: str, readiness: Readiness, *, drain_seconds: float
+    runtime: Runtime,
+    app: ASGIApp,
+    address: str,
+    readiness: Readiness,
+    *,
+    trusted_proxies: str,
+    drain_seconds: float,
 ) -> int:
     """Serve until the runtime stops; returns the port that was bound.
 
@@ -42,16 +48,24 @@ async def serve_http(
         ws="none",
         server_header=False,
         proxy_headers=True,
+        forwarded_allow_ips=trusted_proxies,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(drain_seconds),
     )
     server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="http server")
+    ended = asyncio.Event()
+
+    async def serve() -> None:
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            ended.set()
 
     async def drain() -> None:
         readiness.draining = True
         server.should_exit = True
-        await serving
+        await ended.wait()
 
-    runtime.on_stop("http server", drain)
+    runtime.start_task("http server", serve())
+    runtime.on_stop("http drain", drain)
     return int(listener.getsockname()[1])

@@ -1,0 +1,68 @@
+"""The whole stack, started as `make up` starts it, for every end-to-end test."""
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import openai
+import pytest
+
+from headrace_local.access import Access
+from headrace_local.stack import StackOptions
+from headrace_local.state import read_state
+from headrace_local.testing import stack_in_background
+
+MODELS = Path(__file__).parents[2] / ".headrace/models"
+"""Where `make up` keeps the prepared model too, so that it is prepared once."""
+
+Rows = list[asyncpg.Record]
+
+
+@pytest.fixture(scope="session")
+def options(tmp_path_factory: pytest.TempPathFactory) -> StackOptions:
+    """A stack of the run's own: fresh data, any free port, the shared model."""
+    return StackOptions(state=tmp_path_factory.mktemp("headrace"), port=0, models=MODELS)
+
+
+@pytest.fixture(scope="session")
+def stack(options: StackOptions) -> Iterator[Access]:
+    """How to reach the running stack."""
+    with stack_in_background(options) as access:
+        yield access
+
+
+@pytest.fixture(scope="session")
+def trust(stack: Access) -> ssl.SSLContext:
+    """TLS settings that trust the stack's own certificate authority and nobody else."""
+    return ssl.create_default_context(cafile=stack.ca_file)
+
+
+@pytest.fixture
+def http(stack: Access, trust: ssl.SSLContext) -> Iterator[httpx.Client]:
+    """A plain HTTPS client without a credential."""
+    with httpx.Client(base_url=stack.url, verify=trust, timeout=120, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client(stack: Access, trust: ssl.SSLContext) -> Iterator[openai.OpenAI]:
+    """The official client with the stack's API key."""
+    transport = openai.DefaultHttpxClient(verify=trust, trust_env=False)
+    with openai.OpenAI(
+        base_url=f"{stack.url}/v1",
+        api_key=stack.api_key,
+        http_client=transport,
+        timeout=120,
+        max_retries=0,
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+def database_arguments(options: StackOptions, stack: Access) -> dict[str, object]:
+    """How to connect to the running stack's PostgreSQL."""
+    state = read_state(options.directory.state_file)
+    assert state is not None
+    return {"host": str(Path(state.runtime) / "postgres"), "user": "postgres"}

@@ -1,0 +1,99 @@
+"""Every request is a row in PostgreSQL, written by `audit`, whatever became of it."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import httpx
+import openai
+
+from headrace_local.access import Access
+from headrace_local.components import MODEL_ID
+
+
+async def _row(database: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """The event of one request, once it has been delivered."""
+    connection = await asyncpg.connect(**database, database="headrace", timeout=10)
+    try:
+        async with asyncio.timeout(15):
+            while True:
+                query = "SELECT * FROM audit.events WHERE request_id = $1"
+                rows = await connection.fetch(query, request_id)
+                if rows:
+                    [row] = rows
+                    return dict(row)
+                await asyncio.sleep(0.05)  # delivery is asynchronous and tells nobody
+    finally:
+        await connection.close()
+
+
+def _find(database: dict[str, Any], request_id: str) -> dict[str, Any]:
+    return asyncio.run(_row(database, request_id))
+
+
+def test_completions_hits_refusals_and_lists_are_rows(
+    client: openai.OpenAI, database_arguments: dict[str, Any]
+) -> None:
+    ask = client.chat.completions.with_raw_response.create
+    question: Any = [{"role": "user", "content": "Name one audited river."}]
+    miss, hit = (
+        ask(model=MODEL_ID, messages=question, temperature=0, max_tokens=10) for _ in range(2)
+    )
+    listed = client.models.with_raw_response.list()
+    rows = [
+        _find(database_arguments, answer.headers["x-request-id"]) for answer in (miss, hit, listed)
+    ]
+    usage = miss.parse().usage
+    assert usage is not None
+    assert [row["outcome"] for row in rows] == ["succeeded"] * 3
+    assert [row["cache_status"] for row in rows] == ["miss", "hit", None]
+    for row in rows[:2]:
+        assert (row["model"], row["prompt_tokens"]) == (MODEL_ID, usage.prompt_tokens)
+        assert row["completion_tokens"] == usage.completion_tokens
+        assert row["finish_reasons"] == [miss.parse().choices[0].finish_reason]
+    assert rows[0]["time_to_first_token"] > rows[1]["time_to_first_token"]
+    assert {row["source_address"] for row in rows} == {"127.0.0.1"}
+    assert len({row["credential_id"] for row in rows}) == 1
+    assert rows[2]["operation"] == "GET /v1/models"
+
+
+def test_a_wrong_key_is_a_row_without_an_actor(
+    http: httpx.Client, database_arguments: dict[str, Any]
+) -> None:
+    response = http.get("/v1/models", headers={"authorization": "Bearer hr_wrong"})
+    assert response.status_code == 401
+    row = _find(database_arguments, response.headers["x-request-id"])
+    assert (row["outcome"], row["error_reason"]) == ("refused", "CREDENTIAL_INVALID")
+    assert (row["http_status"], row["user_id"]) == (401, None)
+
+
+def test_a_hang_up_is_a_row_with_what_was_used(
+    http: httpx.Client, stack: Access, database_arguments: dict[str, Any]
+) -> None:
+    body = {
+        "model": MODEL_ID,
+        "messages": [{"role": "user", "content": "Write a very long story about a river."}],
+        "stream": True,
+        "max_tokens": 1000,
+    }
+    headers = {"authorization": f"Bearer {stack.api_key}"}
+    with http.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
+        lines = response.iter_lines()
+        while "content" not in next(lines):
+            continue
+    row = _find(database_arguments, response.headers["x-request-id"])
+    assert (row["outcome"], row["error_reason"]) == ("cancelled", "CANCELLED")
+    assert row["prompt_tokens"] > 0
+    assert 0 < row["completion_tokens"] < 1000
+
+
+def test_logins_are_rows_and_hold_no_secret(
+    http: httpx.Client, stack: Access, database_arguments: dict[str, Any]
+) -> None:
+    good = {"email": stack.email, "password": stack.password}
+    bad = {"email": stack.email, "password": "not the password at all"}
+    answers = [http.post("/api/v1/auth/login", json=body) for body in (good, bad)]
+    rows = [_find(database_arguments, answer.headers["x-request-id"]) for answer in answers]
+    assert [row["outcome"] for row in rows] == ["succeeded", "refused"]
+    assert rows[0]["user_id"]
+    assert stack.password not in str(rows)

@@ -1,0 +1,103 @@
+"""The administrator's day: log in, make keys, limit them, list them, revoke them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from headrace_local.access import Access
+from headrace_local.components import MODEL_ID
+
+HEADRACE = Path(sys.executable).with_name("headrace")
+
+
+@pytest.fixture
+def administrator(http: httpx.Client, stack: Access) -> dict[str, str]:
+    """Headers of the logged-in administrator."""
+    credentials = {"email": stack.email, "password": stack.password}
+    answer = http.post("/api/v1/auth/login", json=credentials)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["token_type"] == "Bearer"
+    return {"authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def test_a_key_works_until_it_is_revoked(http: httpx.Client, administrator: dict[str, str]) -> None:
+    made = http.post("/api/v1/keys", json={"name": "e2e"}, headers=administrator)
+    assert made.status_code == 201, made.text
+    key = {"authorization": f"Bearer {made.json()['secret']}"}
+    assert http.get("/v1/models", headers=key).status_code == 200
+    listed = http.get("/api/v1/keys", headers=administrator).json()["data"]
+    assert made.json()["id"] in {entry["id"] for entry in listed}
+    assert made.json()["secret"] not in str(listed)
+    revoked = http.delete(f"/api/v1/keys/{made.json()['id']}", headers=administrator)
+    assert revoked.json()["revoked_at"]
+    assert http.get("/v1/models", headers=key).status_code == 401
+
+
+def test_a_keys_own_request_rate_is_enforced(
+    http: httpx.Client, administrator: dict[str, str]
+) -> None:
+    wanted = {"name": "slow", "requests_per_minute": 2}
+    secret = http.post("/api/v1/keys", json=wanted, headers=administrator).json()["secret"]
+    answers = [
+        http.get("/v1/models", headers={"authorization": f"Bearer {secret}"}) for _ in range(3)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert int(answers[2].headers["retry-after"]) >= 1
+
+
+def test_a_key_is_restricted_to_its_models(
+    http: httpx.Client, administrator: dict[str, str]
+) -> None:
+    wanted = {"name": "elsewhere", "allowed_models": ["another-model"]}
+    secret = http.post("/api/v1/keys", json=wanted, headers=administrator).json()["secret"]
+    headers = {"authorization": f"Bearer {secret}"}
+    assert http.get("/v1/models", headers=headers).json()["data"] == []
+    body = {"model": MODEL_ID, "messages": [{"role": "user", "content": "Hi"}]}
+    assert http.post("/v1/chat/completions", json=body, headers=headers).status_code == 404
+
+
+def test_an_api_key_makes_no_keys(http: httpx.Client, stack: Access) -> None:
+    headers = {"authorization": f"Bearer {stack.api_key}"}
+    answer = http.post("/api/v1/keys", json={"name": "more"}, headers=headers)
+    assert answer.status_code == 403, answer.text
+
+
+def test_the_command_line_does_the_same(stack: Access, tmp_path: Path) -> None:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("HEADRACE")},
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "HEADRACE_URL": stack.url,
+        "HEADRACE_CA_FILE": str(stack.ca_file),
+        "HEADRACE_EMAIL": stack.email,
+        "HEADRACE_PASSWORD": stack.password,
+        "COLUMNS": "200",
+    }
+
+    def headrace(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            [HEADRACE, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert result.returncode == code, result.stdout + result.stderr
+        return result
+
+    assert "Run `headrace login` first" in headrace("keys", "list", code=1).stderr
+    headrace("login")
+    made = headrace("keys", "create", "from the command line")
+    assert made.stdout.startswith("hr_")
+    key_id = made.stderr.split()[1]
+    assert key_id in headrace("keys", "list").stdout
+    assert "is revoked" in headrace("keys", "revoke", key_id).stdout
+    assert "revoked" in headrace("keys", "list").stdout
+    missing = headrace("keys", "revoke", "nothing", code=1).stderr
+    assert "Traceback" not in missing
+    session = next(tmp_path.rglob("session.json"))
+    assert session.stat().st_mode & 0o077 == 0
