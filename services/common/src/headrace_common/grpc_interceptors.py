@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from inspect import iscoroutine
 from typing import Any
 
 import grpc
@@ -39,9 +40,14 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
                 return await call(request, context)
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with around(method, context), aclosing(call(request, context)) as responses:
-                async for response in responses:
-                    yield response
+            async with around(method, context):
+                responses = call(request, context)
+                if iscoroutine(responses):  # gRPC's own health Watch writes instead of yielding
+                    await responses
+                    return
+                async with aclosing(responses):
+                    async for response in responses:
+                        yield response
 
         serializers = {
             "request_deserializer": handler.request_deserializer,

@@ -4,6 +4,7 @@ import asyncio
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_server import GrpcServer
+from headrace_common.health import watch_dependency
 from headrace_common.logs import get_logger
 
 FAILURES = (
@@ -52,46 +54,34 @@ async def wait_for_database(url: str, *, seconds: float = 60.0) -> None:
     Raises HeadraceError with DEPENDENCY_UNAVAILABLE if it does not answer within `seconds`.
     """
     engine = create_engine(url, pool_size=1)
-    target = make_url(url).set(username=None, password=None).render_as_string()
-    loop = asyncio.get_running_loop()
-    gives_up_at = loop.time() + seconds
-    attempt = 1
+    target = make_url(url).render_as_string()  # with the password masked
+    log = get_logger()
+    attempt = 0
     try:
-        while (failure := await _ask(engine, seconds=5.0)) is not None:
-            if loop.time() >= gives_up_at:
-                raise HeadraceError(
-                    Reason.DEPENDENCY_UNAVAILABLE,
-                    f"the database did not answer within {seconds:g} s of the start",
-                ) from failure
-            reason = type(failure).__name__
-            get_logger().warning(
-                "waiting_for_database", target=target, reason=reason, attempt=attempt
-            )
-            await asyncio.sleep(min(0.1 * 2**attempt, 2.0))
-            attempt += 1
+        async with asyncio.timeout(seconds):
+            while (failure := await _failure_of(engine)) is not None:
+                attempt += 1
+                reason = type(_cause(failure)).__name__
+                log.warning("waiting_for_database", target=target, reason=reason, attempt=attempt)
+                await asyncio.sleep(min(0.1 * 2**attempt, 2.0))
+    except TimeoutError as error:
+        raise HeadraceError(
+            Reason.DEPENDENCY_UNAVAILABLE,
+            f"the database did not answer within {seconds:g} s of the start",
+        ) from error
     finally:
         await engine.dispose()
 
 
-async def watch_database(
-    engine: AsyncEngine, server: GrpcServer, *, interval_seconds: float = 2.0
-) -> None:
+async def watch_database(engine: AsyncEngine, server: GrpcServer) -> None:
     """Keep the server's readiness equal to whether the database answers, until cancelled.
 
     Start it after the server, so that it ends before the server drains. It asks over a connection
     of its own, for a pool that is merely busy is no outage.
     """
-    probe = create_engine(engine.url, pool_size=1, statement_seconds=interval_seconds)
-    serving = False
+    probe = create_engine(engine.url, pool_size=1)
     try:
-        while True:
-            failure = await _ask(probe, seconds=interval_seconds)
-            if serving != (failure is None):
-                serving = failure is None
-                await server.set_serving(serving)
-                reason = type(failure).__name__ if failure else "answers"
-                get_logger().warning("database_readiness", status=serving, reason=reason)
-            await asyncio.sleep(interval_seconds)
+        await watch_dependency(server, "postgresql", partial(_ask, probe))
     finally:
         await probe.dispose()
 
@@ -113,17 +103,27 @@ def translate_database_errors() -> Iterator[None]:
 
 
 def _is_own_fault(error: BaseException) -> bool:
-    if isinstance(error, exc.DBAPIError) and error.orig is not None:
-        error = error.orig.__cause__ or error.orig
+    error = _cause(error)
     # asyncpg reports values that it cannot encode as ValueError, before the server sees them.
     state = str(getattr(error, "sqlstate", ""))
     return isinstance(error, ValueError) or state.startswith(OWN_FAULT_CLASSES)
 
 
-async def _ask(engine: AsyncEngine, *, seconds: float) -> Exception | None:
+def _cause(error: BaseException) -> BaseException:
+    """The driver's own error, which SQLAlchemy wraps twice."""
+    if isinstance(error, exc.DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error
+
+
+async def _ask(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+async def _failure_of(engine: AsyncEngine) -> Exception | None:
     try:
-        async with asyncio.timeout(seconds), engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+        await _ask(engine)
     except FAILURES as failure:
         return failure
     return None

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from headrace.audit.v1 import audit_pb2, audit_pb2_grpc
-from headrace_common.errors import HeadraceError
+from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.spool import Spool
 from headrace_gateway.domain.exchange import Act, Exchange, Outcome
 
 RECORD_SECONDS = 5.0
+MAXIMUM_TEXT_CHARACTERS = 512
 
 StatusOf = Callable[[HeadraceError | None], int]
 """The HTTP status of an error, or of success; given by the edge, which alone knows."""
@@ -57,7 +59,10 @@ class AuditClient:
 
     async def send(self, payloads: Sequence[bytes]) -> None:
         """Deliver a batch; returns once all of it is durable there."""
-        events = [audit_pb2.AuditEvent.FromString(payload) for payload in payloads]
+        try:
+            events = [audit_pb2.AuditEvent.FromString(payload) for payload in payloads]
+        except DecodeError as error:
+            raise HeadraceError(Reason.INVALID_FIELD, "a record is no audit event") from error
         request = audit_pb2.RecordEventsRequest(events=events)
         with translate_rpc_errors("audit"):
             await self._stub.RecordEvents(request, timeout=RECORD_SECONDS)
@@ -73,11 +78,11 @@ def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2
         occurred_at=exchange.occurred_at,
         writer=writer,
         request_id=exchange.request_id,
-        source_address=exchange.source_address,
+        source_address=_clean(exchange.source_address),
         operation=exchange.operation,
         outcome=OUTCOMES[exchange.outcome],
         error_reason=exchange.error.reason.value if exchange.error else "",
-        resource=exchange.resource,
+        resource=_clean(exchange.resource),
     )
     if exchange.principal is not None:
         event.actor.user_id = exchange.principal.user_id
@@ -88,9 +93,14 @@ def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2
     return event
 
 
+def _clean(text: str) -> str:
+    """What a caller can influence, as `audit` takes it: nobody may write an event it refuses."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAXIMUM_TEXT_CHARACTERS]
+
+
 def _model_use(exchange: Exchange, total_seconds: float) -> audit_pb2.ModelUse:
     use = audit_pb2.ModelUse(
-        model=exchange.model,
+        model=_clean(exchange.model),
         model_version=exchange.model_version,
         guard_policy_version=exchange.guard_policy_version,
         guard_decisions=exchange.guard_decisions,

@@ -78,7 +78,8 @@ class AuthServiceServicer:
     def ResolveCredential(self, request, context):
         """ResolveCredential turns a credential into the principal behind it.
         Callers: gateway. Errors: CREDENTIAL_INVALID (unknown, expired, revoked or malformed, never told
-        apart), DEPENDENCY_UNAVAILABLE (database). Idempotent, may be retried; deadline: 2 s.
+        apart), CREDENTIAL_MISSING (empty), DEPENDENCY_UNAVAILABLE (database). Idempotent, may be
+        retried; deadline: 2 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,7 +96,8 @@ class AuthServiceServicer:
     def Login(self, request, context):
         """Login exchanges e-mail and password for an access token.
         Callers: gateway. Errors: LOGIN_FAILED (same text and duration for unknown account and wrong
-        password), DEPENDENCY_UNAVAILABLE. Not to be retried; deadline: 5 s.
+        password), INVALID_FIELD, QUEUE_FULL (too many logins at once), DEPENDENCY_UNAVAILABLE.
+        Not to be retried; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,8 +105,9 @@ class AuthServiceServicer:
 
     def CreateApiKey(self, request, context):
         """CreateApiKey makes a key for the caller's organisation; the secret is in this answer only.
-        Callers: gateway, with the person's credential. Errors: CREDENTIAL_INVALID, PERMISSION_DENIED
-        (also when the key would have more rights than its creator), INVALID_FIELD.
+        Callers: gateway, with the person's access token (an API key makes no keys). Errors:
+        CREDENTIAL_MISSING, CREDENTIAL_INVALID, PERMISSION_DENIED (also when the key would have more
+        rights than its creator), INVALID_FIELD, DEPENDENCY_UNAVAILABLE.
         Not to be retried: each call makes a key; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -112,9 +115,11 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListApiKeys(self, request, context):
-        """ListApiKeys returns the organisation's keys, newest first, without secrets.
-        Callers: gateway, with the person's credential. Errors: CREDENTIAL_INVALID, PERMISSION_DENIED,
-        INVALID_FIELD. Idempotent, may be retried; deadline: 5 s.
+        """ListApiKeys returns the organisation's keys (to members: their own), newest first, without
+        secrets.
+        Callers: gateway, with the person's credential. Errors: CREDENTIAL_MISSING, CREDENTIAL_INVALID,
+        PERMISSION_DENIED, INVALID_FIELD, DEPENDENCY_UNAVAILABLE. Idempotent, may be retried;
+        deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,8 +127,9 @@ class AuthServiceServicer:
 
     def RevokeApiKey(self, request, context):
         """RevokeApiKey ends a key for good; it is announced to all gateways.
-        Callers: gateway, with the person's credential. Errors: CREDENTIAL_INVALID, PERMISSION_DENIED,
-        RESOURCE_NOT_FOUND. Idempotent, may be retried; deadline: 5 s.
+        Callers: gateway, with the person's credential. Errors: CREDENTIAL_MISSING, CREDENTIAL_INVALID,
+        PERMISSION_DENIED, RESOURCE_NOT_FOUND (also another organisation's and, to members, another
+        person's key), DEPENDENCY_UNAVAILABLE. Idempotent, may be retried; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,1 @@
+"""The audit service: keeps what happened, each event once."""

@@ -1,0 +1,16 @@
+"""Start the service: `python -m headrace_audit`."""
+
+from headrace_audit.app import run
+from headrace_audit.settings import AuditSettings
+from headrace_common.logs import configure_logging
+
+
+def main() -> None:
+    """Load settings, configure logging, run."""
+    settings = AuditSettings()
+    configure_logging("audit", settings.instance_name, settings.log_level)
+    run(settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""How an event lies in a row of `audit.events`; what is unknown is NULL."""
+
+from datetime import datetime
+from typing import Any
+
+from headrace_audit.domain.events import Actor, Event, ModelUse
+
+EVENT_COLUMNS = (
+    "event_id",
+    "kind",
+    "occurred_at",
+    "received_at",
+    "writer",
+    "request_id",
+    "source_address",
+    "operation",
+    "outcome",
+    "error_reason",
+    "http_status",
+    "resource",
+)
+ACTOR_COLUMNS = ("user_id", "organization_id", "credential_id")
+MODEL_COLUMNS = (
+    "model",
+    "model_version",
+    "guard_policy_version",
+    "guard_decisions",
+    "cache_status",
+    "prompt_tokens",
+    "completion_tokens",
+    "finish_reasons",
+    "total_time",
+    "time_to_first_token",
+    "queue_time",
+    "streamed",
+)
+COLUMNS = EVENT_COLUMNS + ACTOR_COLUMNS + MODEL_COLUMNS
+
+Row = tuple[Any, ...]
+
+
+def to_row(event: Event, received_at: datetime) -> Row:
+    """The values of COLUMNS."""
+    own = (
+        event.event_id,
+        event.kind.value,
+        event.occurred_at,
+        received_at,
+        event.writer,
+        event.request_id,
+        event.source_address or None,
+        event.operation,
+        event.outcome.value,
+        event.error_reason or None,
+        event.http_status or None,
+        event.resource or None,
+    )
+    return own + _actor_values(event.actor) + _model_values(event.model_use)
+
+
+def _actor_values(actor: Actor | None) -> Row:
+    if actor is None:
+        return (None,) * len(ACTOR_COLUMNS)
+    return (actor.user_id or None, actor.organization_id or None, actor.credential_id or None)
+
+
+def _model_values(use: ModelUse | None) -> Row:
+    if use is None:
+        return (None,) * len(MODEL_COLUMNS)
+    return (
+        use.model,
+        use.model_version or None,
+        use.guard_policy_version or None,
+        use.guard_decisions,
+        use.cache_status or None,
+        use.prompt_tokens,
+        use.completion_tokens,
+        use.finish_reasons,
+        use.total_time,
+        use.time_to_first_token,
+        use.queue_time,
+        use.streamed,
+    )

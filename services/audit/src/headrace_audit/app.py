@@ -1,0 +1,45 @@
+"""Builds the audit service from its settings and runs it."""
+
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from headrace_audit.adapters.postgres import MIGRATIONS, SCHEMA, PostgresEventStore
+from headrace_audit.domain.ledger import Ledger
+from headrace_audit.metrics import AuditMetrics
+from headrace_audit.ports import EventStore
+from headrace_audit.servicer import AuditServicer
+from headrace_audit.settings import AuditSettings
+from headrace_common.clock import Clock, SystemClock
+from headrace_common.grpc_server import start_grpc_server
+from headrace_common.metrics import create_registry, serve_metrics
+from headrace_common.postgres import create_engine, migrate, wait_for_database, watch_database
+from headrace_common.runtime import Runtime, run_service
+
+
+def run(settings: AuditSettings) -> None:
+    """Serve until SIGTERM."""
+    run_service(partial(start, settings), drain_seconds=settings.drain_seconds)
+
+
+async def start(settings: AuditSettings, runtime: Runtime) -> None:
+    """Bring everything up; returns once the schema is current and the server listens."""
+    registry, clock = create_registry(), SystemClock()
+    serve_metrics(runtime, registry, settings.metrics_address)
+    url = settings.database_url.get_secret_value()
+    await wait_for_database(url, seconds=settings.database_wait_seconds)
+    await migrate(url, MIGRATIONS, SCHEMA)
+    timeout_seconds = settings.database_timeout_seconds
+    engine = create_engine(url, pool_size=settings.pool_size, statement_seconds=timeout_seconds)
+    store = PostgresEventStore(engine, timeout_seconds=timeout_seconds)
+    runtime.on_stop("database", store.close)
+    servicer = build(store=store, registry=registry, clock=clock)
+    server = await start_grpc_server(
+        runtime, settings, [servicer.registration()], registry=registry, clock=clock
+    )
+    runtime.start_task("database watch", watch_database(engine, server))
+
+
+def build(*, store: EventStore, registry: CollectorRegistry, clock: Clock) -> AuditServicer:
+    """The servicer with everything behind it, over the given store."""
+    return AuditServicer(Ledger(store, clock), AuditMetrics(registry))

@@ -1,0 +1,90 @@
+"""From the proto's events to the domain's."""
+
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from uuid import UUID
+
+from headrace.audit.v1 import audit_pb2
+from headrace_audit.domain.events import Actor, Event, EventKind, ModelUse, Outcome
+from headrace_audit.domain.rules import invalid
+
+KINDS = MappingProxyType(
+    {audit_pb2.EventKind.Value(f"EVENT_KIND_{kind.name}"): kind for kind in EventKind}
+)
+OUTCOMES = MappingProxyType(
+    {audit_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome for outcome in Outcome}
+)
+
+
+def to_event(message: audit_pb2.AuditEvent, at: str) -> Event:
+    """The domain's event; `at` is the message's place in the request.
+
+    Raises HeadraceError (INVALID_FIELD) for what the domain's types cannot hold.
+    """
+    kind, outcome = KINDS.get(message.kind), OUTCOMES.get(message.outcome)
+    if kind is None:
+        raise invalid(f"{at}.kind", "must be a known kind")
+    if outcome is None:
+        raise invalid(f"{at}.outcome", "must be a known outcome")
+    return Event(
+        event_id=_uuid(message, at),
+        kind=kind,
+        occurred_at=_time(message, at),
+        writer=message.writer,
+        request_id=message.request_id,
+        actor=_actor(message.actor) if message.HasField("actor") else None,
+        source_address=message.source_address,
+        operation=message.operation,
+        outcome=outcome,
+        error_reason=message.error_reason,
+        http_status=message.http_status,
+        resource=message.resource,
+        model_use=_model_use(message.model_use, at) if message.HasField("model_use") else None,
+    )
+
+
+def _uuid(message: audit_pb2.AuditEvent, at: str) -> UUID:
+    try:
+        return UUID(message.event_id)
+    except ValueError as error:
+        raise invalid(f"{at}.event_id", "must be a UUID") from error
+
+
+def _time(message: audit_pb2.AuditEvent, at: str) -> datetime:
+    if not message.HasField("occurred_at"):
+        raise invalid(f"{at}.occurred_at", "is required")
+    try:
+        return message.occurred_at.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise invalid(f"{at}.occurred_at", "must be in the years 1 to 9999") from error
+
+
+def _actor(message: audit_pb2.Actor) -> Actor:
+    return Actor(message.user_id, message.organization_id, message.credential_id)
+
+
+def _model_use(message: audit_pb2.ModelUse, at: str) -> ModelUse:
+    return ModelUse(
+        model=message.model,
+        model_version=message.model_version,
+        guard_policy_version=message.guard_policy_version,
+        guard_decisions=tuple(message.guard_decisions),
+        cache_status=message.cache_status,
+        prompt_tokens=message.prompt_tokens,
+        completion_tokens=message.completion_tokens,
+        finish_reasons=tuple(message.finish_reasons),
+        total_time=_span(message, "total_time", at),
+        time_to_first_token=_span(message, "time_to_first_token", at),
+        queue_time=_span(message, "queue_time", at),
+        streamed=message.streamed,
+    )
+
+
+def _span(message: audit_pb2.ModelUse, name: str, at: str) -> timedelta | None:
+    if not message.HasField(name):
+        return None
+    try:
+        span: timedelta = getattr(message, name).ToTimedelta()
+    except (ValueError, OverflowError) as error:
+        raise invalid(f"{at}.model_use.{name}", "must be a duration") from error
+    return span

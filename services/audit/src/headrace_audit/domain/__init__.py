@@ -1,0 +1,1 @@
+"""What an event is, which events are accepted, and recording them; plain Python."""

@@ -1,0 +1,72 @@
+"""Events: who did what, when, from where, and how it ended; see `AuditEvent` in the proto."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+
+class EventKind(StrEnum):
+    """The kinds of acts; a contract test keeps them equal to the proto's."""
+
+    COMPLETION = "completion"
+    MODEL_LIST = "model_list"
+    LOGIN = "login"
+    API_KEY_CREATE = "api_key_create"
+    API_KEY_LIST = "api_key_list"
+    API_KEY_REVOKE = "api_key_revoke"
+
+
+class Outcome(StrEnum):
+    """How an act ended; a contract test keeps them equal to the proto's."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The identified principal; texts are empty where unknown."""
+
+    user_id: str
+    organization_id: str
+    credential_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What a model request used, and how long its parts took; texts are empty where unknown."""
+
+    model: str
+    model_version: str
+    guard_policy_version: str
+    guard_decisions: tuple[str, ...]
+    cache_status: str
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reasons: tuple[str, ...]
+    total_time: timedelta | None
+    time_to_first_token: timedelta | None
+    queue_time: timedelta | None
+    streamed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One act; texts are empty and `http_status` is 0 where unknown."""
+
+    event_id: UUID
+    kind: EventKind
+    occurred_at: datetime
+    writer: str
+    request_id: str
+    actor: Actor | None
+    source_address: str
+    operation: str
+    outcome: Outcome
+    error_reason: str
+    http_status: int
+    resource: str
+    model_use: ModelUse | None

@@ -1,0 +1,178 @@
+"""A bounded queue of byte records on disk that survives its process.
+
+append -> segment file -> read -> (delivered) -> acknowledge -> segment removed
+
+An append is one write, so it outlives a killed process at once; `keep_synced` makes it outlive the
+machine within its interval. Disk use stays under `maximum_bytes` plus one segment. All methods but
+`sync` and `probe` belong to one thread.
+"""
+
+import os
+from asyncio import Event
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.logs import get_logger
+from headrace_common.spool.cursor import Position
+from headrace_common.spool.files import Files, SystemFiles, write_whole
+from headrace_common.spool.lock import lock_directory
+from headrace_common.spool.metrics import Backlog, SpoolMetrics
+from headrace_common.spool.reader import Reader, Record
+from headrace_common.spool.records import HEADER
+from headrace_common.spool.rejected import RejectedFile
+from headrace_common.spool.writer import Writer
+
+PROBE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a spool, in bytes."""
+
+    maximum_bytes: int = 256 * 1024 * 1024
+    headroom_bytes: int = 16 * 1024 * 1024
+    """Kept for the records of work in progress; `require_room` refuses new work at its edge."""
+    segment_bytes: int = 1024 * 1024
+    record_bytes: int = 256 * 1024
+    """The largest payload; a larger one is a fault of the caller."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Spool:
+    """The spool in `directory`, which belongs to this process until `close`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        clock: Clock,
+        registry: CollectorRegistry,
+        limits: Limits = DEFAULT_LIMITS,
+        files: Files | None = None,
+    ) -> None:
+        """Raises HeadraceError with AUDIT_UNAVAILABLE if another process has the directory."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = lock_directory(directory)
+        self._directory = directory
+        self._clock = clock
+        self._limits = limits
+        self._files = files or SystemFiles()
+        self._log = get_logger()
+        self.backlog = Backlog()
+        self._metrics = SpoolMetrics(registry, self.backlog, clock)
+        self._rejected = RejectedFile(directory, self._files)
+        self._reader = Reader(directory, self.backlog, self._metrics)
+        self._writer = Writer(
+            directory,
+            self._files,
+            next_sequence=self._reader.newest_sequence + 1,
+            segment_bytes=limits.segment_bytes,
+        )
+        self.failed = False
+        self.appended = Event()
+        """Set by every append; `Delivery` clears it."""
+        self.unsynced = Event()
+        """Set by every append and failure; `keep_synced` clears it."""
+
+    def append(self, payload: bytes) -> None:
+        """Write one record; it survives the process when this returns.
+
+        Raises HeadraceError with AUDIT_UNAVAILABLE if spool or disk is full or the disk fails.
+        """
+        if not 0 < len(payload) <= self._limits.record_bytes:
+            raise ValueError(f"a record has 1 to {self._limits.record_bytes} bytes")
+        size = HEADER.size + len(payload)
+        if size > self._room():
+            self._metrics.refused.inc()
+            raise _unavailable("the event spool is full")
+        now_ms = int(self._clock.now().timestamp() * 1000)
+        try:
+            segment = self._writer.append(payload, now_ms)
+        except OSError as error:
+            self.fail(error)
+            raise _unavailable("the event spool's disk takes no data") from error
+        self.failed = False
+        self._reader.note_append(segment, size, now_ms)
+        self.appended.set()
+        self.unsynced.set()
+
+    def require_room(self) -> None:
+        """Ask before starting work whose record must be appended later.
+
+        Raises HeadraceError with AUDIT_UNAVAILABLE when only the headroom is left in the spool or
+        on its disk, or the disk failed and has not recovered.
+        """
+        headroom = self._limits.headroom_bytes
+        if self.failed:
+            raise _unavailable("the event spool's disk takes no data")
+        if self._room() < headroom:
+            raise _unavailable("the event spool is full")
+        if self._files.free_bytes(self._directory) < headroom:
+            raise _unavailable("the event spool's disk is full")
+
+    def read(self, maximum_records: int) -> list[Record]:
+        """The oldest unacknowledged records, in order; empty when there are none.
+
+        May return fewer than there are. Damage on the way is reported and passed over.
+        """
+        return self._reader.read(maximum_records)
+
+    def acknowledge(self, position: Position) -> None:
+        """Forget the records of the last `read` up to and including the one that ends there."""
+        try:
+            self._reader.acknowledge(position)
+        except OSError as error:
+            # The next acknowledgement stores it again; until then a crash repeats records.
+            self.fail(error)
+
+    def reject(self, record: Record, reason: str) -> None:
+        """Set a record aside that can never be delivered, and acknowledge it; raises OSError."""
+        self._rejected.add(record.payload, reason, self._clock.now())
+        self._metrics.rejected.inc()
+        self._log.error("spool_record_rejected", reason=reason, size_bytes=len(record.payload))
+        self.acknowledge(record.end)
+
+    def sync(self) -> None:
+        """Make everything that was appended so far outlive the machine; raises OSError."""
+        self._writer.sync()
+
+    def probe(self) -> None:
+        """Raises OSError if the disk still takes no data."""
+        path = self._directory / "probe"
+        path.unlink(missing_ok=True)
+        descriptor = self._files.create(path)
+        try:
+            write_whole(self._files, descriptor, bytes(PROBE_BYTES))
+            self._files.sync(descriptor)
+            self.failed = False
+        finally:
+            os.close(descriptor)
+            path.unlink()
+
+    def fail(self, error: OSError) -> None:
+        """Note that the disk failed: no new work until `probe` or an append succeeds."""
+        self._metrics.failures.inc()
+        self._log.error("spool_disk_failed", reason=os.strerror(error.errno or 0))
+        self.failed = True
+        self.unsynced.set()
+
+    def close(self) -> None:
+        """Sync and let go of the directory; nothing may be appended any more."""
+        try:
+            self._reader.close()
+            self._writer.close()
+        finally:
+            os.close(self._lock)
+
+    def _room(self) -> int:
+        return self._limits.maximum_bytes - self.backlog.bytes - self._rejected.size
+
+
+def _unavailable(message: str) -> HeadraceError:
+    return HeadraceError(Reason.AUDIT_UNAVAILABLE, message, retry_after_seconds=5)
