@@ -9,8 +9,8 @@ import pytest
 
 from headrace_audit.adapters.memory import MemoryEventStore
 from headrace_audit.domain.events import Event
-from headrace_audit.domain.ledger import Ledger
 from headrace_audit.domain.rules import MAXIMUM_CHARACTERS, MAXIMUM_EVENTS, MAXIMUM_ITEMS
+from headrace_audit.ledger import Ledger
 from headrace_audit.testing import completion, failed_login
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock

@@ -5,7 +5,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from headrace_audit.adapters.postgres import MIGRATIONS, SCHEMA, PostgresEventStore
-from headrace_audit.domain.ledger import Ledger
+from headrace_audit.ledger import Ledger
 from headrace_audit.metrics import AuditMetrics
 from headrace_audit.ports import EventStore
 from headrace_audit.servicer import AuditServicer

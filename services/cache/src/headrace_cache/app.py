@@ -5,7 +5,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from headrace_cache.adapters.redis import RedisEntryStore
-from headrace_cache.domain.cache import AnswerCache
+from headrace_cache.answer_cache import AnswerCache
 from headrace_cache.domain.entries import EntryRules
 from headrace_cache.metrics import CacheMetrics
 from headrace_cache.ports import EntryStore

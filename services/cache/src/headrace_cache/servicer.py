@@ -3,7 +3,7 @@
 from typing import Any
 
 from headrace.cache.v1 import cache_pb2, cache_pb2_grpc
-from headrace_cache.domain.cache import AnswerCache
+from headrace_cache.answer_cache import AnswerCache
 from headrace_cache.domain.entries import CacheKey
 from headrace_cache.metrics import CacheMetrics
 from headrace_common.grpc_server import Registration

@@ -1,14 +1,11 @@
 """Rates counted in Redis, so that all replicas share them exactly."""
 
-import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from importlib import resources
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.redis import create_redis, redis_deadline
 from headrace_gateway.domain.principal import Limit, Principal
 from headrace_gateway.domain.rates import Admission, Charge, RateState
 
@@ -22,12 +19,7 @@ class RedisRateLimiter:
         """`frozen_now` (microseconds since 1970) replaces Redis's clock, for tests."""
         self._timeout_seconds = timeout_seconds
         self._now = frozen_now
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            max_connections=256,
-        )
+        self._redis = create_redis(url, timeout_seconds=timeout_seconds, maximum_connections=256)
         here = resources.files("headrace_gateway.adapters")
         self._admission = self._redis.register_script(here.joinpath("admission.lua").read_text())
         self._settlement = self._redis.register_script(here.joinpath("settlement.lua").read_text())
@@ -37,7 +29,8 @@ class RedisRateLimiter:
             revocation_key(principal.organization_id, principal.credential_id),
             *(_bucket_key(principal, charge.limit) for charge in charges),
         ]
-        reply = await self._answer(self._admission(keys=keys, args=self._arguments(charges)))
+        async with self._deadline():
+            reply: Any = await self._admission(keys=keys, args=self._arguments(charges))
         revoked, refused_by, numbers = reply[0] == 1, reply[1], reply[2:]
         if revoked:
             return Admission(revoked=True, states=())
@@ -56,7 +49,8 @@ class RedisRateLimiter:
 
     async def settle(self, principal: Principal, corrections: Sequence[Charge]) -> None:
         keys = [_bucket_key(principal, charge.limit) for charge in corrections]
-        await self._answer(self._settlement(keys=keys, args=self._arguments(corrections)))
+        async with self._deadline():
+            await self._settlement(keys=keys, args=self._arguments(corrections))
 
     async def close(self) -> None:
         await self._redis.aclose()
@@ -67,16 +61,8 @@ class RedisRateLimiter:
             arguments += (charge.limit.amount, charge.cost)
         return arguments
 
-    async def _answer(self, call: Awaitable[Any]) -> Any:
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await call
-        except (RedisError, OSError, TimeoutError) as error:
-            raise HeadraceError(
-                Reason.DEPENDENCY_UNAVAILABLE,
-                "Limits cannot be checked at the moment.",
-                retry_after_seconds=1,
-            ) from error
+    def _deadline(self) -> AbstractAsyncContextManager[None]:
+        return redis_deadline(self._timeout_seconds, "Limits cannot be checked at the moment.")
 
 
 def revocation_key(organization_id: str, credential_id: str) -> str:

@@ -1,0 +1,1 @@
+"""The auth service: knows who may do what."""

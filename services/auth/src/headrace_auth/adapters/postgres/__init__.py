@@ -1,0 +1,1 @@
+"""The Store in PostgreSQL, schema `auth`."""

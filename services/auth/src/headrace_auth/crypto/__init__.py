@@ -1,0 +1,1 @@
+"""Cryptography behind small modules: signing keys, access tokens, sealing and passwords."""

@@ -1,0 +1,1 @@
+"""What auth knows and decides, in plain Python: no I/O, time and randomness passed in."""

@@ -1,0 +1,79 @@
+"""What an access token says (RFC 9068)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from headrace_auth.domain.principal import Scope
+
+CLIENT_ID = "headrace"
+"""`client_id` of tokens that people get by logging in to Headrace itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who makes tokens and for whom: the `iss` and `aud` of every token."""
+
+    issuer: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """A token's content; `role` tells the holder, and is never believed on the way back."""
+
+    token_id: str
+    user_id: str
+    organization_id: str
+    role: str
+    scopes: frozenset[Scope]
+    token_version: int
+    issued_at: datetime
+    expires_at: datetime
+
+
+def to_payload(claims: AccessClaims, audience: Audience) -> dict[str, Any]:
+    """The JWT claims set."""
+    return {
+        "iss": audience.issuer,
+        "aud": audience.audience,
+        "sub": claims.user_id,
+        "jti": claims.token_id,
+        "client_id": CLIENT_ID,
+        "iat": int(claims.issued_at.timestamp()),
+        "exp": int(claims.expires_at.timestamp()),
+        "org": claims.organization_id,
+        "role": claims.role,
+        "scope": " ".join(sorted(claims.scopes)),
+        "token_version": claims.token_version,
+    }
+
+
+def from_payload(payload: Mapping[str, Any]) -> AccessClaims:
+    """The claims of a payload whose signature, audience and times have been verified.
+
+    Raises ValueError, KeyError or TypeError if it is not one that `to_payload` made.
+    """
+    return AccessClaims(
+        token_id=_text(payload["jti"]),
+        user_id=_text(payload["sub"]),
+        organization_id=_text(payload["org"]),
+        role=_text(payload["role"]),
+        scopes=frozenset(Scope(name) for name in _text(payload["scope"]).split()),
+        token_version=_integer(payload["token_version"]),
+        issued_at=datetime.fromtimestamp(_integer(payload["iat"]), UTC),
+        expires_at=datetime.fromtimestamp(_integer(payload["exp"]), UTC),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a string")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError("not an integer")
+    return value

@@ -1,0 +1,110 @@
+"""API keys as text and as records.
+
+    hr_<id: 17 base62>_<secret: 43 base62><checksum: 6 base62>
+
+The id is public. The secret carries 256 bits; only its SHA-256 is kept, which is enough because a
+random 256-bit value cannot be guessed, so no slow hash is needed. The checksum is CRC-32 over all
+that stands before it: a mistyped key is refused without asking the database, and secret scanners
+can tell a real key from one that only looks like it.
+"""
+
+import hashlib
+import hmac
+import re
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from headrace_auth.domain import base62
+from headrace_auth.domain.principal import Limit, Member, Scope
+
+PREFIX = "hr_"
+ID_BYTES, ID_LENGTH = 12, 17
+SECRET_BYTES, SECRET_LENGTH = 32, 43
+CHECKSUM_LENGTH = 6
+ENTROPY_BYTES = ID_BYTES + SECRET_BYTES
+
+_ID = re.compile(rf"[0-9A-Za-z]{{{ID_LENGTH}}}")
+_KEY = re.compile(
+    rf"{PREFIX}(?P<id>[0-9A-Za-z]{{{ID_LENGTH}}})"
+    rf"_(?P<secret>[0-9A-Za-z]{{{SECRET_LENGTH}}})(?P<checksum>[0-9A-Za-z]{{{CHECKSUM_LENGTH}}})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyText:
+    """The parts of a well-formed key."""
+
+    api_key_id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"ApiKeyText({self.api_key_id!r})"
+
+    @property
+    def secret_sha256(self) -> bytes:
+        return hashlib.sha256(self.secret.encode()).digest()
+
+    def reveal(self) -> str:
+        """The whole key, for its owner's eyes only."""
+        body = f"{PREFIX}{self.api_key_id}_{self.secret}"
+        return body + _checksum(body)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is known of a key; `allowed_models` empty means all."""
+
+    api_key_id: str
+    organization_id: str
+    created_by: str
+    name: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+    allowed_models: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    limits: tuple[Limit, ...] = ()
+
+    def is_live(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredApiKey:
+    """A key with its secret's digest and its maker as a member of the key's organisation."""
+
+    key: ApiKey
+    secret_sha256: bytes
+    member: Member
+
+    def has_secret(self, secret_sha256: bytes) -> bool:
+        """Whether the digests are equal, in a time that does not depend on where they differ."""
+        return hmac.compare_digest(self.secret_sha256, secret_sha256)
+
+
+def mint(entropy: bytes) -> ApiKeyText:
+    """A new key from `ENTROPY_BYTES` random bytes; raises ValueError for another length."""
+    if len(entropy) != ENTROPY_BYTES:
+        raise ValueError(f"a key needs {ENTROPY_BYTES} random bytes, not {len(entropy)}")
+    return ApiKeyText(
+        base62.encode(entropy[:ID_BYTES], ID_LENGTH),
+        base62.encode(entropy[ID_BYTES:], SECRET_LENGTH),
+    )
+
+
+def parse(text: str) -> ApiKeyText | None:
+    """The parts of `text`, or None if it is not a whole and undamaged key."""
+    match = _KEY.fullmatch(text)
+    if match is None or _checksum(text[:-CHECKSUM_LENGTH]) != match["checksum"]:
+        return None
+    return ApiKeyText(match["id"], match["secret"])
+
+
+def is_api_key_id(text: str) -> bool:
+    """Whether `text` has the form of a public id."""
+    return _ID.fullmatch(text) is not None
+
+
+def _checksum(body: str) -> str:
+    return base62.encode(zlib.crc32(body.encode()).to_bytes(4, "big"), CHECKSUM_LENGTH)

@@ -1,0 +1,84 @@
+"""Rules for what people type; each violation is an INVALID_FIELD that names the field."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from headrace_auth.domain.principal import Limit, LimitKind, Scope, Subject
+from headrace_auth.domain.refusals import invalid_field
+
+MAXIMUM_EMAIL, MAXIMUM_PASSWORD, MAXIMUM_NAME, MAXIMUM_MODEL = 254, 1024, 100, 200
+MAXIMUM_MODELS = 100
+MAXIMUM_RATE = 1_000_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRequest:
+    """What somebody asks a new API key to be, not yet checked against any right."""
+
+    name: str
+    scopes: frozenset[Scope]
+    allowed_models: tuple[str, ...]
+    expires_at: datetime | None
+    rates: tuple[tuple[LimitKind, int], ...]
+
+    def limits(self, api_key_id: str) -> tuple[Limit, ...]:
+        return tuple(
+            Limit(kind, Subject.API_KEY, api_key_id, amount) for kind, amount in self.rates
+        )
+
+
+def check_api_key_request(
+    *,
+    name: str,
+    scopes: Iterable[str],
+    allowed_models: Iterable[str],
+    expires_at: datetime | None,
+    rates: Iterable[tuple[LimitKind, int]],
+    now: datetime,
+) -> ApiKeyRequest:
+    """The request, if every field keeps its rule."""
+    if expires_at is not None and expires_at <= now:
+        raise invalid_field("expires_at", "must be in the future")
+    models = tuple(dict.fromkeys(allowed_models))
+    if len(models) > MAXIMUM_MODELS:
+        raise invalid_field("allowed_models", f"at most {MAXIMUM_MODELS} models")
+    for model in models:
+        _check_text("allowed_models", model, MAXIMUM_MODEL)
+    _check_text("name", name, MAXIMUM_NAME)
+    checked_rates = tuple(rates)
+    for kind, amount in checked_rates:
+        if not 1 <= amount <= MAXIMUM_RATE:
+            raise invalid_field(kind.value, f"must be from 1 to {MAXIMUM_RATE}")
+    return ApiKeyRequest(name, _scopes(scopes), models, expires_at, checked_rates)
+
+
+def normalize_email(email: str) -> str:
+    """The form in which addresses are compared and kept."""
+    normalized = email.strip().lower()
+    _check_text("email", normalized, MAXIMUM_EMAIL)
+    if "@" not in normalized[1:-1]:
+        raise invalid_field("email", "not an e-mail address")
+    return normalized
+
+
+def check_password_length(password: str) -> str:
+    """Bounds the work of hashing it; says nothing about how good it is."""
+    if not 1 <= len(password) <= MAXIMUM_PASSWORD:
+        raise invalid_field("password", f"must have from 1 to {MAXIMUM_PASSWORD} characters")
+    return password
+
+
+def _scopes(names: Iterable[str]) -> frozenset[Scope]:
+    try:
+        return frozenset(Scope(name) for name in names)
+    except ValueError as error:
+        known = ", ".join(Scope)
+        raise invalid_field("scopes", f"each must be one of {known}") from error
+
+
+def _check_text(param: str, value: str, maximum: int) -> None:
+    if not 1 <= len(value) <= maximum:
+        raise invalid_field(param, f"must have from 1 to {maximum} characters")
+    if not value.isprintable() or value != value.strip():
+        raise invalid_field(param, "must be printable, without spaces at the ends")

@@ -1,0 +1,38 @@
+"""Every way in which auth refuses a call, each with the one sentence that the caller reads."""
+
+from headrace_common.errors import HeadraceError, Reason
+
+
+def credential_missing() -> HeadraceError:
+    """There is nothing to check."""
+    return HeadraceError(Reason.CREDENTIAL_MISSING, "this call needs a credential")
+
+
+def credential_invalid() -> HeadraceError:
+    """Malformed, unknown, expired, revoked and forged credentials all get this, to the letter."""
+    return HeadraceError(Reason.CREDENTIAL_INVALID, "the credential is not valid")
+
+
+def login_failed() -> HeadraceError:
+    """Unknown account and wrong password both get this, to the letter."""
+    return HeadraceError(Reason.LOGIN_FAILED, "wrong e-mail address or password")
+
+
+def permission_denied(message: str) -> HeadraceError:
+    """The principal is known; `message` says what it lacks."""
+    return HeadraceError(Reason.PERMISSION_DENIED, message)
+
+
+def api_key_not_found() -> HeadraceError:
+    """Another organisation's or person's key gets this too: its existence is not told."""
+    return HeadraceError(Reason.RESOURCE_NOT_FOUND, "there is no such API key")
+
+
+def invalid_field(param: str, message: str) -> HeadraceError:
+    """`param` is the request field, `message` its rule."""
+    return HeadraceError(Reason.INVALID_FIELD, f"{param}: {message}", param=param)
+
+
+def too_many_logins() -> HeadraceError:
+    """A login costs memory and time on purpose, so only so many run or wait."""
+    return HeadraceError(Reason.QUEUE_FULL, "too many logins at once", retry_after_seconds=1)

@@ -1,0 +1,92 @@
+"""What the auth service can be told from its environment (`HEADRACE_AUTH_...`)."""
+
+import base64
+import binascii
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from headrace_auth.crypto.passwords import PasswordCost
+from headrace_auth.domain.access_tokens import Audience
+from headrace_common.settings import GrpcServiceSettings
+
+KEY_BYTES = 32
+
+
+class AuthSettings(GrpcServiceSettings):
+    """Settings of one auth process."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_AUTH_", env_ignore_empty=True)
+
+    database_url: SecretStr
+    """SQLAlchemy URL, `postgresql+asyncpg://...`."""
+    database_timeout_seconds: float = Field(default=1.5, gt=0)
+    """Per use; below the 2 s that gateways wait, so that they hear of an outage as such."""
+    database_wait_seconds: float = Field(default=60.0, gt=0)
+    """How long a start waits for a PostgreSQL that is still starting itself."""
+    pool_size: int = Field(default=10, ge=1)
+    redis_url: SecretStr
+    """Admission's Redis, where gateways look for revocations."""
+    redis_timeout_seconds: float = Field(default=1.0, gt=0)
+
+    key_encryption_key: SecretStr
+    """Base64 of 32 random bytes; encrypts signing keys at rest. Losing it ends all tokens."""
+    issuer: str = Field(default="https://headrace.invalid", min_length=1)
+    """`iss` of access tokens: the public URL of this installation."""
+    audience: str = Field(default="headrace", min_length=1)
+    """`aud` of access tokens."""
+    access_token_seconds: int = Field(default=1800, ge=1, le=86_400)
+
+    bootstrap_email: str | None = None
+    bootstrap_password: SecretStr | None = None
+    """With `bootstrap_email`: the owner whom an empty installation starts with."""
+    minimum_password_length: int = Field(default=12, ge=12)
+
+    argon2_time_cost: int = Field(default=3, ge=1)
+    argon2_memory_kib: int = Field(default=65_536, ge=8)
+    argon2_parallelism: int = Field(default=4, ge=1)
+    """Defaults are RFC 9106's second recommended option, for machines without 2 GiB to spare."""
+    password_threads: int = Field(default=2, ge=1)
+    maximum_pending_logins: int = Field(default=32, ge=1)
+    """Logins that run or wait; further ones are refused with QUEUE_FULL."""
+
+    @field_validator("key_encryption_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr) -> SecretStr:
+        _decode_key(value)
+        return value
+
+    @model_validator(mode="after")
+    def _check_bootstrap(self) -> "AuthSettings":
+        if (self.bootstrap_email is None) != (self.bootstrap_password is None):
+            raise ValueError("bootstrap_email and bootstrap_password belong together")
+        password = self.bootstrap_password
+        if password and len(password.get_secret_value()) < self.minimum_password_length:
+            minimum = self.minimum_password_length
+            raise ValueError(f"bootstrap_password must have at least {minimum} characters")
+        return self
+
+    def key_encryption_bytes(self) -> bytes:
+        return _decode_key(self.key_encryption_key)
+
+    def token_audience(self) -> Audience:
+        return Audience(self.issuer, self.audience)
+
+    def password_cost(self) -> PasswordCost:
+        return PasswordCost(
+            time_cost=self.argon2_time_cost,
+            memory_kib=self.argon2_memory_kib,
+            parallelism=self.argon2_parallelism,
+            threads=self.password_threads,
+            maximum_pending=self.maximum_pending_logins,
+        )
+
+
+def _decode_key(value: SecretStr) -> bytes:
+    try:
+        key = base64.b64decode(value.get_secret_value(), validate=True)
+    except binascii.Error as error:
+        raise ValueError("must be base64") from error
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"must be {KEY_BYTES} bytes in base64")
+    return key

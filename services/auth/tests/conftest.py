@@ -1,0 +1,68 @@
+"""A seeded in-memory store with everything around it, on a clock that stands still."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
+from headrace_auth.crypto.passwords import PasswordCost, Passwords
+from headrace_auth.crypto.sealing import Sealer
+from headrace_auth.crypto.tokens import AccessTokens
+from headrace_auth.domain.access_tokens import Audience
+from headrace_auth.testing.directory import PASSWORD
+from headrace_auth.testing.seeding import seed_memory
+from headrace_auth.use_cases.login import Login
+from headrace_auth.use_cases.manage_keys import KeyManager
+from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.start import ensure_signing_keys
+from headrace_common.testing.clock import FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def passwords() -> AsyncIterator[Passwords]:
+    cost = PasswordCost(time_cost=1, memory_kib=8, parallelism=1, threads=2, maximum_pending=8)
+    passwords = Passwords(cost)
+    yield passwords
+    await passwords.close()
+
+
+@pytest.fixture
+async def store(passwords: Passwords) -> MemoryStore:
+    store = MemoryStore()
+    seed_memory(store, await passwords.hash(PASSWORD))
+    return store
+
+
+@pytest.fixture
+async def tokens(store: MemoryStore, clock: FakeClock) -> AccessTokens:
+    keys = await ensure_signing_keys(store, Sealer(b"k" * 32), clock)
+    return AccessTokens(keys, Audience("https://headrace.test", "headrace"))
+
+
+@pytest.fixture
+def announcer() -> MemoryRevocationAnnouncer:
+    return MemoryRevocationAnnouncer()
+
+
+@pytest.fixture
+def login(
+    store: MemoryStore, passwords: Passwords, tokens: AccessTokens, clock: FakeClock
+) -> Login:
+    return Login(store, passwords, tokens, clock, access_token_seconds=1800)
+
+
+@pytest.fixture
+def resolver(store: MemoryStore, tokens: AccessTokens, clock: FakeClock) -> CredentialResolver:
+    return CredentialResolver(store, tokens, clock)
+
+
+@pytest.fixture
+def key_manager(
+    store: MemoryStore, announcer: MemoryRevocationAnnouncer, clock: FakeClock
+) -> KeyManager:
+    return KeyManager(store, announcer, clock)

@@ -1,0 +1,65 @@
+"""Settings: what must be given, what is refused, and that errors quote no secret."""
+
+import base64
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from headrace_auth.settings import AuthSettings
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+NEEDED: dict[str, Any] = {
+    "database_url": "postgresql+asyncpg://u@/d",
+    "redis_url": "redis://r",
+    "key_encryption_key": KEY,
+}
+
+
+def test_what_is_needed_is_enough() -> None:
+    settings = AuthSettings(**NEEDED)
+    assert settings.key_encryption_bytes() == bytes(range(32))
+    assert settings.access_token_seconds == 30 * 60
+    assert settings.bootstrap_email is None
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_each_of_them_is_needed(name: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        AuthSettings(**{key: value for key, value in NEEDED.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"key_encryption_key": "not base64!"}, "base64"),
+        ({"key_encryption_key": base64.b64encode(b"canary").decode()}, "32 bytes"),
+        ({"bootstrap_email": "owner@acme.test"}, "belong together"),
+        ({"bootstrap_password": "canary-canary"}, "belong together"),
+        ({"bootstrap_email": "o@a.test", "bootstrap_password": "canary-11ch"}, "at least 12"),
+        ({"minimum_password_length": 11}, "minimum_password_length"),
+    ],
+)
+def test_unusable_values_are_refused_without_quoting_them(
+    change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message) as caught:
+        AuthSettings(**{**NEEDED, **change})
+    assert "canary" not in str(caught.value)
+
+
+def test_the_environment_is_read_and_empty_means_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(f"HEADRACE_AUTH_{name.upper()}", value)
+    monkeypatch.setenv("HEADRACE_AUTH_ISSUER", "https://llm.acme.test")
+    monkeypatch.setenv("HEADRACE_AUTH_BOOTSTRAP_EMAIL", "")
+    monkeypatch.setenv("HEADRACE_AUTH_BOOTSTRAP_PASSWORD", "")
+    settings = AuthSettings()
+    assert settings.token_audience().issuer == "https://llm.acme.test"
+    assert settings.bootstrap_email is None
+
+
+def test_secrets_are_not_in_the_repr() -> None:
+    settings = AuthSettings(**NEEDED)
+    assert KEY not in repr(settings)
+    assert "asyncpg" not in repr(settings)

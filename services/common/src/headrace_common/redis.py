@@ -1,0 +1,33 @@
+"""Redis as every service uses it: bounded connections, a deadline on each use, one error."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from headrace_common.errors import HeadraceError, Reason
+
+
+def create_redis(url: str, *, timeout_seconds: float, maximum_connections: int) -> Redis:
+    """A lazy client for `redis://` or `unix://`; close it with `aclose`."""
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        max_connections=maximum_connections,
+    )
+
+
+@asynccontextmanager
+async def redis_deadline(seconds: float, sorry: str) -> AsyncIterator[None]:
+    """Give the block so long; a Redis that fails or is late raises DEPENDENCY_UNAVAILABLE.
+
+    `sorry` is the error's message, made for callers.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, sorry, retry_after_seconds=1) from error

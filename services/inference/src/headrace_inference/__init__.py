@@ -1,0 +1,1 @@
+"""The inference service: runs one model behind one batching engine and streams tokens."""

@@ -1,0 +1,1 @@
+"""The engines: llama.cpp for real models, echo for tests."""

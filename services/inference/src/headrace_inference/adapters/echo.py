@@ -1,0 +1,113 @@
+"""A deterministic engine for tests and for trying the platform without a model."""
+
+import asyncio
+import hashlib
+import re
+import zlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.domain.events import (
+    Accepted,
+    ChoiceFinished,
+    Delta,
+    EngineEvent,
+    FinishReason,
+)
+from headrace_inference.domain.models import EngineInfo
+from headrace_inference.domain.requests import GenerationRequest, Prompt
+from headrace_inference.domain.stopping import StopScanner
+
+DIGEST = hashlib.sha256(b"headrace echo 1").hexdigest()
+WORD = re.compile(r"\s*\S+|\s+$")
+
+
+class EchoEngine:
+    """Answers with the prompt, or the last user message, one word per token.
+
+    It draws nothing, so sampling parameters that only shape the draw change nothing. Before each
+    token it awaits `pause`.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        slots: int,
+        context_tokens: int,
+        pause: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._slots = slots
+        self._context_tokens = context_tokens
+        self._pause = pause or _give_way
+        self._info: EngineInfo | None = None
+
+    @property
+    def info(self) -> EngineInfo:
+        if self._info is None:
+            raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
+        return self._info
+
+    async def start(self) -> None:
+        self._info = EngineInfo(
+            "echo", DIGEST, self._context_tokens, self._slots, self._clock.now()
+        )
+
+    async def tokenize(self, prompt: Prompt) -> tuple[int, ...]:
+        texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
+        return tuple(zlib.crc32(word.encode()) for text in texts for word in WORD.findall(text))
+
+    async def check(self, request: GenerationRequest) -> None:
+        unsupported = {
+            "response_format": request.response_format is not None,
+            "top_logprobs": request.sampling.top_logprobs is not None,
+            "logit_bias": bool(request.sampling.logit_bias),
+        }
+        for param, present in unsupported.items():
+            if present:
+                message = f"{param}: the echo engine cannot honour it"
+                raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, message, param=param)
+
+    async def generate(
+        self,
+        request: GenerationRequest,
+        prompt_tokens: tuple[int, ...],  # noqa: ARG002 - the port's
+        max_tokens: int,
+    ) -> AsyncGenerator[EngineEvent, None]:
+        yield Accepted()
+        words = WORD.findall(_echoed(request.prompt))
+        for choice in range(request.sampling.choices):
+            scanner = StopScanner(request.sampling.stop)
+            stopped, used = False, 0
+            for word in words[:max_tokens]:
+                await self._pause()
+                used += 1
+                text, stopped = scanner.feed(word)
+                if text:
+                    yield Delta(choice, text, 1)
+                if stopped:
+                    break
+            if rest := scanner.flush():
+                yield Delta(choice, rest, 0)
+            cut = not stopped and len(words) > max_tokens
+            reason = FinishReason.LENGTH if cut else FinishReason.STOP
+            yield ChoiceFinished(choice, reason, used)
+
+    async def watch(self) -> None:
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        self._info = None
+
+
+def _echoed(prompt: Prompt) -> str:
+    if isinstance(prompt, str):
+        return prompt
+    said = [turn.content for turn in prompt if turn.role == "user"]
+    return said[-1] if said else prompt[-1].content
+
+
+async def _give_way() -> None:
+    await asyncio.sleep(0)

@@ -1,0 +1,171 @@
+"""llama.cpp in this process, through xllamacpp: continuous batching over parallel slots."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.json_schemas import check_schema
+from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
+from headrace_inference.adapters.llamacpp_completion import Completion
+from headrace_inference.adapters.llamacpp_http import HTTP_THREADS, LlamaCppHttp
+from headrace_inference.adapters.llamacpp_request import completion_body
+from headrace_inference.domain.events import EngineEvent
+from headrace_inference.domain.models import EngineInfo
+from headrace_inference.domain.queue import BoundedQueue
+from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Prompt, Sampling
+from headrace_inference.weights.digest import file_digest
+
+WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaCppOptions:
+    """How to run the model.
+
+    `context_tokens` is per slot. `prefill_chunk_tokens` are read between two decode steps: larger
+    is faster prefill, smaller is smoother streams and quicker cancellation. No event for
+    `stall_seconds` means that the engine is dead; it has as long to obey a cancellation.
+    """
+
+    model_path: Path
+    slots: int
+    context_tokens: int
+    threads: int
+    prefill_chunk_tokens: int = 128
+    stall_seconds: float = 30.0
+
+
+class LlamaCppEngine:
+    """An Engine over one xllamacpp server.
+
+    What is cancelled ends when llama.cpp next calls back, which it does at each decode step and
+    each prefill chunk of the choice. A choice whose prefill waits behind others' gets no such call,
+    so prefills are let in only as far as they fit into one chunk together, first come first served.
+    """
+
+    def __init__(self, options: LlamaCppOptions, clock: Clock) -> None:
+        self._options = options
+        self._clock = clock
+        self._prefill = BoundedQueue(options.prefill_chunk_tokens, options.slots, clock)
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._server: Any = None
+        self._http: LlamaCppHttp | None = None
+        self._info: EngineInfo | None = None
+        self._vocabulary_size = 0
+        self._completions: set[Completion] = set()
+        self._dead = asyncio.Event()
+
+    @property
+    def info(self) -> EngineInfo:
+        if self._info is None:
+            raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
+        return self._info
+
+    async def start(self) -> None:
+        options = self._options
+        self._directory = tempfile.TemporaryDirectory(prefix="headrace-llamacpp-")
+        socket_path = str(Path(self._directory.name) / "llama.sock")
+        digest = await asyncio.to_thread(file_digest, options.model_path)
+        try:
+            self._server = await asyncio.to_thread(_load, options, socket_path)
+        except RuntimeError as error:
+            message = f"llama.cpp cannot load {options.model_path}"
+            raise HeadraceError(Reason.ENGINE_FAILED, message) from error
+        self._http = LlamaCppHttp(socket_path)
+        self._vocabulary_size = await self._http.vocabulary_size()
+        tokens = await self._http.tokenize(WARM_UP.prompt)
+        async for _ in self.generate(WARM_UP, tokens, 2):
+            pass
+        self._info = EngineInfo(
+            "llamacpp", digest, options.context_tokens, options.slots, self._clock.now()
+        )
+
+    async def tokenize(self, prompt: Prompt) -> tuple[int, ...]:
+        if self._http is None:
+            raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
+        return await self._http.tokenize(prompt)
+
+    async def check(self, request: GenerationRequest) -> None:
+        highest = max(request.sampling.logit_bias, default=0)
+        if highest >= self._vocabulary_size:
+            message = f"logit_bias: this model has {self._vocabulary_size} tokens"
+            raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
+        if isinstance(request.response_format, JsonSchema):
+            await asyncio.to_thread(check_schema, request.response_format.schema)
+
+    async def generate(
+        self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
+    ) -> AsyncGenerator[EngineEvent, None]:
+        sampling = request.sampling
+        body = completion_body(request, prompt_tokens, max_tokens)
+        translator = ChunkTranslator(sampling.choices, sampling.stop, sampling.top_logprobs)
+        chunk = self._options.prefill_chunk_tokens
+        with await self._prefill.enter(min(len(prompt_tokens), chunk)) as prefill:
+            completion = Completion(
+                self._server.handle_completions, body, translator, on_first_text=prefill.leave
+            )
+            self._completions.add(completion)
+            try:
+                events = completion.events(self._options.stall_seconds)
+                async with aclosing(events):
+                    async for event in events:
+                        yield event
+            finally:
+                await self._stop(completion)
+
+    async def watch(self) -> None:
+        await self._dead.wait()
+        raise HeadraceError(Reason.ENGINE_FAILED, "the engine does not answer any more")
+
+    async def close(self) -> None:
+        self._info = None
+        await asyncio.gather(*(self._stop(completion) for completion in set(self._completions)))
+        if self._http is not None:
+            await self._http.close()
+        if not self._dead.is_set():
+            # the library aborts the whole process if it is destroyed under a running completion
+            await asyncio.to_thread(self._unload)
+        if self._directory is not None:
+            self._directory.cleanup()
+
+    def _unload(self) -> None:
+        self._server = None
+
+    async def _stop(self, completion: Completion) -> None:
+        if await completion.stop(self._options.stall_seconds):
+            self._completions.discard(completion)
+        else:
+            self._dead.set()
+
+
+def _load(options: LlamaCppOptions, socket_path: str) -> Any:
+    # Threads that spin while they wait for one another collapse to a fifth of the speed as soon as
+    # another process wants the cores too. libgomp reads this once, when the library is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    import xllamacpp  # noqa: PLC0415
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(options.model_path)
+    params.hostnames = [socket_path]
+    params.n_threads_http = HTTP_THREADS
+    params.ui = False
+    params.endpoint_slots = False
+    params.verbosity = 0  # at 1 it already quotes callers' schemas on stderr
+    params.n_parallel = options.slots
+    params.n_ctx = options.slots * options.context_tokens
+    # one chunk of prefill beside one decoded token per slot, in one pass
+    params.n_batch = params.n_ubatch = options.prefill_chunk_tokens + options.slots
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.threads
+    params.prefill_assistant = False
+    # a reused prefix changes the rounding of what follows and tells its timing across tenants
+    params.cache_prompt = False
+    params.cache_ram_mib = 0
+    params.cache_idle_slots = False
+    return xllamacpp.Server(params)

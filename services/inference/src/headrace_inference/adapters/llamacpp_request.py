@@ -1,0 +1,45 @@
+"""A generation request in the words of llama.cpp's text completion endpoint."""
+
+import json
+from typing import Any
+
+from headrace_inference.domain.requests import GenerationRequest, JsonSchema
+
+SEEDS = 2**32 - 1
+"""llama.cpp's seeds have 32 bits and the highest one means "draw one"."""
+
+
+def completion_body(
+    request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
+) -> dict[str, Any]:
+    """The body for `handle_completions`.
+
+    Samplers of llama.cpp's that OpenAI's API does not know are left out, and the rest is in the
+    order in which OpenAI describes it: penalties, temperature, nucleus. Stop texts are not passed:
+    see StopScanner. Prefill progress is asked for because only a callback can stop the work.
+    """
+    sampling = request.sampling
+    body: dict[str, Any] = {
+        "prompt": list(prompt_tokens),
+        "max_tokens": max_tokens,
+        "n": sampling.choices,
+        "stream": True,
+        "return_progress": True,
+        "timings_per_token": True,
+        "samplers": ["penalties", "temperature", "top_p"],
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": SEEDS if sampling.seed is None else sampling.seed % SEEDS,
+        "frequency_penalty": sampling.frequency_penalty,
+        "presence_penalty": sampling.presence_penalty,
+        "repeat_penalty": 1.0,
+        "repeat_last_n": len(prompt_tokens) + max_tokens,
+        "logit_bias": [[token, bias] for token, bias in sampling.logit_bias.items()],
+    }
+    if sampling.top_logprobs is not None:
+        body["logprobs"] = max(sampling.top_logprobs, 1)
+    if isinstance(request.response_format, JsonSchema):
+        body["json_schema"] = json.loads(request.response_format.schema)
+    elif request.response_format is not None:
+        body["json_schema"] = {"type": "object"}
+    return body

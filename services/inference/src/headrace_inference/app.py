@@ -1,0 +1,76 @@
+"""Builds the inference service from its settings and runs it."""
+
+import asyncio
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from headrace_common.clock import Clock, SystemClock
+from headrace_common.grpc_server import start_grpc_server
+from headrace_common.metrics import create_registry, serve_metrics
+from headrace_common.runtime import Runtime, run_service
+from headrace_inference.adapters.echo import EchoEngine
+from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.domain.queue import BoundedQueue
+from headrace_inference.generator import Generator
+from headrace_inference.metrics import InferenceMetrics
+from headrace_inference.ports import Engine
+from headrace_inference.servicer import InferenceServicer
+from headrace_inference.settings import InferenceSettings
+
+
+def run(settings: InferenceSettings) -> None:
+    """Serve until SIGTERM."""
+    run_service(partial(start, settings), drain_seconds=settings.drain_seconds)
+
+
+async def start(settings: InferenceSettings, runtime: Runtime) -> None:
+    """Bring everything up; returns once the model is loaded and warm."""
+    clock = SystemClock()
+    registry = create_registry()
+    serve_metrics(runtime, registry, settings.metrics_address)
+    engine = create_engine(settings, clock)
+    runtime.on_stop("engine", engine.close)
+    servicer = build(settings, engine=engine, registry=registry, clock=clock)
+    server = await start_grpc_server(
+        runtime, settings, [servicer.registration()], registry=registry, clock=clock
+    )
+    await engine.start()
+    runtime.start_task("engine watch", engine.watch())
+    await server.set_serving(True)
+
+
+def build(
+    settings: InferenceSettings, *, engine: Engine, registry: CollectorRegistry, clock: Clock
+) -> InferenceServicer:
+    """The servicer with everything behind it, over the given engine."""
+    queue = BoundedQueue(settings.slots, settings.queue_length, clock)
+    generator = Generator(
+        engine,
+        queue,
+        InferenceMetrics(registry, queue),
+        model_id=settings.model_id,
+        maximum_seconds=settings.maximum_request_seconds,
+        clock=clock,
+    )
+    return InferenceServicer(generator)
+
+
+def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
+    """The engine that the settings name, not started yet."""
+    if settings.model_path is None or settings.engine == "echo":
+        return EchoEngine(
+            clock,
+            slots=settings.slots,
+            context_tokens=settings.context_tokens,
+            pause=partial(asyncio.sleep, settings.echo_token_seconds),
+        )
+    options = LlamaCppOptions(
+        model_path=settings.model_path,
+        slots=settings.slots,
+        context_tokens=settings.context_tokens,
+        threads=settings.threads,
+        prefill_chunk_tokens=settings.prefill_chunk_tokens,
+        stall_seconds=settings.stall_seconds,
+    )
+    return LlamaCppEngine(options, clock)

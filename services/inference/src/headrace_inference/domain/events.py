@@ -1,0 +1,99 @@
+"""What comes back: the engine's events, and the answer's messages that are made of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from headrace_inference.domain.models import ModelVersion
+
+
+class FinishReason(StrEnum):
+    """Why a choice ended: the model or a stop text ended it, or there was no more room."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token, its bytes, the natural logarithm of its probability, and the likeliest instead."""
+
+    token: str
+    token_bytes: bytes
+    logprob: float
+    top: tuple["TokenLogprob", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The engine has begun; nothing is refused any more. Always its first event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """New text of one choice, whole characters, and how many tokens it stands for."""
+
+    choice: int
+    text: str
+    tokens: int
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceFinished:
+    """One choice has ended after `tokens` tokens, those of a stop text or end mark included."""
+
+    choice: int
+    reason: FinishReason
+    tokens: int
+
+
+EngineEvent = Accepted | Delta | ChoiceFinished
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds in the queue, from there to the first token, and from the first token to the last."""
+
+    queue: float = 0.0
+    first_token: float = 0.0
+    decode: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The request has left the queue; the first message of an answer."""
+
+    model: ModelVersion
+    queue_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How an answer ended and what it took; its last message. One reason per choice."""
+
+    model: ModelVersion
+    reasons: tuple[FinishReason, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    timings: Timings
+
+
+Answer = Started | Delta | Finished
+
+
+def merge_deltas(events: Iterable[EngineEvent]) -> list[EngineEvent]:
+    """The same events with neighbouring deltas of one choice joined."""
+    merged: list[EngineEvent] = []
+    for event in events:
+        last = merged[-1] if merged else None
+        if isinstance(event, Delta) and isinstance(last, Delta) and event.choice == last.choice:
+            merged[-1] = replace(
+                last,
+                text=last.text + event.text,
+                tokens=last.tokens + event.tokens,
+                logprobs=last.logprobs + event.logprobs,
+            )
+        else:
+            merged.append(event)
+    return merged

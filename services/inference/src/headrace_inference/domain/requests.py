@@ -1,0 +1,63 @@
+"""What a caller asks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+NO_BIAS: Mapping[int, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation; `role` is system, developer, user or assistant."""
+
+    role: str
+    content: str
+    name: str = ""
+
+
+Prompt = str | tuple[Message, ...]
+"""A text to be completed as it is, or a conversation, oldest turn first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn; the meanings are those of OpenAI's parameters of the same names."""
+
+    max_tokens: int | None = None
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=lambda: NO_BIAS)
+    choices: int = 1
+    top_logprobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonObject:
+    """The answer must be some JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """The answer must be JSON that fits the schema, given as JSON text."""
+
+    schema: str
+
+
+ResponseFormat = JsonObject | JsonSchema
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One request; `organization_id` is the tenant, `request_id` is for logs and traces."""
+
+    request_id: str
+    organization_id: str
+    model: str
+    prompt: Prompt
+    sampling: Sampling = Sampling()
+    response_format: ResponseFormat | None = None

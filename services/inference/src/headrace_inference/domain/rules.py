@@ -1,0 +1,90 @@
+"""Bounds on what may be asked; everything here is refused before it could wait or cost anything."""
+
+import math
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Prompt, Sampling
+
+ROLES = ("system", "developer", "user", "assistant")
+MAXIMUM_STOPS = 4
+MAXIMUM_STOP_CHARACTERS = 512
+MAXIMUM_CHOICES = 5
+MAXIMUM_TOP_LOGPROBS = 20
+MAXIMUM_LOGIT_BIASES = 1024
+MAXIMUM_SCHEMA_CHARACTERS = 65_536
+
+
+def check_request(request: GenerationRequest) -> None:
+    """Raise INVALID_FIELD, or UNSUPPORTED_PARAMETER for an unknown role; `param` names it."""
+    for name in ("request_id", "organization_id", "model"):
+        _require(bool(getattr(request, name)), name, "is required")
+    check_prompt(request.prompt)
+    _check_sampling(request.sampling)
+    if isinstance(request.response_format, JsonSchema):
+        length = len(request.response_format.schema)
+        bound = f"must have 1 to {MAXIMUM_SCHEMA_CHARACTERS} characters"
+        _require(1 <= length <= MAXIMUM_SCHEMA_CHARACTERS, "response_format.json_schema", bound)
+
+
+def check_prompt(prompt: Prompt) -> None:
+    """Raise INVALID_FIELD for an empty prompt, UNSUPPORTED_PARAMETER for an unknown role."""
+    if isinstance(prompt, str):
+        _require(bool(prompt), "prompt", "must not be empty")
+        return
+    _require(bool(prompt), "messages", "must have at least one message")
+    for index, message in enumerate(prompt):
+        if message.role not in ROLES:
+            param = f"messages[{index}].role"
+            raise HeadraceError(
+                Reason.UNSUPPORTED_PARAMETER,
+                f"{param}: this model takes the roles {', '.join(ROLES)}",
+                param=param,
+            )
+
+
+def clip_max_tokens(wanted: int | None, prompt_tokens: int, context_tokens: int) -> int:
+    """How many tokens to generate at most: what was wanted, as far as it fits beside the prompt.
+
+    Raises CONTEXT_LENGTH_EXCEEDED if not even one token fits.
+    """
+    room = context_tokens - prompt_tokens
+    if room < 1:
+        raise HeadraceError(
+            Reason.CONTEXT_LENGTH_EXCEEDED,
+            f"this model's context is {context_tokens} tokens; the prompt has {prompt_tokens}"
+            " and leaves no room for an answer",
+            param="prompt",
+        )
+    return room if wanted is None else min(wanted, room)
+
+
+def _check_sampling(sampling: Sampling) -> None:
+    _within("max_tokens", sampling.max_tokens, 1, None)
+    _within("temperature", sampling.temperature, 0, 2)
+    _within("top_p", sampling.top_p, 0, 1)
+    _require(sampling.top_p > 0, "top_p", "must be above 0")
+    _within("frequency_penalty", sampling.frequency_penalty, -2, 2)
+    _within("presence_penalty", sampling.presence_penalty, -2, 2)
+    _within("choices", sampling.choices, 1, MAXIMUM_CHOICES)
+    _within("top_logprobs", sampling.top_logprobs, 0, MAXIMUM_TOP_LOGPROBS)
+    _require(len(sampling.stop) <= MAXIMUM_STOPS, "stop", f"must be at most {MAXIMUM_STOPS} texts")
+    for stop in sampling.stop:
+        bound = f"must be texts of 1 to {MAXIMUM_STOP_CHARACTERS} characters"
+        _require(1 <= len(stop) <= MAXIMUM_STOP_CHARACTERS, "stop", bound)
+    bound = f"must have at most {MAXIMUM_LOGIT_BIASES} entries"
+    _require(len(sampling.logit_bias) <= MAXIMUM_LOGIT_BIASES, "logit_bias", bound)
+    for bias in sampling.logit_bias.values():
+        _within("logit_bias", bias, -100, 100)
+
+
+def _within(param: str, value: float | None, lowest: float, highest: float | None) -> None:
+    if value is None:
+        return
+    bound = f"at least {lowest}" if highest is None else f"from {lowest} to {highest}"
+    inside = value >= lowest and (highest is None or value <= highest)
+    _require(math.isfinite(value) and inside, param, f"must be {bound}")
+
+
+def _require(condition: bool, param: str, rule: str) -> None:
+    if not condition:
+        raise HeadraceError(Reason.INVALID_FIELD, f"{param} {rule}", param=param)

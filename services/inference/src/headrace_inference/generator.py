@@ -1,0 +1,111 @@
+"""Answers one request: check, tokenize, wait for the turn, run the engine, tell what it took."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.domain.events import Accepted, Answer, Delta, Finished, Started
+from headrace_inference.domain.models import EngineInfo, ModelVersion
+from headrace_inference.domain.queue import BoundedQueue, Hold
+from headrace_inference.domain.requests import GenerationRequest, Prompt
+from headrace_inference.domain.rules import check_prompt, check_request, clip_max_tokens
+from headrace_inference.domain.run import Run
+from headrace_inference.metrics import InferenceMetrics
+from headrace_inference.ports import Engine
+
+
+class Generator:
+    """The one way to the engine. `maximum_seconds` bounds a request, its wait included."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        queue: BoundedQueue,
+        metrics: InferenceMetrics,
+        *,
+        model_id: str,
+        maximum_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._metrics = metrics
+        self._model_id = model_id
+        self._maximum_seconds = maximum_seconds
+        self._clock = clock
+
+    def model(self) -> ModelVersion:
+        """What answers; raises NOT_SERVING while the engine loads."""
+        return ModelVersion(self._model_id, self._engine.info.digest)
+
+    def engine(self) -> EngineInfo:
+        """What runs it; raises NOT_SERVING while the engine loads."""
+        return self._engine.info
+
+    async def count_tokens(self, model: str, prompt: Prompt) -> tuple[int, ...]:
+        """The prompt's token ids."""
+        self._check_model(model)
+        check_prompt(prompt)
+        return await self._engine.tokenize(prompt)
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Answer, None]:
+        """Started, deltas, Finished. Raises HeadraceError; what can be refused, before Started.
+
+        Closing the generator at any time stops the work behind it.
+        """
+        run = Run(self._clock, request.sampling.choices)
+        with self._metrics.measure(run):
+            max_tokens, prompt_tokens = await self._prepare(request)
+            run.prompt_tokens = len(prompt_tokens)
+            with await self._enter(request.sampling.choices):
+                work = self._engine.generate(request, prompt_tokens, max_tokens)
+                async with aclosing(work) as events:
+                    async for event in events:
+                        self._check_time(run)
+                        run.note(event)
+                        if isinstance(event, Accepted):
+                            yield Started(self.model(), run.leave_queue())
+                        elif isinstance(event, Delta):
+                            yield event
+            if not run.complete:
+                raise HeadraceError(Reason.ENGINE_FAILED, "the engine ended before the answer did")
+            yield Finished(
+                self.model(), run.reasons, run.prompt_tokens, run.completion_tokens, run.timings()
+            )
+
+    async def _prepare(self, request: GenerationRequest) -> tuple[int, tuple[int, ...]]:
+        check_request(request)
+        self._check_model(request.model)
+        if request.sampling.choices > self._engine.info.slots:
+            raise HeadraceError(
+                Reason.UNSUPPORTED_PARAMETER,
+                f"choices: this server runs at most {self._engine.info.slots} at a time",
+                param="choices",
+            )
+        await self._engine.check(request)
+        tokens = await self._engine.tokenize(request.prompt)
+        context_tokens = self._engine.info.context_tokens
+        return clip_max_tokens(request.sampling.max_tokens, len(tokens), context_tokens), tokens
+
+    async def _enter(self, choices: int) -> Hold:
+        try:
+            async with asyncio.timeout(self._maximum_seconds):
+                return await self._queue.enter(choices)
+        except TimeoutError as error:
+            raise _too_late() from error
+
+    def _check_time(self, run: Run) -> None:
+        if run.total_seconds() > self._maximum_seconds:
+            raise _too_late()
+
+    def _check_model(self, model: str) -> None:
+        if model != self._model_id:
+            raise HeadraceError(
+                Reason.MODEL_NOT_FOUND, f"this server serves {self._model_id} only", param="model"
+            )
+
+
+def _too_late() -> HeadraceError:
+    return HeadraceError(Reason.DEADLINE_EXCEEDED, "the answer took longer than this server allows")

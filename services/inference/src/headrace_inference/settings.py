@@ -1,0 +1,43 @@
+"""What the inference service can be told from its environment (`HEADRACE_INFERENCE_...`)."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from headrace_common.settings import GrpcServiceSettings
+
+
+class InferenceSettings(GrpcServiceSettings):
+    """Settings of one inference process, which serves one model."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_INFERENCE_", protected_namespaces=())
+
+    engine: Literal["llamacpp", "echo"] = "llamacpp"
+    model_id: str = Field(default="smollm2-135m-instruct", min_length=1)
+    """The public id under which callers ask for the model."""
+    model_path: Path | None = None
+    """A prepared .gguf file; required by llamacpp."""
+    slots: int = Field(default=8, ge=1, le=256)
+    """Choices that are generated at the same time."""
+    context_tokens: int = Field(default=2048, ge=16)
+    """Prompt and answer together, per slot."""
+    queue_length: int = Field(default=32, ge=0)
+    """Requests that may wait for a slot before further ones are refused."""
+    threads: int = Field(default=2, ge=1)
+    """Threads that compute; never more than there are cores, for they wait by spinning."""
+    prefill_chunk_tokens: int = Field(default=128, ge=16)
+    """Prompt tokens that are read between two decode steps."""
+    stall_seconds: float = Field(default=30.0, gt=0)
+    """Silence of a working engine after which it is taken for dead and the process ends."""
+    maximum_request_seconds: float = Field(default=300.0, gt=0)
+    """Longest a request may wait and be answered."""
+    echo_token_seconds: float = Field(default=0.0, ge=0)
+    """The echo engine's pause before each token."""
+
+    @model_validator(mode="after")
+    def _require_model_path(self) -> "InferenceSettings":
+        if self.engine == "llamacpp" and self.model_path is None:
+            raise ValueError("model_path is required by the llamacpp engine")
+        return self

@@ -1,0 +1,78 @@
+"""The echo engine passes the engines' suite and says exactly what is expected."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.testing.clock import FakeClock
+from headrace_inference.adapters.echo import EchoEngine
+from headrace_inference.domain.events import Delta, FinishReason
+from headrace_inference.domain.requests import JsonObject, Message
+from headrace_inference.testing import EngineSuite, collect, question, request_for
+
+
+async def started(**options: object) -> EchoEngine:
+    engine = EchoEngine(FakeClock(), slots=4, context_tokens=64, **options)
+    await engine.start()
+    return engine
+
+
+class TestEchoEngine(EngineSuite):
+    @pytest.fixture
+    async def engine(self) -> AsyncIterator[EchoEngine]:
+        engine = await started()
+        yield engine
+        await engine.close()
+
+
+async def test_it_echoes_the_last_user_message_word_by_word() -> None:
+    engine = await started()
+    talk = (Message("user", "not this"), Message("assistant", "no"), Message("user", "a bc  d"))
+    got = await collect(engine, request_for(talk))
+    assert got.deltas == [Delta(0, "a", 1), Delta(0, " bc", 1), Delta(0, "  d", 1)]
+    assert got.finished[0].reason is FinishReason.STOP
+    assert len(await engine.tokenize("a bc  d")) == 3
+
+
+async def test_it_waits_for_its_pause_before_each_token() -> None:
+    gate = asyncio.Semaphore(1)
+    engine = await started(pause=gate.acquire)
+    work = engine.generate(question("a b"), (), 10)
+    await anext(work)
+    assert await anext(work) == Delta(0, "a", 1)
+    second = asyncio.ensure_future(anext(work))
+    await asyncio.sleep(0)
+    assert not second.done()
+    gate.release()
+    assert await second == Delta(0, " b", 1)
+
+
+@pytest.mark.parametrize("param", ["response_format", "top_logprobs", "logit_bias"])
+async def test_it_refuses_what_it_cannot_honour(param: str) -> None:
+    sampling = {"top_logprobs": {"top_logprobs": 1}, "logit_bias": {"logit_bias": {1: 1.0}}}
+    request = question("hi", **sampling.get(param, {}))
+    if param == "response_format":
+        request = request.__class__("r", "o", "m", "hi", response_format=JsonObject())
+    with pytest.raises(HeadraceError) as caught:
+        await (await started()).check(request)
+    assert caught.value.reason is Reason.UNSUPPORTED_PARAMETER
+    assert caught.value.param == param
+
+
+async def test_it_has_no_info_before_it_started() -> None:
+    with pytest.raises(HeadraceError) as caught:
+        _ = EchoEngine(FakeClock(), slots=1, context_tokens=64).info
+    assert caught.value.reason is Reason.NOT_SERVING
+
+
+@given(st.text(alphabet="ab ", min_size=1, max_size=30), st.text("ab ", min_size=1, max_size=4))
+def test_stop_texts_are_found_across_words(text: str, stop: str) -> None:
+    async def run() -> str:
+        request = request_for(text, stop=(stop,), max_tokens=100)
+        return (await collect(await started(), request)).texts.get(0, "")
+
+    assert asyncio.run(run()) == text.partition(stop)[0]

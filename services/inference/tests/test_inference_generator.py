@@ -1,0 +1,184 @@
+"""The way of a request: refused early, queued, answered, measured, stopped when nobody waits."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.testing.clock import FakeClock
+from headrace_inference.adapters.echo import EchoEngine
+from headrace_inference.domain.events import Answer, Delta, Finished, FinishReason, Started, Timings
+from headrace_inference.domain.queue import BoundedQueue
+from headrace_inference.domain.requests import GenerationRequest, Sampling
+from headrace_inference.generator import Generator
+from headrace_inference.metrics import InferenceMetrics
+
+REQUEST = GenerationRequest("req_1", "org_1", "echo", "one two three")
+
+
+class Bench:
+    """A generator over an echo engine with two slots whose every token takes a second."""
+
+    def __init__(self, *, queue_length: int = 1, maximum_seconds: float = 60) -> None:
+        self.clock = FakeClock()
+        self.registry = CollectorRegistry()
+        self.gate: asyncio.Event | None = None
+        self.engine = EchoEngine(self.clock, slots=2, context_tokens=8, pause=self.pause)
+        self.queue = BoundedQueue(2, queue_length, self.clock)
+        self.generator = Generator(
+            self.engine,
+            self.queue,
+            InferenceMetrics(self.registry, self.queue),
+            model_id="echo",
+            maximum_seconds=maximum_seconds,
+            clock=self.clock,
+        )
+
+    async def pause(self) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
+        self.clock.advance(1)
+
+    async def answer(self, request: GenerationRequest = REQUEST) -> list[Answer]:
+        async with aclosing(self.generator.generate(request)) as messages:
+            return [message async for message in messages]
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    bench = Bench()
+    await bench.engine.start()
+    return bench
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def refusal(bench: Bench, **changes: Any) -> HeadraceError:
+    with pytest.raises(HeadraceError) as caught:
+        await bench.answer(replace(REQUEST, **changes))
+    return caught.value
+
+
+async def test_an_answer_starts_flows_and_finishes_with_what_it_took(bench: Bench) -> None:
+    model = bench.generator.model()
+    assert model.version == model.digest[:12]
+    assert await bench.answer() == [
+        Started(model, 0.0),
+        Delta(0, "one", 1),
+        Delta(0, " two", 1),
+        Delta(0, " three", 1),
+        Finished(model, (FinishReason.STOP,), 3, 3, Timings(0.0, 1.0, 2.0)),
+    ]
+
+
+async def test_tokens_and_times_are_measured(bench: Bench) -> None:
+    await bench.answer()
+    assert bench.value("llm_requests_total", code="OK", finish_reason="stop") == 1
+    assert bench.value("llm_tokens_total", type="prompt") == 3
+    assert bench.value("llm_tokens_total", type="completion") == 3
+    assert bench.value("llm_request_duration_seconds_sum") == 3
+    assert bench.value("llm_time_to_first_token_seconds_sum") == 1
+    assert bench.value("llm_time_per_output_token_seconds_sum") == 1
+    assert bench.value("llm_queue_time_seconds_count") == 1
+
+
+def test_metrics_are_zero_from_the_start() -> None:
+    bench = Bench()
+    for name in ("llm_requests_waiting", "llm_requests_running"):
+        assert bench.value(name) == 0
+    assert bench.value("llm_load_shed_total", reason="queue_full") == 0
+    assert bench.value("llm_tokens_total", type="completion") == 0
+    assert bench.value("llm_requests_total", code="CANCELLED", finish_reason="") == 0
+
+
+async def test_max_tokens_is_clipped_to_the_context(bench: Bench) -> None:
+    long = replace(REQUEST, prompt="1 2 3 4 5 6", sampling=Sampling(max_tokens=100))
+    finished = (await bench.answer(long))[-1]
+    assert isinstance(finished, Finished)
+    assert finished.reasons == (FinishReason.LENGTH,)
+    assert finished.completion_tokens == 2
+
+
+async def test_what_can_be_refused_is_refused_before_the_queue(bench: Bench) -> None:
+    assert (await refusal(bench, model="other")).reason is Reason.MODEL_NOT_FOUND
+    too_long = await refusal(bench, prompt="1 2 3 4 5 6 7 8")
+    assert too_long.reason is Reason.CONTEXT_LENGTH_EXCEEDED
+    too_many = await refusal(bench, sampling=Sampling(choices=3))
+    assert (too_many.reason, too_many.param) == (Reason.UNSUPPORTED_PARAMETER, "choices")
+    huge = await refusal(bench, sampling=Sampling(choices=2**32 - 1))
+    assert huge.reason is Reason.INVALID_FIELD
+    unsupported = await refusal(bench, sampling=Sampling(top_logprobs=1))
+    assert unsupported.reason is Reason.UNSUPPORTED_PARAMETER
+    assert bench.value("llm_requests_total", code="INVALID_ARGUMENT", finish_reason="") == 4
+    assert bench.value("llm_queue_time_seconds_count") == 0
+
+
+async def test_before_the_engine_is_started_nothing_is_served() -> None:
+    assert (await refusal(Bench())).reason is Reason.NOT_SERVING
+
+
+async def test_a_full_queue_sheds_and_counts(bench: Bench) -> None:
+    bench.gate = asyncio.Event()
+    running = [asyncio.create_task(bench.answer()) for _ in range(3)]
+    await settle()
+    assert bench.value("llm_requests_running") == 2
+    assert bench.value("llm_requests_waiting") == 1
+    error = await refusal(bench)
+    assert error.reason is Reason.QUEUE_FULL
+    assert error.retry_after_seconds
+    assert bench.value("llm_load_shed_total", reason="queue_full") == 1
+    bench.gate.set()
+    for messages in await asyncio.gather(*running):
+        assert isinstance(messages[-1], Finished)
+    assert bench.value("llm_requests_running") == 0
+
+
+@pytest.mark.parametrize("choices", [1, 2])
+async def test_cancelling_frees_the_places_and_is_measured(bench: Bench, choices: int) -> None:
+    bench.gate = asyncio.Event()
+    request = replace(REQUEST, sampling=Sampling(choices=choices))
+    task = asyncio.create_task(bench.answer(request))
+    await settle()
+    assert bench.queue.running == 1
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert (bench.queue.running, bench.queue.waiting) == (0, 0)
+    assert bench.value("llm_requests_total", code="CANCELLED", finish_reason="") == 1
+    assert bench.value("llm_request_duration_seconds_count") == 1
+
+
+async def test_closing_in_the_middle_counts_the_tokens_so_far(bench: Bench) -> None:
+    answer = bench.generator.generate(REQUEST)
+    await anext(answer)
+    await anext(answer)
+    await answer.aclose()
+    assert bench.value("llm_tokens_total", type="completion") == 1
+    assert bench.value("llm_requests_total", code="CANCELLED", finish_reason="") == 1
+    assert bench.queue.running == 0
+
+
+async def test_an_answer_that_takes_too_long_ends() -> None:
+    bench = Bench(maximum_seconds=2)
+    await bench.engine.start()
+    error = await refusal(bench)
+    assert error.reason is Reason.DEADLINE_EXCEEDED
+    assert bench.queue.running == 0
+
+
+async def test_waiting_too_long_ends() -> None:
+    bench = Bench(maximum_seconds=0.05)
+    await bench.engine.start()
+    with await bench.queue.enter(2):
+        assert (await refusal(bench)).reason is Reason.DEADLINE_EXCEEDED
+    assert (bench.queue.running, bench.queue.waiting) == (0, 0)

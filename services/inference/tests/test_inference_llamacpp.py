@@ -1,0 +1,210 @@
+"""llama.cpp with the real model: the engines' suite, and what only a real engine can show."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from headrace_common.clock import SystemClock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.domain.events import Accepted, Delta, FinishReason
+from headrace_inference.domain.requests import JsonObject, JsonSchema, Message
+from headrace_inference.testing import EngineSuite, collect, prepared_model, question, request_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "maxLength": 12}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> Path:
+    return prepared_model()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(model: Path) -> AsyncIterator[LlamaCppEngine]:
+    options = LlamaCppOptions(model, slots=4, context_tokens=1024, threads=1)
+    engine = LlamaCppEngine(options, SystemClock())
+    await engine.start()
+    yield engine
+    async with asyncio.timeout(30):
+        await engine.close()
+
+
+class TestLlamaCppEngine(EngineSuite):
+    pass
+
+
+async def test_it_answers_sensibly(engine: LlamaCppEngine) -> None:
+    got = await collect(engine, request_for("The capital of France is", max_tokens=4))
+    assert "Paris" in got.texts[0]
+
+
+async def test_tokens_arrive_one_by_one(engine: LlamaCppEngine) -> None:
+    got = await collect(engine, question("Count from one to ten in words.", max_tokens=24))
+    assert len(got.deltas) >= 12
+    assert max(delta.tokens for delta in got.deltas) <= 6
+
+
+async def test_the_event_loop_stays_free(engine: LlamaCppEngine) -> None:
+    run = asyncio.ensure_future(collect(engine, question("Tell a story.", max_tokens=24)))
+    beats = 0
+    while not run.done():
+        await asyncio.sleep(0.01)
+        beats += 1
+    assert beats > len(run.result().deltas)
+
+
+async def test_a_seed_repeats_the_draw_and_another_does_not(engine: LlamaCppEngine) -> None:
+    async def draw(seed: int) -> str:
+        request = question("Invent a word.", temperature=1.0, seed=seed, max_tokens=24)
+        return (await collect(engine, request)).texts[0]
+
+    assert await draw(7) == await draw(7)
+    assert await draw(7) != await draw(8)
+
+
+async def test_choices_of_one_request_differ(engine: LlamaCppEngine) -> None:
+    request = question("Invent a word.", temperature=1.5, seed=1, choices=4, max_tokens=16)
+    assert len(set((await collect(engine, request)).texts.values())) == 4
+
+
+async def test_characters_of_several_tokens_come_whole(engine: LlamaCppEngine) -> None:
+    got = await collect(engine, request_for("😀😀😀😀 😀😀😀😀 😀😀😀😀 😀😀", max_tokens=12))
+    assert "😀" in got.texts[0]
+    assert "\ufffd" not in got.texts[0]
+
+
+@pytest.mark.parametrize("word", ["schema", "object"])
+async def test_json_formats_hold(engine: LlamaCppEngine, word: str) -> None:
+    request = question("Describe a person as JSON.", max_tokens=40)
+    form = JsonSchema(json.dumps(PERSON)) if word == "schema" else JsonObject()
+    await engine.check(replace(request, response_format=form))
+    got = await collect(engine, replace(request, response_format=form))
+    if word == "object":
+        assert got.texts[0].lstrip().startswith("{")
+        return
+    assert got.finished[0].reason is FinishReason.STOP
+    person = json.loads(got.texts[0])
+    assert sorted(person) == ["age", "name"]
+    assert isinstance(person["age"], int)
+    assert isinstance(person["name"], str)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    ["{", "3", '{"type": "foo"}', '{"not": {}}', '{"type": "string", "pattern": "("}', "[" * 9999],
+)
+async def test_schemas_that_cannot_be_enforced_are_refused(
+    engine: LlamaCppEngine, schema: str
+) -> None:
+    with pytest.raises(HeadraceError) as caught:
+        await engine.check(replace(question("hi"), response_format=JsonSchema(schema)))
+    assert caught.value.reason is Reason.INVALID_FIELD
+    assert caught.value.param == "response_format.json_schema"
+
+
+async def test_logit_bias_forbids_and_forces(engine: LlamaCppEngine) -> None:
+    (token,) = await engine.tokenize(" yes")
+    got = await collect(engine, question("hi", logit_bias={token: 100.0}, max_tokens=3))
+    assert got.texts[0] == " yes yes yes"
+    with pytest.raises(HeadraceError, match="logit_bias"):
+        await engine.check(question("hi", logit_bias={10**6: 1.0}))
+
+
+async def test_logprobs_describe_each_token(engine: LlamaCppEngine) -> None:
+    got = await collect(engine, question("Say hello.", max_tokens=4, top_logprobs=2))
+    entries = [entry for delta in got.deltas for entry in delta.logprobs]
+    assert b"".join(entry.token_bytes for entry in entries).decode() == got.texts[0]
+    assert all(entry.logprob <= 0 and len(entry.top) == 2 for entry in entries)
+    none = await collect(engine, question("Say hello.", max_tokens=1, top_logprobs=0))
+    assert [len(entry.top) for entry in none.deltas[0].logprobs] == [0]
+
+
+async def test_penalties_change_the_answer(engine: LlamaCppEngine) -> None:
+    song = "la la la la la la la la la la la la la la la la"
+    plain = await collect(engine, request_for(song, max_tokens=8))
+    punished = await collect(engine, request_for(song, max_tokens=8, frequency_penalty=2.0))
+    assert punished.texts[0] != plain.texts[0]
+
+
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+async def test_closing_stops_within_one_step(engine: LlamaCppEngine, phase: str) -> None:
+    request = request_for("word " * (900 if phase == "prefill" else 20), max_tokens=100)
+    clock = asyncio.get_running_loop().time
+    work = engine.generate(request, await engine.tokenize(request.prompt), 100)
+    assert await anext(work) == Accepted()
+    if phase == "decode":
+        assert isinstance(await anext(work), Delta)
+    started = clock()
+    await work.aclose()
+    # a chunk of 128 tokens takes 1 s here, the whole prefill 7 s, a decode step 0.05 s
+    assert clock() - started < (4.0 if phase == "prefill" else 1.0)
+
+
+async def test_a_choice_whose_prefill_waits_is_cancelled_at_once(engine: LlamaCppEngine) -> None:
+    request = request_for("word " * 900, max_tokens=4)
+    tokens = await engine.tokenize(request.prompt)
+    first, second = (engine.generate(request, tokens, 4) for _ in range(2))
+    await anext(first)
+    waiting = asyncio.ensure_future(anext(second))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    before = asyncio.get_running_loop().time()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert asyncio.get_running_loop().time() - before < 0.05
+    await first.aclose()
+
+
+async def test_an_assistant_turn_at_the_end_is_not_continued(engine: LlamaCppEngine) -> None:
+    turns = (Message("developer", "Be brief."), Message("assistant", "Once upon a"))
+    assert len(await engine.tokenize(turns)) > len(await engine.tokenize(turns[:1]))
+
+
+async def test_a_file_that_is_no_model_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(b"GGUF not really")
+    options = LlamaCppOptions(path, slots=1, context_tokens=64, threads=1)
+    engine = LlamaCppEngine(options, SystemClock())
+    with pytest.raises(HeadraceError, match="cannot load") as caught:
+        await engine.start()
+    assert caught.value.reason is Reason.ENGINE_FAILED
+    await engine.close()
+
+
+async def test_no_text_of_callers_reaches_the_output(
+    engine: LlamaCppEngine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await collect(engine, question("canary-in-the-prompt", max_tokens=4, stop=("canary-stop",)))
+    schema = JsonSchema('{"const": "canary-schema"}')
+    await collect(engine, replace(question("hi", max_tokens=4), response_format=schema))
+    printed = capfd.readouterr()
+    assert "canary" not in printed.out + printed.err
+
+
+async def test_an_engine_that_falls_silent_is_given_up(model: Path) -> None:
+    options = LlamaCppOptions(
+        model, 1, context_tokens=1024, threads=1, prefill_chunk_tokens=1024, stall_seconds=1.5
+    )
+    engine = LlamaCppEngine(options, SystemClock())
+    await engine.start()
+    watch = asyncio.ensure_future(engine.watch())
+    # a prompt in one chunk, which takes 5 s without a sign of life
+    work = engine.generate(request_for("x"), await engine.tokenize("word " * 1000), max_tokens=2)
+    assert await anext(work) == Accepted()
+    with pytest.raises(HeadraceError, match="stalled"):
+        await anext(work)
+    with pytest.raises(HeadraceError, match="does not answer any more"):
+        await watch
+    await engine.close()

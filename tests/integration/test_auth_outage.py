@@ -1,0 +1,100 @@
+"""PostgreSQL and Redis on a bad day: no answer is never taken for a bad credential."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
+from headrace_auth.adapters.postgres.tables import SCHEMA
+from headrace_auth.adapters.redis import RedisRevocationAnnouncer
+from headrace_auth.testing.directory import ACME
+from headrace_auth.testing.suites import make_key
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.postgres import create_engine, migrate
+from headrace_common.testing.postgres import proxying_postgres
+from headrace_common.testing.proxy import Proxy, Streams, proxying
+from headrace_gateway.adapters.redis_limiter import revocation_key
+
+KEY_ID = make_key(1).api_key_id
+
+
+@pytest.fixture
+async def proxied(postgres_url: str) -> AsyncIterator[tuple[Proxy, PostgresStore]]:
+    async with proxying_postgres(postgres_url) as (proxy, url):
+        await migrate(url, MIGRATIONS, SCHEMA)
+        engine = create_engine(url, statement_seconds=0.5)
+        yield proxy, PostgresStore(engine, timeout_seconds=0.5)
+        await engine.dispose()
+
+
+async def _is_unavailable(store: PostgresStore) -> None:
+    with pytest.raises(HeadraceError) as caught:
+        async with asyncio.timeout(4):
+            await store.api_keys.find(KEY_ID)
+    assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
+
+
+async def test_a_cut_connection_is_unavailable_and_recovers(
+    proxied: tuple[Proxy, PostgresStore],
+) -> None:
+    proxy, store = proxied
+    assert await store.api_keys.find(KEY_ID) is None
+    proxy.cut()
+    await _is_unavailable(store)
+    proxy.restore()
+    assert await store.api_keys.find(KEY_ID) is None
+
+
+async def test_a_frozen_database_is_unavailable_within_the_deadline(
+    proxied: tuple[Proxy, PostgresStore],
+) -> None:
+    proxy, store = proxied
+    assert await store.api_keys.find(KEY_ID) is None
+    proxy.freeze()
+    started = asyncio.get_running_loop().time()
+    await asyncio.gather(*(_is_unavailable(store) for _ in range(20)))
+    assert asyncio.get_running_loop().time() - started < 1.5
+    proxy.restore()
+    assert await store.api_keys.find(KEY_ID) is None
+
+
+async def test_a_revocation_is_marked_where_the_gateway_looks_and_published(redis_url: str) -> None:
+    announcer = RedisRevocationAnnouncer(redis_url, timeout_seconds=1)
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+        listener = redis.pubsub(ignore_subscribe_messages=True)
+        await listener.subscribe("revocations")
+        await listener.get_message(timeout=5)  # the subscription's own confirmation
+        await announcer.announce(ACME, KEY_ID)
+        message = await listener.get_message(timeout=5)
+        assert message is not None
+        assert message["data"] == KEY_ID
+        marker = revocation_key(ACME, KEY_ID)
+        assert await redis.get(marker) == "1"
+        assert 86_000 < await redis.ttl(marker) <= 86_400
+        await listener.aclose()
+    await announcer.close()
+
+
+async def test_an_absent_redis_is_unavailable(tmp_path: Path) -> None:
+    announcer = RedisRevocationAnnouncer(f"unix://{tmp_path}/none.sock", timeout_seconds=1)
+    with pytest.raises(HeadraceError) as caught:
+        await announcer.announce(ACME, KEY_ID)
+    assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
+    await announcer.close()
+
+
+async def test_a_silent_redis_is_unavailable_within_the_deadline() -> None:
+    async def never() -> Streams:
+        return await asyncio.Future[Streams]()
+
+    async with proxying(never) as proxy:
+        url = f"redis://127.0.0.1:{proxy.port}"
+        announcer = RedisRevocationAnnouncer(url, timeout_seconds=0.3)
+        with pytest.raises(HeadraceError) as caught:
+            async with asyncio.timeout(2):
+                await announcer.announce(ACME, KEY_ID)
+        assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
+        await announcer.close()
