@@ -4,26 +4,22 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import httpx
 import openai
 import pytest
 
+from headrace_inference.testing import prepared_model
 from headrace_local.access import Access
 from headrace_local.stack import StackOptions
 from headrace_local.state import read_state
 from headrace_local.testing import stack_in_background
 
-MODELS = Path(__file__).parents[2] / ".headrace/models"
-"""Where `make up` keeps the prepared model too, so that it is prepared once."""
-
-Rows = list[asyncpg.Record]
-
 
 @pytest.fixture(scope="session")
 def options(tmp_path_factory: pytest.TempPathFactory) -> StackOptions:
-    """A stack of the run's own: fresh data, any free port, the shared model."""
-    return StackOptions(state=tmp_path_factory.mktemp("headrace"), port=0, models=MODELS)
+    """A stack of the run's own: fresh data, any free port, the model prepared once."""
+    models = prepared_model().parent
+    return StackOptions(state=tmp_path_factory.mktemp("headrace"), port=0, models=models)
 
 
 @pytest.fixture(scope="session")

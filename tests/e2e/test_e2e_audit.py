@@ -79,7 +79,7 @@ def test_a_hang_up_is_a_row_with_what_was_used(
     headers = {"authorization": f"Bearer {stack.api_key}"}
     with http.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
         lines = response.iter_lines()
-        while "content" not in next(lines):
+        while '"delta":{"content"' not in next(lines):
             continue
     row = _find(database_arguments, response.headers["x-request-id"])
     assert (row["outcome"], row["error_reason"]) == ("cancelled", "CANCELLED")

@@ -1,5 +1,6 @@
 """`make up` as a newcomer meets it: what it prints works, it stops cleanly, it keeps the data."""
 
+import os
 import re
 import signal
 import subprocess
@@ -12,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from headrace_local import checks
-from headrace_local.access import Access
+from headrace_local.stack import StackOptions
 
 ROOT = Path(__file__).parents[2]
-MODELS = ROOT / ".headrace/models"
 READY = "Press Ctrl-C to stop."
 START_SECONDS = 15
 
@@ -23,13 +23,21 @@ START_SECONDS = 15
 class Command:
     """`python -m headrace_local`, which is what the Makefile runs, on a state folder of its own."""
 
-    def __init__(self, state: Path) -> None:
-        self._arguments = ["--state", str(state), "--models", str(MODELS)]
+    def __init__(self, state: Path, models: Path) -> None:
+        self._environment = {
+            **os.environ,
+            "HEADRACE_LOCAL_STATE": str(state),
+            "HEADRACE_LOCAL_MODELS": str(models),
+        }
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        program = [sys.executable, "-m", "headrace_local", *arguments, *self._arguments]
         return subprocess.Popen(
-            program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-m", "headrace_local", *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def run(self, *arguments: str, code: int = 0) -> str:
@@ -63,9 +71,10 @@ def port() -> int:
 
 
 @pytest.fixture
-def command(tmp_path: Path, stack: Access) -> Command:
-    """Waits for the shared stack first, so that the model has been prepared."""
-    return Command(tmp_path / "state")
+def command(tmp_path: Path, options: StackOptions) -> Command:
+    """The command with a state folder of its own and the model that the other tests use."""
+    assert options.models is not None
+    return Command(tmp_path / "state", options.models)
 
 
 def _paste(shell: str) -> str:

@@ -17,12 +17,9 @@ def _ask(question: str) -> list[openai.types.chat.ChatCompletionMessageParam]:
 
 def test_the_model_answers_with_sense_over_https(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(
-        model=MODEL_ID,
-        messages=_ask("What is the capital of France?"),
-        temperature=0,
-        max_tokens=40,
+        model=MODEL_ID, messages=_ask("Why is the sky blue?"), temperature=0, max_tokens=40
     )
-    assert "Paris" in (answer.choices[0].message.content or "")
+    assert "light" in (answer.choices[0].message.content or "")
     assert answer.usage is not None
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
     assert 0 < answer.usage.completion_tokens <= 40

@@ -18,10 +18,14 @@ class ApiClient:
     """Synchronous client of `/api/v1`."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        verify = ssl.create_default_context(cafile=session.ca_file)
+        self._url = session.url
+        token = session.access_token
         self._http = httpx.Client(
-            base_url=session.url, verify=verify, timeout=TIMEOUT_SECONDS, trust_env=False
+            base_url=session.url,
+            headers={"authorization": f"Bearer {token}"} if token else {},
+            verify=ssl.create_default_context(cafile=session.ca_file),
+            timeout=TIMEOUT_SECONDS,
+            trust_env=False,
         )
 
     def log_in(self, email: str, password: str) -> str:
@@ -48,15 +52,14 @@ class ApiClient:
         return self._call("DELETE", f"/api/v1/keys/{key_id}")
 
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        headers = {"authorization": f"Bearer {self._session.access_token}"}
         try:
-            response = self._http.request(method, path, headers=headers, **arguments)
+            response = self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise ApiError(f"{self._session.url} does not answer: {error}") from error
+            raise ApiError(f"{self._url} does not answer: {error}") from error
         try:
             body: dict[str, Any] = response.json()
         except ValueError as error:
-            raise ApiError(f"{self._session.url} is no Headrace: the answer is no JSON") from error
+            raise ApiError(f"{self._url} is no Headrace: the answer is no JSON") from error
         if response.is_error:
             raise ApiError(_explain(response.status_code, body))
         return body

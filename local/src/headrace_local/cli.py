@@ -33,6 +33,8 @@ Models = Annotated[
     ),
 ]
 DEFAULTS = StackOptions()
+PIPED_COLUMNS = 160
+"""Wide enough that no address is folded where there is no terminal to ask."""
 
 
 @app.command()
@@ -69,7 +71,10 @@ def down(state: State = DEFAULTS.state) -> None:
 @app.command()
 def status(state: State = DEFAULTS.state) -> None:
     """Show all components; exit code 1 if not all are ready."""
-    if not commands.status(StackOptions(state).directory, Console()):
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPED_COLUMNS
+    if not commands.status(StackOptions(state).directory, console):
         raise typer.Exit(1)
 
 

@@ -73,7 +73,7 @@ async def test_an_answer_starts_flows_and_finishes_with_what_it_took(bench: Benc
     model = bench.generator.model()
     assert model.version == model.digest[:12]
     assert await bench.answer() == [
-        Started(model, 0.0),
+        Started(model, queue_seconds=0.0, prompt_tokens=3),
         Delta(0, "one", 1),
         Delta(0, " two", 1),
         Delta(0, " three", 1),

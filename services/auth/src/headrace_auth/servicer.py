@@ -107,6 +107,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
             "headrace.auth.v1.AuthService",
             auth_pb2_grpc.add_AuthServiceServicer_to_server,
             self,
+            polled=("GetJsonWebKeySet",),
         )
 
     async def _caller(self, context: Any) -> Principal:

@@ -17,9 +17,6 @@ from headrace_common.metrics import LATENCY_SECONDS
 Around = Callable[[str, Any], AbstractAsyncContextManager[None]]
 """Wraps one call; gets the method's full name and the servicer context."""
 
-QUIET_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
-"""Probed every few seconds; logged only when they fail."""
-
 
 class AroundInterceptor(grpc.aio.ServerInterceptor):
     """Runs an async context manager around each call, whichever shape the call has."""
@@ -76,8 +73,11 @@ async def report_errors(method: str, context: Any) -> AsyncIterator[None]:
         await _abort(context, HeadraceError(Reason.INTERNAL, "internal error"))
 
 
-def log_calls(clock: Clock) -> Around:
-    """One line per call, with its status and duration."""
+def log_calls(clock: Clock, quiet: tuple[str, ...] = ()) -> Around:
+    """One line per call, with its status and duration.
+
+    Methods that begin with one of `quiet` are logged only when they fail.
+    """
     log = get_logger()
 
     @asynccontextmanager
@@ -87,7 +87,7 @@ def log_calls(clock: Clock) -> Around:
             yield
         finally:
             code = _code_name(context)
-            if code != "OK" or not method.startswith(QUIET_SERVICES):
+            if code != "OK" or not method.startswith(quiet):
                 duration_ms = round((clock.monotonic() - started) * 1000, 2)
                 log.info("call", method=method, code=code, duration_ms=duration_ms)
 

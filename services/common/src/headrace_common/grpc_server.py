@@ -38,6 +38,8 @@ class Registration:
     full_name: str
     add: Callable[[Any, grpc.aio.Server], None]
     servicer: Any
+    polled: tuple[str, ...] = ()
+    """Methods that callers repeat every few seconds; logged only when they fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,14 @@ class GrpcServer:
             await self._health.set(name, status.SERVING if serving else status.NOT_SERVING)
 
 
+def _polled(registrations: Sequence[Registration]) -> tuple[str, ...]:
+    return (
+        f"/{health.SERVICE_NAME}/",
+        "/grpc.reflection.",
+        *(f"/{item.full_name}/{method}" for item in registrations for method in item.polled),
+    )
+
+
 async def start_grpc_server(
     runtime: Runtime,
     settings: GrpcServiceSettings,
@@ -70,7 +80,7 @@ async def start_grpc_server(
     server = grpc.aio.server(
         interceptors=[
             AroundInterceptor(measure_calls(registry, clock)),
-            AroundInterceptor(log_calls(clock)),
+            AroundInterceptor(log_calls(clock, quiet=_polled(registrations))),
             AroundInterceptor(report_errors),
         ],
         options=OPTIONS,

@@ -19,6 +19,7 @@ from headrace_gateway.domain.completion import (
 )
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
+from headrace_gateway.logs import log_exchange
 from headrace_gateway.metrics import GatewayMetrics
 from headrace_gateway.ports import EventLog
 from headrace_gateway.stages.admit import Admit
@@ -127,6 +128,7 @@ class Pipeline:
             await self._stages.settle.run(exchange)
             seconds = self._clock.monotonic() - exchange.started
             self._metrics.count(exchange, seconds)
+            log_exchange(exchange, seconds)
             self._stages.event_log.record(exchange, seconds)
 
     async def _identify(self, exchange: Exchange, scope: str) -> Principal:

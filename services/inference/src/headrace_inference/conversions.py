@@ -62,7 +62,11 @@ def generate_response(answer: Answer) -> pb.GenerateResponse:
         return pb.GenerateResponse(delta=delta)
     model = model_version(answer.model)
     if isinstance(answer, Started):
-        started = pb.Started(model=model, queue_time=_duration(answer.queue_seconds))
+        started = pb.Started(
+            model=model,
+            queue_time=_duration(answer.queue_seconds),
+            prompt_tokens=answer.prompt_tokens,
+        )
         return pb.GenerateResponse(started=started)
     timings = pb.Timings(
         queue=_duration(answer.timings.queue),

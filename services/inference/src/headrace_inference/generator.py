@@ -66,7 +66,7 @@ class Generator:
                         self._check_time(run)
                         run.note(event)
                         if isinstance(event, Accepted):
-                            yield Started(self.model(), run.leave_queue())
+                            yield Started(self.model(), run.leave_queue(), run.prompt_tokens)
                         elif isinstance(event, Delta):
                             yield event
             if not run.complete:

@@ -45,4 +45,5 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             "headrace.inference.v1.InferenceService",
             inference_pb2_grpc.add_InferenceServiceServicer_to_server,
             self,
+            polled=("ListModels",),
         )

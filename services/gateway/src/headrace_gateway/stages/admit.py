@@ -1,4 +1,4 @@
-"""admit: may this principal make this request now?"""
+"""admit: whether this principal may make this request now."""
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.completion import CompletionRequest

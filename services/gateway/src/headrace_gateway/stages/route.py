@@ -31,6 +31,7 @@ class Router:
         self._targets = dict(targets)
         self._refresh_seconds = refresh_seconds
         self._cards: dict[str, ModelCard] = {}
+        self._silent: set[str] = set()
         self.known = asyncio.Event()
         """Set once every configured model has been seen."""
 
@@ -67,8 +68,11 @@ class Router:
         try:
             cards = await self._targets[name].models()
         except HeadraceError as error:
-            get_logger().warning("model_server_silent", model=name, reason=error.reason.value)
+            if name not in self._silent:
+                self._silent.add(name)
+                get_logger().warning("model_server_silent", model=name, reason=error.reason.value)
             return
+        self._silent.discard(name)
         for card in cards:
             if card.model.id == name:
                 self._cards[name] = card

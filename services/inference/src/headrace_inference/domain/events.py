@@ -66,6 +66,7 @@ class Started:
 
     model: ModelVersion
     queue_seconds: float
+    prompt_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
