@@ -61,20 +61,13 @@ async def test_a_frozen_database_is_unavailable_within_the_deadline(
     assert await store.api_keys.find(KEY_ID) is None
 
 
-async def test_a_revocation_is_marked_where_the_gateway_looks_and_published(redis_url: str) -> None:
+async def test_a_revocation_is_marked_where_the_gateway_looks(redis_url: str) -> None:
     announcer = RedisRevocationAnnouncer(redis_url, timeout_seconds=1)
+    await announcer.announce(ACME, KEY_ID)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
-        listener = redis.pubsub(ignore_subscribe_messages=True)
-        await listener.subscribe("revocations")
-        await listener.get_message(timeout=5)  # the subscription's own confirmation
-        await announcer.announce(ACME, KEY_ID)
-        message = await listener.get_message(timeout=5)
-        assert message is not None
-        assert message["data"] == KEY_ID
         marker = revocation_key(ACME, KEY_ID)
         assert await redis.get(marker) == "1"
         assert 86_000 < await redis.ttl(marker) <= 86_400
-        await listener.aclose()
     await announcer.close()
 
 

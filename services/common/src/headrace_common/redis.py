@@ -4,20 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from headrace_common.errors import HeadraceError, Reason
 
 
 def create_redis(url: str, *, timeout_seconds: float, maximum_connections: int) -> Redis:
-    """A lazy client for `redis://` or `unix://`; close it with `aclose`."""
-    return Redis.from_url(
+    """A lazy client for `redis://` or `unix://`; close it with `aclose`.
+
+    When all connections are taken, a call waits for one until its deadline.
+    """
+    pool = BlockingConnectionPool.from_url(
         url,
+        timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
         max_connections=maximum_connections,
     )
+    return Redis.from_pool(pool)
 
 
 @asynccontextmanager

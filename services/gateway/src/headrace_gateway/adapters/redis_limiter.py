@@ -19,7 +19,7 @@ class RedisRateLimiter:
         """`frozen_now` (microseconds since 1970) replaces Redis's clock, for tests."""
         self._timeout_seconds = timeout_seconds
         self._now = frozen_now
-        self._redis = create_redis(url, timeout_seconds=timeout_seconds, maximum_connections=256)
+        self._redis = create_redis(url, timeout_seconds=timeout_seconds, maximum_connections=64)
         here = resources.files("headrace_gateway.adapters")
         self._admission = self._redis.register_script(here.joinpath("admission.lua").read_text())
         self._settlement = self._redis.register_script(here.joinpath("settlement.lua").read_text())
