@@ -164,6 +164,41 @@ async def test_rate_limits_are_told_and_enforced(gateway: Gateway) -> None:
     assert (await gateway.client.post(CHAT, json=_chat())).status_code == 200
 
 
+async def test_a_limit_on_one_model_does_not_lift_the_default_of_the_others() -> None:
+    async with running_gateway(default_requests_per_minute=2) as gateway:
+        elsewhere = Limit(LimitKind.REQUESTS_PER_MINUTE, "api_key:test", 100, model="other")
+        gateway.accounts.principals[KEY] = replace(PRINCIPAL, limits=(elsewhere,))
+        answers = [await gateway.client.post(CHAT, json=_chat()) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+
+
+async def test_a_request_that_can_never_fit_is_not_told_to_try_again(gateway: Gateway) -> None:
+    limit = Limit(LimitKind.TOKENS_PER_MINUTE, "organization:org_1", 100)
+    gateway.accounts.principals[KEY] = replace(PRINCIPAL, limits=(limit,))
+    response = await gateway.client.post(CHAT, json=_chat(max_tokens=1000))
+    assert response.status_code == 429
+    assert "retry-after" not in response.headers
+    assert "more than the 100 per minute" in response.json()["error"]["message"]
+
+
+async def test_listing_models_costs_no_tokens(gateway: Gateway) -> None:
+    limit = Limit(LimitKind.TOKENS_PER_MINUTE, "organization:org_1", 300)
+    gateway.accounts.principals[KEY] = replace(PRINCIPAL, limits=(limit,))
+    assert (await gateway.client.post(CHAT, json=_chat("x " * 600))).status_code == 429
+    assert (await gateway.client.get("/v1/models")).status_code == 200
+
+
+async def test_while_auth_hangs_a_known_principal_does_not_wait_for_it_again(
+    gateway: Gateway,
+) -> None:
+    await gateway.client.post(CHAT, json=_chat())
+    gateway.accounts.unavailable = True
+    gateway.clock.advance(60)
+    for _ in range(5):
+        assert (await gateway.client.post(CHAT, json=_chat())).status_code == 200
+    assert gateway.accounts.resolutions == 2
+
+
 async def test_tokens_that_were_reserved_and_not_used_are_given_back(gateway: Gateway) -> None:
     limit = Limit(LimitKind.TOKENS_PER_MINUTE, "organization:org_1", 1000)
     gateway.accounts.principals[KEY] = replace(PRINCIPAL, limits=(limit,))
@@ -289,6 +324,23 @@ async def test_a_full_spool_refuses_new_work(gateway: Gateway) -> None:
         ({"stream_options": {"include_usage": True}}, None, "only allowed when stream is true"),
         ({"top_logprobs": 3}, None, "only allowed when logprobs is true"),
         ({"response_format": {"type": "json_schema"}}, "response_format", "json_schema"),
+        ({"max_tokens": 2**31}, "max_tokens", "less than or equal to"),
+        ({"max_completion_tokens": 2**40}, "max_completion_tokens", "less than or equal to"),
+        ({"logit_bias": {"9" * 5000: 1}}, "logit_bias", "is not a token id"),
+        (
+            {
+                "tools": [
+                    {"type": "function", "function": {"name": "f", "parameters": {"a": 2**70}}}
+                ]
+            },
+            "tools",
+            "64-bit",
+        ),
+        (
+            {"messages": [{"role": "user", "content": "x", "tool_call_id": "c"}]},
+            "messages[0]",
+            "tool_call_id",
+        ),
     ],
 )
 async def test_a_bad_field_is_named_with_its_rule(
@@ -319,6 +371,7 @@ async def test_an_error_of_the_engine_before_the_first_token_is_a_clean_500() ->
         response = await gateway.client.post(CHAT, json=_chat())
         assert response.status_code == 500
         assert "secret" not in response.text
+        assert response.json()["error"]["code"] == "internal"
         [exchange] = gateway.events.exchanges
         assert exchange.outcome is Outcome.FAILED
         assert exchange.error is not None

@@ -1,5 +1,8 @@
 """The guard: prompts are bounded and screened, and no blocked output leaves in any chunking."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +95,22 @@ def test_ordinary_words_are_not_held_back() -> None:
         "is ",
         "42.",
     ]
+
+
+def test_the_version_is_the_same_in_every_process() -> None:
+    program = (
+        "from headrace_gateway.domain.guard import GuardPolicy, built_in_rules;"
+        "print(GuardPolicy(built_in_rules(), maximum_prompt_characters=200).version)"
+    )
+    versions = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        ).stdout.strip()
+        for seed in ("1", "2", "3")
+    }
+    assert versions == {POLICY.version}

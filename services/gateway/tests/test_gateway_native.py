@@ -178,3 +178,14 @@ async def test_too_many_requests_in_flight_are_shed_but_probes_are_answered() ->
         assert (await gateway.client.get("/api/v1/health/liveness")).status_code == 200
         slow.cancel()
         await asyncio.wait([slow])
+
+
+async def test_a_body_that_trickles_is_refused_in_time() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with running_gateway(body_timeout_seconds=0.05) as gateway, asyncio.timeout(10):
+        response = await gateway.client.post("/v1/chat/completions", content=endless())
+        assert response.status_code == 408
+        assert response.json()["error"]["code"] == "request_too_slow"

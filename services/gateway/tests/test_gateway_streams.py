@@ -15,6 +15,7 @@ from headrace_gateway.domain.completion import (
     Events,
     ModelVersion,
     Started,
+    TokenLogprob,
 )
 from headrace_gateway.domain.exchange import Outcome
 from headrace_gateway.testing.gateway import KEY, Gateway, running_gateway
@@ -133,6 +134,54 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
         await client.run()
         assert target.stalled.is_set() is False
         assert gateway.events.exchanges[0].outcome is Outcome.CANCELLED
+
+
+async def test_a_client_that_stops_reading_between_tokens_is_cut_off_too() -> None:
+    target = Stalling()
+    async with (
+        running_gateway(target, write_timeout_seconds=0.05, heartbeat_seconds=0.01) as gateway,
+        asyncio.timeout(10),
+    ):
+        client = Client(gateway, BODY)
+        running = asyncio.create_task(client.run())
+        await target.stalled.wait()
+        client.accept = asyncio.Event().wait
+        await target.ended.wait()
+        await running
+        assert gateway.events.exchanges[0].outcome is Outcome.CANCELLED
+
+
+async def test_an_unexpected_failure_on_the_way_is_told_too() -> None:
+    class Exploding(Breaking):
+        async def generate(
+            self, request_id: str, tenant: str, request: CompletionRequest
+        ) -> Events:
+            yield Started(ModelVersion("echo", "v1"), queue_seconds=0.0, prompt_tokens=1)
+            raise ZeroDivisionError("secret details")
+
+    async with running_gateway(Exploding()) as gateway:
+        response = await gateway.client.post("/v1/chat/completions", json=BODY)
+        last = response.text.strip().split("\n\n")[-1]
+        assert json.loads(last.removeprefix("data: "))["error"]["code"] == "internal"
+        assert "secret" not in response.text
+
+
+async def test_log_probabilities_of_held_back_text_are_held_back_too() -> None:
+    secret = "AKIA" + "Q" * 16
+
+    class Telling(EchoTarget):
+        async def generate(
+            self, request_id: str, tenant: str, request: CompletionRequest
+        ) -> Events:
+            yield Started(ModelVersion("echo", "v1"), queue_seconds=0.0, prompt_tokens=1)
+            for piece in ("see ", secret[:9], secret[9:]):
+                logprob = TokenLogprob(piece, -0.5, piece.encode())
+                yield Delta(0, piece, tokens=1, logprobs=(logprob,))
+
+    async with running_gateway(Telling()) as gateway:
+        response = await gateway.client.post("/v1/chat/completions", json=BODY)
+        assert "see " in response.text
+        assert "AKIA" not in response.text
 
 
 async def test_a_failure_on_the_way_ends_the_stream_with_an_error_event() -> None:

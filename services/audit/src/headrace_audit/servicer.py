@@ -3,7 +3,7 @@
 from typing import Any
 
 from headrace.audit.v1 import audit_pb2, audit_pb2_grpc
-from headrace_audit.conversion import to_event
+from headrace_audit.conversions import to_event
 from headrace_audit.ledger import Ledger
 from headrace_audit.metrics import AuditMetrics
 from headrace_common.grpc_server import Registration

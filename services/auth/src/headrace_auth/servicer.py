@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from headrace.auth.v1 import auth_pb2, auth_pb2_grpc
-from headrace_auth.convert import (
+from headrace_auth.conversions import (
     api_key_message,
     api_key_request,
     bearer_credential,

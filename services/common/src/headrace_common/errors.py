@@ -23,6 +23,7 @@ class Kind(StrEnum):
     NOT_FOUND = "not_found"
     NOT_ALLOWED = "not_allowed"
     TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
     LIMITED = "limited"
     OVERLOADED = "overloaded"
     UNAVAILABLE = "unavailable"
@@ -56,6 +57,7 @@ class Reason(StrEnum):
     AUDIT_UNAVAILABLE = "AUDIT_UNAVAILABLE"
     CANCELLED = "CANCELLED"
     INTERNAL = "INTERNAL"
+    REQUEST_TOO_SLOW = "REQUEST_TOO_SLOW"
 
 
 KIND_OF_REASON = MappingProxyType(
@@ -82,6 +84,7 @@ KIND_OF_REASON = MappingProxyType(
         Reason.AUDIT_UNAVAILABLE: Kind.UNAVAILABLE,
         Reason.CANCELLED: Kind.CANCELLED,
         Reason.INTERNAL: Kind.INTERNAL,
+        Reason.REQUEST_TOO_SLOW: Kind.TOO_SLOW,
     }
 )
 

@@ -22,6 +22,7 @@ STATUS_OF_KIND = MappingProxyType(
         Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Kind.NOT_ALLOWED: grpc.StatusCode.UNIMPLEMENTED,
         Kind.TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
+        Kind.TOO_SLOW: grpc.StatusCode.DEADLINE_EXCEEDED,
         Kind.LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Kind.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
@@ -36,7 +37,8 @@ REASON_OF_BARE_STATUS = MappingProxyType(
         grpc.StatusCode.UNAVAILABLE: Reason.DEPENDENCY_UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
         grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.QUEUE_FULL,
-        grpc.StatusCode.CANCELLED: Reason.CANCELLED,
+        # Our own cancellation arrives as asyncio.CancelledError; this one a proxy or peer made.
+        grpc.StatusCode.CANCELLED: Reason.DEPENDENCY_UNAVAILABLE,
     }
 )
 """What a status without ErrorInfo means: it came from the transport or a proxy, not a servicer."""

@@ -5,6 +5,7 @@ from functools import partial
 
 import grpc
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_client import create_channel
@@ -20,12 +21,14 @@ from headrace_gateway.adapters.redis_limiter import RedisRateLimiter
 from headrace_gateway.domain.guard import GuardPolicy, built_in_rules
 from headrace_gateway.http.application import create_http_app
 from headrace_gateway.http.completion_response import Patience
+from headrace_gateway.http.edge import Bounds
 from headrace_gateway.http.errors import status_of
 from headrace_gateway.http.front_door import FrontDoor, Readiness
 from headrace_gateway.http.server import serve_http
 from headrace_gateway.metrics import GatewayMetrics
 from headrace_gateway.pipeline import Pipeline, Stages
 from headrace_gateway.ports import (
+    Accounts,
     AnswerStore,
     CredentialResolver,
     EventLog,
@@ -43,10 +46,11 @@ from headrace_gateway.stages.settle import Settle
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Everything outside the process that the pipeline talks to."""
+    """Everything outside the process that the gateway talks to."""
 
     resolver: CredentialResolver
     verifier: TokenVerifier
+    accounts: Accounts
     limiter: RateLimiter
     answers: AnswerStore
     event_log: EventLog
@@ -58,14 +62,67 @@ def run(settings: GatewaySettings) -> None:
     run_service(partial(start, settings), drain_seconds=settings.drain_seconds)
 
 
+async def start(settings: GatewaySettings, runtime: Runtime) -> None:
+    """Bring everything up; returns once the HTTP port takes requests."""
+    clock, registry = SystemClock(), create_registry()
+    serve_metrics(runtime, registry, settings.metrics_address)
+    event_log = _start_event_log(settings, runtime, clock, registry)
+    auth = AuthClient(
+        _channel(runtime, settings.auth_target),
+        resolve_seconds=settings.auth_timeout_seconds,
+        account_seconds=settings.account_timeout_seconds,
+    )
+    key_set = KeySet(auth, clock)
+    runtime.start_task("key set", key_set.keep_fresh())
+    router = _start_router(settings, runtime)
+    answers = GrpcAnswerStore(
+        _channel(runtime, settings.cache_target),
+        look_up_seconds=settings.cache_timeout_seconds,
+        store_seconds=settings.cache_store_timeout_seconds,
+    )
+    limiter = _limiter(settings, runtime)
+    neighbours = Neighbours(auth, key_set, auth, limiter, answers, event_log, router)
+    readiness = Readiness({"auth": key_set.known.is_set, "models": router.known.is_set})
+    app = build(settings, neighbours, readiness, clock=clock, registry=registry)
+    await serve_http(
+        runtime,
+        app,
+        settings.http_address,
+        readiness,
+        trusted_proxies=settings.trusted_proxies,
+        drain_seconds=settings.drain_seconds,
+    )
+
+
 def build(
-    settings: GatewaySettings, neighbours: Neighbours, *, clock: Clock, registry: CollectorRegistry
-) -> Pipeline:
-    """The pipeline with all its stages, over the given neighbours."""
+    settings: GatewaySettings,
+    neighbours: Neighbours,
+    readiness: Readiness,
+    *,
+    clock: Clock,
+    registry: CollectorRegistry,
+) -> ASGIApp:
+    """The whole application over the given neighbours."""
+    door = FrontDoor(
+        pipeline=Pipeline(_stages(settings, neighbours, clock), GatewayMetrics(registry), clock),
+        accounts=neighbours.accounts,
+        clock=clock,
+        patience=Patience(settings.write_timeout_seconds, settings.heartbeat_seconds),
+        readiness=readiness,
+    )
+    bounds = Bounds(
+        body_bytes=settings.maximum_body_bytes,
+        body_seconds=settings.body_timeout_seconds,
+        requests_in_flight=settings.maximum_requests_in_flight,
+    )
+    return create_http_app(door, registry, bounds)
+
+
+def _stages(settings: GatewaySettings, neighbours: Neighbours, clock: Clock) -> Stages:
     policy = GuardPolicy(
         built_in_rules(), maximum_prompt_characters=settings.maximum_prompt_characters
     )
-    stages = Stages(
+    return Stages(
         identify=Identify(
             neighbours.resolver,
             neighbours.verifier,
@@ -82,55 +139,6 @@ def build(
         look_up=LookUp(neighbours.answers),
         settle=Settle(neighbours.limiter),
         event_log=neighbours.event_log,
-    )
-    return Pipeline(stages, GatewayMetrics(registry), clock)
-
-
-async def start(settings: GatewaySettings, runtime: Runtime) -> None:
-    """Bring everything up; returns once the HTTP port takes requests."""
-    clock, registry = SystemClock(), create_registry()
-    serve_metrics(runtime, registry, settings.metrics_address)
-    event_log = _start_event_log(settings, runtime, clock, registry)
-    auth = AuthClient(
-        _channel(runtime, settings.auth_target),
-        resolve_seconds=settings.auth_timeout_seconds,
-        account_seconds=settings.account_timeout_seconds,
-    )
-    key_set = KeySet(auth, clock)
-    runtime.start_task("key set", key_set.keep_fresh())
-    router = _start_router(settings, runtime)
-    neighbours = Neighbours(
-        resolver=auth,
-        verifier=key_set,
-        limiter=_limiter(settings, runtime),
-        answers=GrpcAnswerStore(
-            _channel(runtime, settings.cache_target),
-            look_up_seconds=settings.cache_timeout_seconds,
-            store_seconds=settings.cache_store_timeout_seconds,
-        ),
-        event_log=event_log,
-        router=router,
-    )
-    door = FrontDoor(
-        pipeline=build(settings, neighbours, clock=clock, registry=registry),
-        accounts=auth,
-        clock=clock,
-        patience=Patience(settings.write_timeout_seconds, settings.heartbeat_seconds),
-        readiness=Readiness({"auth": key_set.known.is_set, "models": router.known.is_set}),
-    )
-    app = create_http_app(
-        door,
-        registry,
-        maximum_body_bytes=settings.maximum_body_bytes,
-        maximum_in_flight=settings.maximum_requests_in_flight,
-    )
-    await serve_http(
-        runtime,
-        app,
-        settings.http_address,
-        door.readiness,
-        trusted_proxies=settings.trusted_proxies,
-        drain_seconds=settings.drain_seconds,
     )
 
 

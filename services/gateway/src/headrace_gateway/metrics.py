@@ -49,7 +49,7 @@ class GatewayMetrics:
         )
         self._first_token_seconds = Histogram(
             "headrace_gateway_time_to_first_token_seconds",
-            "From a request's arrival to its first token.",
+            "From a request's arrival to its first token; answers from the cache are left out.",
             buckets=FIRST_TOKEN_SECONDS,
             registry=registry,
         )
@@ -73,7 +73,7 @@ class GatewayMetrics:
         reason = exchange.error.reason.value if exchange.error else ""
         self._requests.labels(exchange.act, exchange.outcome, reason).inc()
         self._seconds.labels(exchange.act).observe(seconds)
-        if exchange.first_token_seconds is not None:
+        if exchange.first_token_seconds is not None and exchange.cache_status != "hit":
             self._first_token_seconds.observe(exchange.first_token_seconds)
         if exchange.cache_status:
             self._cache.labels(exchange.cache_status).inc()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError
 from headrace_gateway.domain.completion import (
     AnswerBuilder,
     CompletionRequest,
@@ -83,11 +84,11 @@ class Pipeline:
                 async for event in guarded:
                     if isinstance(event, Delta):
                         built.add(event)
-                    elif isinstance(event, Finished):
+                    yield event
+                    if isinstance(event, Finished):
                         exchange.finish_reasons = event.finish_reasons
                         answer = built.finish(event)
                         await stages.look_up.keep(exchange, principal, request, answer)
-                    yield event
 
     async def list_models(self, exchange: Exchange) -> list[ModelCard]:
         """The models that the caller may use."""
@@ -116,7 +117,8 @@ class Pipeline:
 
     @asynccontextmanager
     async def _accounted(self, exchange: Exchange) -> AsyncIterator[None]:
-        self._stages.event_log.require_room()
+        """Settle, record, count and log the exchange, whatever happens in the block."""
+        self._require_room(exchange)
         try:
             yield
         except BaseException as error:
@@ -125,11 +127,36 @@ class Pipeline:
         else:
             exchange.succeed()
         finally:
-            await self._stages.settle.run(exchange)
-            seconds = self._clock.monotonic() - exchange.started
-            self._metrics.count(exchange, seconds)
-            log_exchange(exchange, seconds)
-            self._stages.event_log.record(exchange, seconds)
+            try:
+                await self._stages.settle.run(exchange)
+            finally:
+                self._record(exchange)
+
+    def _require_room(self, exchange: Exchange) -> None:
+        """Refuse what could not be recorded; the refusal itself is only counted and logged."""
+        try:
+            self._stages.event_log.require_room()
+        except HeadraceError as error:
+            exchange.fail(error)
+            self._tell(exchange)
+            raise
+
+    def _record(self, exchange: Exchange) -> None:
+        try:
+            self._stages.event_log.record(exchange, self._seconds(exchange))
+        except HeadraceError as error:
+            exchange.fail(error)
+            raise
+        finally:
+            self._tell(exchange)
+
+    def _tell(self, exchange: Exchange) -> None:
+        seconds = self._seconds(exchange)
+        self._metrics.count(exchange, seconds)
+        log_exchange(exchange, seconds)
+
+    def _seconds(self, exchange: Exchange) -> float:
+        return self._clock.monotonic() - exchange.started
 
     async def _identify(self, exchange: Exchange, scope: str) -> Principal:
         principal = await self._stages.identify.run(exchange)

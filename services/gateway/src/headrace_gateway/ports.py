@@ -31,8 +31,13 @@ class RateLimiter(Protocol):
     async def admit(self, principal: Principal, charges: Sequence[Charge]) -> Admission:
         """Take all charges or none; raises DEPENDENCY_UNAVAILABLE when it cannot count."""
 
-    async def settle(self, principal: Principal, corrections: Sequence[Charge]) -> None:
-        """Give back what was reserved and not used; a negative cost takes more."""
+    async def settle(
+        self, principal: Principal, admission: Admission, corrections: Sequence[Charge]
+    ) -> None:
+        """Give back what was reserved and not used; a negative cost takes more.
+
+        What the bucket has regained by itself since the admission is not given a second time.
+        """
 
 
 class InferenceTarget(Protocol):

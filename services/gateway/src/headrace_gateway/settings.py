@@ -29,7 +29,7 @@ class GatewaySettings(ServiceSettings):
     admission_redis_url: SecretStr
     admission_timeout_seconds: float = Field(default=0.5, gt=0)
     default_requests_per_minute: int = Field(default=600, ge=1)
-    """Limit of a credential that has none of its own."""
+    """Request rate of a credential to which no limit on all models applies."""
 
     principal_fresh_seconds: float = Field(default=10.0, gt=0)
     principal_stale_seconds: float = Field(default=600.0, gt=0)
@@ -39,6 +39,8 @@ class GatewaySettings(ServiceSettings):
     spool_maximum_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
 
     maximum_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
+    body_timeout_seconds: float = Field(default=30.0, gt=0)
+    """How long a request body may take to arrive."""
     maximum_prompt_characters: int = Field(default=400_000, ge=1)
     maximum_requests_in_flight: int = Field(default=1024, ge=1)
     auth_timeout_seconds: float = Field(default=2.0, gt=0)

@@ -8,8 +8,8 @@
 -- KEYS[2..]    one bucket per charge
 -- ARGV[1]      now in microseconds, or 0 for this server's own clock (tests freeze time, nobody else)
 -- ARGV[2..]    amount and cost, per charge
--- returns      { revoked, index of the refusing charge or 0, then per charge: remaining, microseconds
---              until whole, microseconds until the cost fits }
+-- returns      { revoked, index of the refusing charge or 0, now, then per charge: remaining,
+--              microseconds until whole, microseconds until the cost fits }
 local PERIOD = 60000000
 
 local now = tonumber(ARGV[1])
@@ -19,10 +19,10 @@ if now == 0 then
 end
 
 if redis.call('EXISTS', KEYS[1]) == 1 then
-  return { 1, 0 }
+  return { 1, 0, now }
 end
 
-local reply = { 0, 0 }
+local reply = { 0, 0, now }
 local after = {}
 for index = 2, #KEYS do
   local amount = tonumber(ARGV[2 * index - 2])

@@ -49,6 +49,9 @@ class GrpcInferenceTarget:
                 async for event in _events(call):
                     finished = isinstance(event, Finished)
                     yield event
+        except HeadraceError as error:
+            error.param = _public_name(error.param, request)
+            raise
         finally:
             call.cancel()
         if not finished:
@@ -63,6 +66,15 @@ class GrpcInferenceTarget:
             ModelCard(_model(card.model), card.context_tokens, card.loaded_at_seconds)
             for card in response.models
         ]
+
+
+def _public_name(param: str | None, request: CompletionRequest) -> str | None:
+    """The engine's name of a field as callers know it."""
+    if param == "choices":
+        return "n"
+    if param == "prompt" and not isinstance(request.input, str):
+        return "messages"
+    return param
 
 
 async def _events(call: AsyncIterator[inference_pb2.GenerateResponse]) -> AsyncIterator[Event]:
@@ -110,7 +122,6 @@ def _generate_request(
             for tool in request.tools
         ],
         tool_choice=request.tool_choice,
-        priority=inference_pb2.PRIORITY_INTERACTIVE,
     )
     if isinstance(request.input, str):
         message.prompt = request.input

@@ -116,12 +116,18 @@ class MemoryRateLimiter:
             self._state(principal, charge, now, wait)
             for charge, wait in zip(charges, waits, strict=True)
         )
-        return Admission(False, states, states[refused] if refused is not None else None)
+        refused_by = states[refused] if refused is not None else None
+        return Admission(False, states, refused_by, decided_at=now)
 
-    async def settle(self, principal: Principal, corrections: Sequence[Charge]) -> None:
+    async def settle(
+        self, principal: Principal, admission: Admission, corrections: Sequence[Charge]
+    ) -> None:
         now = self._clock.monotonic()
         for charge in corrections:
-            whole = self._whole(principal, charge, now) - charge.cost * _per_unit(charge)
+            units: float = charge.cost
+            if units > 0:
+                units = max(0.0, units - (now - admission.decided_at) / _per_unit(charge))
+            whole = self._whole(principal, charge, now) - units * _per_unit(charge)
             self._whole_at[_bucket(principal, charge)] = whole
 
     def _whole(self, principal: Principal, charge: Charge, now: float) -> float:

@@ -31,7 +31,7 @@ class RedisRateLimiter:
         ]
         async with self._deadline():
             reply: Any = await self._admission(keys=keys, args=self._arguments(charges))
-        revoked, refused_by, numbers = reply[0] == 1, reply[1], reply[2:]
+        revoked, refused_by, decided_at, numbers = reply[0] == 1, reply[1], reply[2], reply[3:]
         if revoked:
             return Admission(revoked=True, states=())
         states = tuple(
@@ -44,13 +44,19 @@ class RedisRateLimiter:
             for i, charge in enumerate(charges)
         )
         return Admission(
-            revoked=False, states=states, refused_by=states[refused_by - 1] if refused_by else None
+            revoked=False,
+            states=states,
+            refused_by=states[refused_by - 1] if refused_by else None,
+            decided_at=decided_at / MICROSECONDS,
         )
 
-    async def settle(self, principal: Principal, corrections: Sequence[Charge]) -> None:
+    async def settle(
+        self, principal: Principal, admission: Admission, corrections: Sequence[Charge]
+    ) -> None:
         keys = [_bucket_key(principal, charge.limit) for charge in corrections]
+        decided_at = round(admission.decided_at * MICROSECONDS)
         async with self._deadline():
-            await self._settlement(keys=keys, args=self._arguments(corrections))
+            await self._settlement(keys=keys, args=[decided_at, *self._arguments(corrections)])
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -18,6 +18,7 @@ REFUSALS = frozenset(
         Kind.NOT_FOUND,
         Kind.NOT_ALLOWED,
         Kind.TOO_LARGE,
+        Kind.TOO_SLOW,
         Kind.LIMITED,
     }
 )

@@ -19,7 +19,7 @@ class Rule:
 
     id: str
     action: Action
-    sides: frozenset[Side]
+    sides: tuple[Side, ...]
     pieces: tuple[Piece, ...]
     ignore_case: bool = False
     pattern: StreamPattern = field(init=False, repr=False, compare=False)
@@ -31,8 +31,7 @@ class Rule:
 
 def built_in_rules() -> tuple[Rule, ...]:
     """The first small set: secrets that must neither come in nor go out, and one injection."""
-    both: frozenset[Side] = frozenset({"prompt", "output"})
-    prompt: frozenset[Side] = frozenset({"prompt"})
+    both: tuple[Side, ...] = ("prompt", "output")
     return (
         Rule(
             "private-key",
@@ -51,7 +50,7 @@ def built_in_rules() -> tuple[Rule, ...]:
         Rule(
             "injection-ignore-instructions",
             "flag",
-            prompt,
+            ("prompt",),
             (Text("ignore all previous instructions"),),
             ignore_case=True,
         ),

@@ -39,6 +39,8 @@ class Admission:
     revoked: bool
     states: tuple[RateState, ...]
     refused_by: RateState | None = None
+    decided_at: float = 0.0
+    """Seconds by the limiter's own clock."""
 
     def tightest(self, kind: LimitKind) -> RateState | None:
         """The state to tell the caller about: the refusing one, else the one with least left."""
@@ -53,20 +55,26 @@ def charges(
 ) -> tuple[Charge, ...]:
     """What a request takes from each limit that applies to it; tokens are an estimate."""
     limits = principal.limits
-    if not any(limit.kind is LimitKind.REQUESTS_PER_MINUTE for limit in limits):
+    if not any(_is_plain_request_rate(limit) for limit in limits):
         own = Limit(
             LimitKind.REQUESTS_PER_MINUTE,
             f"credential:{principal.credential_id}",
             default_requests_per_minute,
         )
         limits = (*limits, own)
+    costs = {LimitKind.REQUESTS_PER_MINUTE: 1}
+    if request is not None:
+        costs[LimitKind.TOKENS_PER_MINUTE] = estimate_tokens(request)
     model = request.model if request else None
-    tokens = estimate_tokens(request) if request else 0
-    applying = (limit for limit in limits if limit.model is None or limit.model == model)
     return tuple(
-        Charge(limit, 1 if limit.kind is LimitKind.REQUESTS_PER_MINUTE else tokens)
-        for limit in applying
+        Charge(limit, costs[limit.kind])
+        for limit in limits
+        if limit.kind in costs and limit.model in {None, model}
     )
+
+
+def _is_plain_request_rate(limit: Limit) -> bool:
+    return limit.kind is LimitKind.REQUESTS_PER_MINUTE and limit.model is None
 
 
 def estimate_tokens(request: CompletionRequest) -> int:

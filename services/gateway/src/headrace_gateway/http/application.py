@@ -16,17 +16,15 @@ from starlette.types import ASGIApp
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.http import native_routes, openai_routes
 from headrace_gateway.http.docs import add_docs
-from headrace_gateway.http.edge import Edge
-from headrace_gateway.http.errors import error_response
+from headrace_gateway.http.edge import Bounds, Edge
+from headrace_gateway.http.errors import error_response, internal_error
 from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.health_routes import create_health_router
 
 REASON_OF_STATUS = {404: Reason.RESOURCE_NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
 
 
-def create_http_app(
-    door: FrontDoor, registry: CollectorRegistry, *, maximum_body_bytes: int, maximum_in_flight: int
-) -> ASGIApp:
+def create_http_app(door: FrontDoor, registry: CollectorRegistry, bounds: Bounds) -> ASGIApp:
     """The whole ASGI application."""
     app = FastAPI(title="Headrace", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(openai_routes.create_openai_router(door))
@@ -36,18 +34,18 @@ def create_http_app(
     _add_error_handlers(app)
     _describe_bodies(app)
     Instrumentator(registry=registry, excluded_handlers=["/api/v1/health/.*"]).instrument(app)
-    return Edge(
-        app,
-        door.clock,
-        maximum_body_bytes=maximum_body_bytes,
-        maximum_in_flight=maximum_in_flight,
-    )
+    return Edge(app, door.clock, bounds)
 
 
 def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HeadraceError)
     async def known(request: Request, error: HeadraceError) -> Response:
         return error_response(error, request.state.request_id)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, _error: Exception) -> Response:
+        # Starlette raises it again after the answer, so the edge logs it.
+        return error_response(internal_error(), request.state.request_id)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:

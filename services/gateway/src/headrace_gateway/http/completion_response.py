@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.errors import HeadraceError
 from headrace_common.logs import get_logger
 from headrace_gateway.domain.completion import AnswerBuilder, CompletionRequest, Delta, Finished
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.http.errors import error_body, error_response
+from headrace_gateway.http.errors import error_body, error_response, internal_error
 from headrace_gateway.http.exchanges import answer_headers
 from headrace_gateway.http.openai_answers import AnswerWriter
 from headrace_gateway.pipeline import Pipeline
@@ -38,11 +38,15 @@ class Parsed:
     writer: AnswerWriter
 
 
+class ClientGoneError(Exception):
+    """The client does not read its answer."""
+
+
 class CompletionResponse(Response):
     """The response of both completion endpoints.
 
-    A watcher waits for the client to hang up; then the pipeline's task is cancelled, which closes
-    its generators from the edge to the engine's slot.
+    Two watchers run beside the pipeline's task: one notices a client that hangs up, one that does
+    not read. Either cancels the task, which closes generators from the edge to the engine's slot.
     """
 
     def __init__(
@@ -59,61 +63,68 @@ class CompletionResponse(Response):
         self._patience = patience
         self._parsed: Parsed | None = None
         self._started = False
+        self._streaming = asyncio.Event()
         self._last_write = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = asyncio.create_task(self._answer(scope, receive, send))
-        watch = asyncio.create_task(_until_disconnect(receive))
+        watchers = [
+            asyncio.create_task(_until_disconnect(receive)),
+            asyncio.create_task(self._keep_alive(send)),
+        ]
         try:
-            await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([work, *watchers], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (work, watch):
+            for task in (work, *watchers):
                 task.cancel()
-            await asyncio.wait([work, watch])
+            await asyncio.wait([work, *watchers])
         if not work.cancelled() and (error := work.exception()) is not None:
             raise error
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._run(send)
-        except HeadraceError as error:
-            if error.reason is Reason.CANCELLED:
-                return
-            if self._started:
-                body = error_body(error, self._exchange.request_id)
-                await self._write(send, b"data: " + body + b"\n\n", more=False)
-            else:
-                headers = answer_headers(self._exchange)
-                response = error_response(error, self._exchange.request_id, headers)
-                await response(scope, receive, send)
+            try:
+                await self._run(send)
+            except HeadraceError as error:
+                await self._fail(error, scope, receive, send)
+            except ClientGoneError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the caller must hear that it failed
+                request_id = self._exchange.request_id
+                get_logger().error("unexpected_error", request_id=request_id, exc_info=error)
+                await self._fail(internal_error(), scope, receive, send)
+        except ClientGoneError:
+            get_logger().warning("client_does_not_read", request_id=self._exchange.request_id)
 
     async def _run(self, send: Send) -> None:
         events = self._pipeline.complete(self._exchange, self._request)
         built = AnswerBuilder()
         body = b""
-        beats: asyncio.Task[None] | None = None
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    parsed = self._understood()
-                    if parsed.stream:
-                        if not self._started:
-                            await self._start(send, "text/event-stream; charset=utf-8")
-                            beats = asyncio.create_task(self._beat(send))
-                        await self._write(send, parsed.writer.chunks(event))
-                    elif isinstance(event, Delta):
-                        built.add(event)
-                    elif isinstance(event, Finished):
-                        body = parsed.writer.body(built.finish(event))
-        finally:
-            if beats:
-                beats.cancel()
+        async with aclosing(events):
+            async for event in events:
+                parsed = self._understood()
+                if parsed.stream:
+                    await self._start_stream(send)
+                    await self._write(send, parsed.writer.chunks(event))
+                elif isinstance(event, Delta):
+                    built.add(event)
+                elif isinstance(event, Finished):
+                    body = parsed.writer.body(built.finish(event))
         # Only here, when the pipeline has settled and recorded, does the answer count as given.
-        if not self._started:
+        if self._started:
+            await self._write(send, DONE, more=False)
+        else:
             await self._start(send, "application/json", length=len(body))
             await self._write(send, body, more=False)
+
+    async def _fail(self, error: HeadraceError, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = self._exchange.request_id
+        if self._started:
+            event = b"data: " + error_body(error, request_id) + b"\n\n"
+            await self._write(send, event, more=False)
         else:
-            await self._write(send, DONE, more=False)
+            response = error_response(error, request_id, answer_headers(self._exchange))
+            await response(scope, receive, send)
 
     def _request(self) -> CompletionRequest:
         self._parsed = self._parse()
@@ -125,16 +136,25 @@ class CompletionResponse(Response):
             raise RuntimeError("the pipeline answered before it parsed the request")
         return self._parsed
 
-    async def _beat(self, send: Send) -> None:
-        """Keep proxies' idle timers quiet while nothing is ready."""
+    async def _keep_alive(self, send: Send) -> None:
+        """Keep proxies' idle timers quiet while nothing is ready; ends if nobody reads."""
+        await self._streaming.wait()
         interval = self._patience.heartbeat_seconds
         loop = asyncio.get_running_loop()
         while True:
             quiet = loop.time() - self._last_write
             if quiet >= interval:
-                await self._write(send, HEARTBEAT)
+                try:
+                    await self._write(send, HEARTBEAT)
+                except ClientGoneError:
+                    return
                 quiet = 0
             await asyncio.sleep(interval - quiet)
+
+    async def _start_stream(self, send: Send) -> None:
+        if not self._started:
+            await self._start(send, "text/event-stream; charset=utf-8")
+            self._streaming.set()
 
     async def _start(self, send: Send, media_type: str, length: int | None = None) -> None:
         self._started = True
@@ -152,9 +172,8 @@ class CompletionResponse(Response):
         try:
             async with asyncio.timeout(self._patience.write_seconds):
                 await send(message)
-        except TimeoutError:
-            get_logger().warning("client_does_not_read", request_id=self._exchange.request_id)
-            raise HeadraceError(Reason.CANCELLED, "the caller does not read its answer") from None
+        except TimeoutError as error:
+            raise ClientGoneError from error
         self._last_write = asyncio.get_running_loop().time()
 
 

@@ -1,13 +1,17 @@
 """The outermost layer of the HTTP front door: request ids, security headers, bounds."""
 
+import asyncio
+from dataclasses import dataclass
+
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
 from headrace_common.logs import get_logger
-from headrace_gateway.http.errors import error_response
+from headrace_gateway.http.errors import error_response, internal_error
 
 API_VERSION = "v1"
 HEALTH_PREFIX = "/api/v1/health/"
@@ -23,16 +27,22 @@ SECURITY_HEADERS = {
 """Set unless the response brings its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one request, and all of them together, may take."""
+
+    body_bytes: int
+    body_seconds: float
+    requests_in_flight: int
+
+
 class Edge:
     """Pure ASGI middleware around everything else."""
 
-    def __init__(
-        self, app: ASGIApp, clock: Clock, *, maximum_body_bytes: int, maximum_in_flight: int
-    ) -> None:
+    def __init__(self, app: ASGIApp, clock: Clock, bounds: Bounds) -> None:
         self._app = app
         self._clock = clock
-        self._maximum_body_bytes = maximum_body_bytes
-        self._maximum_in_flight = maximum_in_flight
+        self._bounds = bounds
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,41 +59,55 @@ class Edge:
             await self._app(scope, self._bounded(receive), response.send)
         except HeadraceError as error:
             await response.fail(error, scope, receive)
+        except ClientDisconnect:
+            get_logger().info("client_left_before_its_body_was_read", request_id=request_id)
         except Exception as error:  # noqa: BLE001 - the last line before the wire
             get_logger().error("unexpected_error", request_id=request_id, exc_info=error)
-            await response.fail(HeadraceError(Reason.INTERNAL, "Internal error."), scope, receive)
+            await response.fail(internal_error(), scope, receive)
         finally:
             self._in_flight -= 1
 
     def _refuse_overload(self, scope: Scope) -> None:
         probed = scope["path"].startswith(HEALTH_PREFIX)
-        if self._in_flight > self._maximum_in_flight and not probed:
+        if self._in_flight > self._bounds.requests_in_flight and not probed:
             raise HeadraceError(
                 Reason.QUEUE_FULL, "Too many requests in flight.", retry_after_seconds=1
             )
 
     def _refuse_large_body(self, scope: Scope) -> None:
         for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > self._maximum_body_bytes:
+            if name == b"content-length" and int(value) > self._bounds.body_bytes:
                 raise self._too_large()
 
     def _bounded(self, receive: Receive) -> Receive:
-        """Count the body as it arrives, for chunked bodies announce no length."""
-        received = 0
+        """Count the body as it arrives, for chunked bodies announce no length, and time it."""
+        received, complete = 0, False
+        deadline = asyncio.get_running_loop().time() + self._bounds.body_seconds
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+        async def bounded() -> Message:
+            nonlocal received, complete
+            try:
+                async with asyncio.timeout_at(None if complete else deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                raise self._too_slow() from error
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
-                if received > self._maximum_body_bytes:
+                complete = not message.get("more_body", False)
+                if received > self._bounds.body_bytes:
                     raise self._too_large()
             return message
 
-        return counted
+        return bounded
+
+    def _too_slow(self) -> HeadraceError:
+        seconds = self._bounds.body_seconds
+        return HeadraceError(
+            Reason.REQUEST_TOO_SLOW, f"The request body did not arrive within {seconds:g} seconds."
+        )
 
     def _too_large(self) -> HeadraceError:
-        limit = self._maximum_body_bytes
+        limit = self._bounds.body_bytes
         return HeadraceError(
             Reason.REQUEST_TOO_LARGE, f"The request body is larger than {limit} bytes."
         )

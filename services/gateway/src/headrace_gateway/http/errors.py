@@ -17,6 +17,7 @@ STATUS_OF_KIND = MappingProxyType(
         Kind.NOT_FOUND: 404,
         Kind.NOT_ALLOWED: 405,
         Kind.TOO_LARGE: 413,
+        Kind.TOO_SLOW: 408,
         Kind.LIMITED: 429,
         Kind.OVERLOADED: 503,
         Kind.UNAVAILABLE: 503,
@@ -34,6 +35,7 @@ TYPE_OF_KIND = MappingProxyType(
         Kind.NOT_FOUND: "invalid_request_error",
         Kind.NOT_ALLOWED: "invalid_request_error",
         Kind.TOO_LARGE: "invalid_request_error",
+        Kind.TOO_SLOW: "invalid_request_error",
         Kind.LIMITED: "rate_limit_error",
     }
 )
@@ -53,6 +55,11 @@ CODE_OF_REASON = MappingProxyType(
 
 OURS_TO_RETRY = frozenset({Kind.OVERLOADED, Kind.UNAVAILABLE, Kind.TIMEOUT})
 DEFAULT_RETRY_SECONDS = 1.0
+
+
+def internal_error() -> HeadraceError:
+    """What callers hear of a fault of ours: nothing but that it was one."""
+    return HeadraceError(Reason.INTERNAL, "Internal error.")
 
 
 def status_of(error: HeadraceError | None) -> int:

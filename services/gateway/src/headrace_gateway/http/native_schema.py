@@ -8,8 +8,8 @@ from pydantic import Field, StringConstraints, field_validator
 from headrace_gateway.http.bodies import Body
 from headrace_gateway.ports import ApiKey, NewApiKey
 
-MAXIMUM_AMOUNT = 2**53 - 1
-"""The largest whole number that every JSON reader keeps exact."""
+MAXIMUM_AMOUNT = 10**12
+"""Of any rate, per minute; as in `auth`."""
 
 
 class LoginBody(Body):
@@ -24,7 +24,7 @@ class NewApiKeyBody(Body):
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     scopes: Annotated[list[str], Field(max_length=50)] = Field(default_factory=list)
-    allowed_models: Annotated[list[str], Field(max_length=200)] = Field(default_factory=list)
+    allowed_models: Annotated[list[str], Field(max_length=100)] = Field(default_factory=list)
     expires_at: Annotated[datetime, Field(strict=False)] | None = None
     requests_per_minute: int | None = Field(default=None, ge=1, le=MAXIMUM_AMOUNT)
     tokens_per_minute: int | None = Field(default=None, ge=1, le=MAXIMUM_AMOUNT)

@@ -16,7 +16,8 @@ from headrace_gateway.domain.completion import (
 from headrace_gateway.http.bodies import Body
 
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-StopText = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+StopText = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+TokenCount = Annotated[int, Field(ge=1, le=2**31 - 1)]
 JsonObject = dict[str, Any]
 
 COMPLETIONS_MAX_TOKENS = 16
@@ -35,7 +36,7 @@ class GenerationFields(Body):
     model: ModelName
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
-    max_tokens: int | None = Field(default=None, ge=1)
+    max_tokens: TokenCount | None = None
     n: int | None = Field(default=None, ge=1, le=5)
     seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
     stop: StopText | Annotated[list[StopText], Field(max_length=4)] | None = None
@@ -90,6 +91,8 @@ class ChatMessage(Body):
     def _content_is_there(self) -> "ChatMessage":
         if self.content is None or self.content == []:
             raise ValueError("content is required")
+        if (self.tool_call_id is not None) != (self.role == "tool"):
+            raise ValueError("tool_call_id is required for role tool and only for it")
         return self
 
     def text(self) -> str:
@@ -124,7 +127,7 @@ class ResponseFormatField(Body):
             return None
         if self.json_schema is None:
             return ResponseFormat()
-        return ResponseFormat(orjson.dumps(self.json_schema.schema_).decode())
+        return ResponseFormat(_json_text(self.json_schema.schema_, "response_format"))
 
 
 class FunctionField(Body):
@@ -160,7 +163,7 @@ class ChatCompletionBody(GenerationFields):
     """`POST /v1/chat/completions`."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    max_completion_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: TokenCount | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     response_format: ResponseFormatField | None = None
@@ -225,16 +228,24 @@ class CompletionBody(GenerationFields):
 
 
 def _tool(function: FunctionField) -> Tool:
-    schema = orjson.dumps(function.parameters).decode()
+    schema = _json_text(function.parameters, "tools")
     return Tool(function.name, function.description, schema)
+
+
+def _json_text(value: JsonObject, param: str) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError as error:  # whole numbers of more than 64 bits, or nested too deeply
+        message = f"Invalid value for '{param}': {error}."
+        raise HeadraceError(Reason.INVALID_FIELD, message, param=param) from error
 
 
 def _logit_bias(biases: dict[str, float]) -> dict[int, float]:
     for token in biases:
-        if not (token.isascii() and token.isdigit() and int(token) < 2**32):
+        if not (token.isascii() and token.isdigit() and len(token) <= 10 and int(token) < 2**32):
             raise HeadraceError(
                 Reason.INVALID_FIELD,
-                f"Invalid value for 'logit_bias': {token!r} is not a token id.",
+                f"Invalid value for 'logit_bias': {token[:20]!r} is not a token id.",
                 param="logit_bias",
             )
     return {int(token): bias for token, bias in biases.items()}

@@ -1,10 +1,12 @@
 """admit: whether this principal may make this request now."""
 
+from collections.abc import Sequence
+
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.completion import CompletionRequest
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import LimitKind, Principal, invalid_credential
-from headrace_gateway.domain.rates import RateState, charges
+from headrace_gateway.domain.rates import Charge, RateState, charges
 from headrace_gateway.ports import RateLimiter
 
 REASONS = {
@@ -25,6 +27,7 @@ class Admit:
     ) -> None:
         """Fill `exchange.admission`; raises a rate-limit error or CREDENTIAL_INVALID."""
         wanted = charges(principal, request, self._default_requests_per_minute)
+        _refuse_what_never_fits(wanted)
         admission = await self._limiter.admit(principal, wanted)
         if admission.revoked:
             raise invalid_credential()
@@ -32,6 +35,19 @@ class Admit:
         if admission.refused_by:
             raise _rate_limited(admission.refused_by)
         exchange.charges = wanted
+
+
+def _refuse_what_never_fits(wanted: Sequence[Charge]) -> None:
+    """No Retry-After: trying the same again would fail for ever."""
+    for charge in wanted:
+        limit = charge.limit
+        if charge.cost > limit.amount:
+            raise HeadraceError(
+                REASONS[limit.kind],
+                f"This request needs up to {charge.cost} {limit.kind.value}, more than the "
+                f"{limit.amount} per minute of its {limit.subject.partition(':')[0]}. "
+                "Ask for fewer with max_tokens, or send less text.",
+            )
 
 
 def _rate_limited(state: RateState) -> HeadraceError:

@@ -1,6 +1,6 @@
 """guard: checks the prompt before the model sees it, and the answer before the caller does."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from contextlib import aclosing
 
 from headrace_gateway.domain.completion import (
@@ -55,23 +55,26 @@ class Guard:
                         exchange.guard_decisions.extend(choices[event.choice].decisions)
                         yield _filtered(exchange, request, model)
                         return
-                    if released.text or released.tokens:
+                    if released.text or released.logprobs:
                         yield released
                 else:
                     for index, choice in choices.items():
                         exchange.guard_decisions.extend(choice.decisions)
-                        if (rest := choice.flush(index)) is not None:
+                        rest = choice.flush(index)
+                        if rest.text or rest.logprobs:
                             yield rest
                     yield event
 
 
 class ChoiceGuard:
-    """Screens one choice; tokens and log probabilities travel with the text they belong to."""
+    """Screens one choice; tokens and log probabilities leave with the end of the text they made."""
 
     def __init__(self, rules: tuple[Rule, ...]) -> None:
         self._screen = OutputScreen(rules)
-        self._tokens = 0
-        self._logprobs: list[TokenLogprob] = []
+        self._waiting: deque[tuple[int, Delta]] = deque()
+        """Deltas not yet wholly released, each with where its text ends in the choice's text."""
+        self._pushed = 0
+        self._released = 0
 
     @property
     def decisions(self) -> list[str]:
@@ -79,25 +82,24 @@ class ChoiceGuard:
 
     def push(self, delta: Delta) -> Delta | None:
         """What may leave now; None if the answer must end."""
+        self._pushed += len(delta.text)
+        self._waiting.append((self._pushed, delta))
         released = self._screen.push(delta.text)
-        if released is None:
-            return None
-        self._tokens += delta.tokens
-        self._logprobs.extend(delta.logprobs)
-        if not released:
-            return Delta(delta.choice, "", 0)
-        return self._release(delta.choice, released)
+        return None if released is None else self._release(delta.choice, released)
 
-    def flush(self, choice: int) -> Delta | None:
+    def flush(self, choice: int) -> Delta:
         """What is left once no more text can come."""
-        rest = self._screen.flush()
-        return self._release(choice, rest) if rest or self._tokens else None
+        return self._release(choice, self._screen.flush())
 
     def _release(self, choice: int, text: str) -> Delta:
-        delta = Delta(choice, text, self._tokens, tuple(self._logprobs))
-        self._tokens = 0
-        self._logprobs = []
-        return delta
+        self._released += len(text)
+        tokens = 0
+        logprobs: list[TokenLogprob] = []
+        while self._waiting and self._waiting[0][0] <= self._released:
+            _, delta = self._waiting.popleft()
+            tokens += delta.tokens
+            logprobs.extend(delta.logprobs)
+        return Delta(choice, text, tokens, tuple(logprobs))
 
 
 def _filtered(exchange: Exchange, request: CompletionRequest, model: ModelVersion) -> Finished:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cachetools import TTLCache
 
@@ -15,14 +15,16 @@ from headrace_gateway.ports import CredentialResolver, TokenVerifier
 
 API_KEY_PREFIX = "hr_"
 MAXIMUM_CREDENTIAL_CHARACTERS = 4096
+OUTAGE_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A principal and when `auth` last vouched for it."""
+    """A principal, when `auth` last vouched for it, and when to ask again."""
 
     principal: Principal
     resolved_at: float
+    ask_again_at: float
 
 
 class Identify:
@@ -46,6 +48,7 @@ class Identify:
         self._verifier = verifier
         self._clock = clock
         self._fresh_seconds = fresh_seconds
+        self._stale_seconds = stale_seconds
         self._known: TTLCache[bytes, Known] = TTLCache(
             maximum_known, stale_seconds, timer=clock.monotonic
         )
@@ -73,7 +76,7 @@ class Identify:
         digest = hashlib.sha256(credential.encode()).digest()
         known = self._known.get(digest)
         now = self._clock.monotonic()
-        if known and now - known.resolved_at < self._fresh_seconds:
+        if known and now < known.ask_again_at:
             return known.principal
         try:
             principal = await self._resolve_once(digest, credential)
@@ -81,11 +84,13 @@ class Identify:
             if error.kind is Kind.UNAUTHENTICATED:
                 self._known.pop(digest, None)
                 raise invalid_credential() from error
-            if known is None:
+            if known is None or now - known.resolved_at >= self._stale_seconds:
                 raise
             get_logger().warning("principal_from_memory", reason=error.reason.value)
+            # Not every request waits for an `auth` that hangs.
+            self._known[digest] = replace(known, ask_again_at=now + OUTAGE_PAUSE_SECONDS)
             return known.principal
-        self._known[digest] = Known(principal, now)
+        self._known[digest] = Known(principal, now, now + self._fresh_seconds)
         return principal
 
     async def _resolve_once(self, digest: bytes, credential: str) -> Principal:

@@ -31,7 +31,7 @@ class Router:
         self._targets = dict(targets)
         self._refresh_seconds = refresh_seconds
         self._cards: dict[str, ModelCard] = {}
-        self._silent: set[str] = set()
+        self._unseen: set[str] = set()
         self.known = asyncio.Event()
         """Set once every configured model has been seen."""
 
@@ -68,13 +68,17 @@ class Router:
         try:
             cards = await self._targets[name].models()
         except HeadraceError as error:
-            if name not in self._silent:
-                self._silent.add(name)
-                get_logger().warning("model_server_silent", model=name, reason=error.reason.value)
+            self._report(name, error.reason.value)
             return
-        self._silent.discard(name)
-        for card in cards:
-            if card.model.id == name:
-                self._cards[name] = card
-                return
-        get_logger().error("model_not_served_by_its_target", model=name)
+        card = next((card for card in cards if card.model.id == name), None)
+        if card is None:
+            self._report(name, "its target serves another model")
+            return
+        self._cards[name] = card
+        self._unseen.discard(name)
+
+    def _report(self, name: str, reason: str) -> None:
+        """Say it once, not at every refresh."""
+        if name not in self._unseen:
+            self._unseen.add(name)
+            get_logger().warning("model_not_seen", model=name, reason=reason)

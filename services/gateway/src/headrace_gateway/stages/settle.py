@@ -23,9 +23,9 @@ class Settle:
             for charge in exchange.charges
             if charge.limit.kind is LimitKind.TOKENS_PER_MINUTE and charge.cost != used
         ]
-        if exchange.principal is None or not corrections:
+        if exchange.principal is None or exchange.admission is None or not corrections:
             return
         try:
-            await self._limiter.settle(exchange.principal, corrections)
+            await self._limiter.settle(exchange.principal, exchange.admission, corrections)
         except HeadraceError as error:
             get_logger().warning("not_settled", reason=error.reason.value)

@@ -20,9 +20,7 @@ from headrace_gateway.adapters.memory import (
 )
 from headrace_gateway.app import Neighbours, build
 from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
-from headrace_gateway.http.application import create_http_app
-from headrace_gateway.http.completion_response import Patience
-from headrace_gateway.http.front_door import FrontDoor, Readiness
+from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.ports import InferenceTarget
 from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.route import Router
@@ -64,16 +62,9 @@ async def running_gateway(
     refreshing = asyncio.create_task(router.keep_fresh())
     async with asyncio.timeout(5):
         await router.known.wait()
-    neighbours = Neighbours(accounts, accounts, limiter, answers, events, router)
-    pipeline = build(configured, neighbours, clock=clock, registry=registry)
-    patience = Patience(configured.write_timeout_seconds, configured.heartbeat_seconds)
+    neighbours = Neighbours(accounts, accounts, accounts, limiter, answers, events, router)
     readiness = Readiness({"models": router.known.is_set})
-    app = create_http_app(
-        FrontDoor(pipeline, accounts, clock, patience, readiness),
-        registry,
-        maximum_body_bytes=configured.maximum_body_bytes,
-        maximum_in_flight=configured.maximum_requests_in_flight,
-    )
+    app = build(configured, neighbours, readiness, clock=clock, registry=registry)
     transport = httpx.ASGITransport(app)
     headers = {"authorization": f"Bearer {KEY}"}
     try:

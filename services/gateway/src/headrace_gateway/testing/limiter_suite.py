@@ -40,20 +40,31 @@ class RateLimiterSuite:
         assert admitted.refused_by is None
 
     async def test_settling_gives_back_what_was_not_used(self, limiter: RateLimiter) -> None:
-        await limiter.admit(PRINCIPAL, [Charge(TOKENS, 100)])
-        await limiter.settle(PRINCIPAL, [Charge(TOKENS, 60)])
+        admission = await limiter.admit(PRINCIPAL, [Charge(TOKENS, 100)])
+        await limiter.settle(PRINCIPAL, admission, [Charge(TOKENS, 60)])
         again = await limiter.admit(PRINCIPAL, [Charge(TOKENS, 60)])
         assert again.refused_by is None
         assert again.states[0].remaining == 0
 
     async def test_settling_takes_what_was_used_beyond(self, limiter: RateLimiter) -> None:
-        await limiter.admit(PRINCIPAL, [Charge(TOKENS, 50)])
-        await limiter.settle(PRINCIPAL, [Charge(TOKENS, -50)])
+        admission = await limiter.admit(PRINCIPAL, [Charge(TOKENS, 50)])
+        await limiter.settle(PRINCIPAL, admission, [Charge(TOKENS, -50)])
         assert (await limiter.admit(PRINCIPAL, [Charge(TOKENS, 1)])).refused_by is not None
 
     async def test_giving_back_never_makes_more_than_whole(self, limiter: RateLimiter) -> None:
-        await limiter.settle(PRINCIPAL, [Charge(TOKENS, 1000)])
+        admission = await limiter.admit(PRINCIPAL, [Charge(TOKENS, 10)])
+        await limiter.settle(PRINCIPAL, admission, [Charge(TOKENS, 1000)])
         assert (await limiter.admit(PRINCIPAL, [Charge(TOKENS, 101)])).refused_by is not None
+
+    async def test_what_the_bucket_regained_by_itself_is_not_given_back_again(
+        self, limiter: RateLimiter
+    ) -> None:
+        now = await limiter.admit(PRINCIPAL, [Charge(TOKENS, 100)])
+        half_a_minute_ago = replace(now, decided_at=now.decided_at - 30)
+        await limiter.settle(PRINCIPAL, half_a_minute_ago, [Charge(TOKENS, 100)])
+        again = await limiter.admit(PRINCIPAL, [Charge(TOKENS, 51)])
+        assert again.refused_by is not None
+        assert again.states[0].remaining == 50
 
     async def test_organisations_do_not_share_counts(self, limiter: RateLimiter) -> None:
         await limiter.admit(PRINCIPAL, [Charge(TOKENS, 100)])

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from headrace.audit.v1 import audit_pb2
-from headrace_audit.conversion import to_event
+from headrace_audit.conversions import to_event
 from headrace_audit.domain.events import Actor, EventKind, Outcome
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
