@@ -18,7 +18,8 @@ def _sources() -> list[Path]:
 
 
 def _tests() -> list[Path]:
-    return [*ROOT.glob("services/*/tests/**/*.py"), *ROOT.glob("tests/**/*.py")]
+    folders = [*ROOT.glob("services/*/tests"), ROOT / "local/tests", ROOT / "cli/tests"]
+    return [path for folder in (*folders, ROOT / "tests") for path in folder.glob("**/*.py")]
 
 
 def _functions(path: Path) -> Iterator[tuple[str, int]]:

@@ -17,13 +17,15 @@ class ApiError(Exception):
 class ApiClient:
     """Synchronous client of `/api/v1`."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, transport: httpx.BaseTransport | None = None) -> None:
+        """`transport` stands in for the network in tests. Raises ApiError for a bad CA file."""
         self._url = session.url
         token = session.access_token
         self._http = httpx.Client(
             base_url=session.url,
             headers={"authorization": f"Bearer {token}"} if token else {},
-            verify=ssl.create_default_context(cafile=session.ca_file),
+            verify=_trust(session.ca_file),
+            transport=transport,
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
         )
@@ -63,6 +65,16 @@ class ApiClient:
         if response.is_error:
             raise ApiError(_explain(response.status_code, body))
         return body
+
+
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one too
+        raise ApiError(
+            f"The CA file {ca_file} cannot be used ({error.strerror or error}). "
+            "Run `headrace login --ca-file ...` again."
+        ) from error
 
 
 def _explain(status: int, body: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from headrace_cli.client import ApiClient, ApiError
 from headrace_cli.session import NotLoggedInError, Session, SessionFile
@@ -77,9 +78,10 @@ def create_key(
     if tokens_per_minute is not None:
         wanted["tokens_per_minute"] = tokens_per_minute
     key = _client().create_key(wanted)
-    notes = Console(stderr=True, highlight=False)
-    notes.print(f"Key {key['id']} ({key['name']}). The secret below is not shown again.")
     sys.stdout.write(key["secret"] + "\n")
+    sys.stdout.flush()
+    note = f"Key {key['id']} ({key['name']}). Its secret above is not shown again."
+    Console(stderr=True, highlight=False).print(note, markup=False)
 
 
 def list_keys() -> None:
@@ -87,7 +89,8 @@ def list_keys() -> None:
     table = Table("id", "name", "scopes", "created", "state", box=None)
     for key in _client().list_keys():
         scopes = " ".join(key["scopes"])
-        table.add_row(key["id"], key["name"], scopes, key["created_at"][:19], _state(key))
+        created = key["created_at"][:19]
+        table.add_row(key["id"], Text(key["name"]), scopes, created, _state(key))
     Console(highlight=False).print(table)
 
 

@@ -71,8 +71,10 @@ def _http() -> Config:
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "request_headers_timeout": "10s",
-        # The gateway sends a comment every 15 s into a stream that has nothing else to say.
-        "stream_idle_timeout": "300s",
+        "request_timeout": "60s",  # for the whole request to arrive
+        # Longer than a request may wait in the model's queue; once its answer has begun, the
+        # gateway sends a comment every 15 s.
+        "stream_idle_timeout": "330s",
         "common_http_protocol_options": {
             "idle_timeout": "3600s",
             "headers_with_underscores_action": "REJECT_REQUEST",

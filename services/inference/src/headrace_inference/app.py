@@ -58,7 +58,7 @@ def build(
 
 def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
     """The engine that the settings name, not started yet."""
-    if settings.model_path is None or settings.engine == "echo":
+    if settings.engine == "echo":
         return EchoEngine(
             clock,
             slots=settings.slots,
@@ -66,7 +66,7 @@ def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
             pause=partial(asyncio.sleep, settings.echo_token_seconds),
         )
     options = LlamaCppOptions(
-        model_path=settings.model_path,
+        model_path=settings.required_model_path(),
         slots=settings.slots,
         context_tokens=settings.context_tokens,
         threads=settings.threads,

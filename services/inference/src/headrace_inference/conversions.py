@@ -101,7 +101,11 @@ def model_info(model: ModelVersion, engine: EngineInfo) -> pb.ModelInfo:
 def _messages(chat: pb.ChatInput) -> tuple[Message, ...]:
     for index, message in enumerate(chat.messages):
         _refuse(bool(message.tool_calls), f"messages[{index}].tool_calls")
-    return tuple(Message(m.role, m.content, m.name) for m in chat.messages)
+        if message.name:
+            param = f"messages[{index}].name"
+            sorry = f"{param}: this model's template knows no names"
+            raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, sorry, param=param)
+    return tuple(Message(m.role, m.content) for m in chat.messages)
 
 
 def _sampling(message: pb.SamplingParameters) -> Sampling:

@@ -76,6 +76,7 @@ class Generator:
             )
 
     async def _prepare(self, request: GenerationRequest) -> tuple[int, tuple[int, ...]]:
+        self._queue.require_room(request.sampling.choices)
         check_request(request)
         self._check_model(request.model)
         if request.sampling.choices > self._engine.info.slots:

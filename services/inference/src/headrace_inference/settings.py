@@ -37,7 +37,13 @@ class InferenceSettings(GrpcServiceSettings):
     """The echo engine's pause before each token."""
 
     @model_validator(mode="after")
-    def _require_model_path(self) -> "InferenceSettings":
-        if self.engine == "llamacpp" and self.model_path is None:
-            raise ValueError("model_path is required by the llamacpp engine")
+    def _check_model_path(self) -> "InferenceSettings":
+        if self.engine == "llamacpp":
+            self.required_model_path()
         return self
+
+    def required_model_path(self) -> Path:
+        """The model's file; raises ValueError when the settings name none."""
+        if self.model_path is None:
+            raise ValueError("model_path is required by the llamacpp engine")
+        return self.model_path

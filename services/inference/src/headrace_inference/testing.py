@@ -1,10 +1,11 @@
 """The suite that every Engine must pass, and the prepared model for tests that need a real one."""
 
 import asyncio
-import os
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from headrace_inference.domain.events import Accepted, ChoiceFinished, Delta, FinishReason
 from headrace_inference.domain.requests import GenerationRequest, Message, Prompt, Sampling
@@ -30,8 +31,7 @@ class Collected:
 
 def prepared_model() -> Path:
     """The default model, prepared once per machine and user, by the product's own code."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return prepare(cache / "headrace" / "models")
+    return prepare(user_cache_path("headrace") / "models")
 
 
 def request_for(prompt: Prompt, **sampling: object) -> GenerationRequest:

@@ -1,12 +1,35 @@
 """Says no to JSON schemas that llama.cpp would silently ignore."""
 
+import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 from llguidance import LLMatcher
 
 from headrace_common.errors import HeadraceError, Reason
 
 PARAM = "response_format.json_schema"
+COMPILE_SECONDS = 2.0
+
+
+class SchemaChecker:
+    """Checks one schema at a time, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "json schema")
+
+    async def check(self, schema: str) -> None:
+        """Raise INVALID_FIELD for a schema that cannot be enforced, or not be checked in time."""
+        work = asyncio.get_running_loop().run_in_executor(self._thread, check_schema, schema)
+        try:
+            async with asyncio.timeout(COMPILE_SECONDS):
+                await work
+        except TimeoutError as error:
+            message = f"{PARAM} takes longer than {COMPILE_SECONDS:g} s to compile"
+            raise HeadraceError(Reason.INVALID_FIELD, message, param=PARAM) from error
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def check_schema(schema: str) -> None:

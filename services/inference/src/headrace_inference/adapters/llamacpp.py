@@ -11,7 +11,7 @@ from typing import Any
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.json_schemas import check_schema
+from headrace_inference.adapters.json_schemas import SchemaChecker
 from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp_completion import Completion
 from headrace_inference.adapters.llamacpp_http import HTTP_THREADS, LlamaCppHttp
@@ -59,6 +59,7 @@ class LlamaCppEngine:
         self._http: LlamaCppHttp | None = None
         self._info: EngineInfo | None = None
         self._vocabulary_size = 0
+        self._schemas = SchemaChecker()
         self._completions: set[Completion] = set()
         self._dead = asyncio.Event()
 
@@ -98,7 +99,7 @@ class LlamaCppEngine:
             message = f"logit_bias: this model has {self._vocabulary_size} tokens"
             raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
         if isinstance(request.response_format, JsonSchema):
-            await asyncio.to_thread(check_schema, request.response_format.schema)
+            await self._schemas.check(request.response_format.schema)
 
     async def generate(
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
@@ -126,6 +127,7 @@ class LlamaCppEngine:
 
     async def close(self) -> None:
         self._info = None
+        self._schemas.close()
         await asyncio.gather(*(self._stop(completion) for completion in set(self._completions)))
         if self._http is not None:
             await self._http.close()

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +96,8 @@ class Completion:
             self._complete(self._body, self._on_chunk)
         except Exception as error:  # noqa: BLE001 - handed to the reader
             self._failure = error
-        self._loop.call_soon_threadsafe(self._end)
+        with suppress(RuntimeError):  # an engine that stalled may outlive the event loop
+            self._loop.call_soon_threadsafe(self._end)
 
     def _on_chunk(self, chunk: Chunk) -> bool:
         if self._stopping.is_set():

@@ -54,11 +54,15 @@ class LlamaCppHttp:
         try:
             response = await self._client.request(method, path, json=body)
             response.raise_for_status()
-        except httpx.HTTPError as error:
+            return response.json()
+        except httpx.PoolTimeout as error:
+            raise HeadraceError(
+                Reason.QUEUE_FULL, "too many prompts wait to be read", retry_after_seconds=1
+            ) from error
+        except (httpx.HTTPError, ValueError) as error:
             raise HeadraceError(
                 Reason.ENGINE_FAILED, "the engine could not read the prompt"
             ) from error
-        return response.json()
 
     async def close(self) -> None:
         await self._client.aclose()

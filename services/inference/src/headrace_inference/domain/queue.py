@@ -52,14 +52,18 @@ class BoundedQueue:
     def waiting(self) -> int:
         return len(self._waiting)
 
+    def require_room(self, size: int = 1) -> None:
+        """Raise QUEUE_FULL if `enter` would; ask before doing work that only an answer is worth."""
+        if self._must_wait(size) and self.waiting >= self._waiting_limit:
+            raise self._full()
+
     async def enter(self, size: int = 1) -> Hold:
         """Wait for `size` places, at most `capacity`; raises QUEUE_FULL at once when too many wait.
 
         Being cancelled while waiting leaves no trace.
         """
-        if self._waiting or self._free < size:
-            if self.waiting >= self._waiting_limit:
-                raise self._full()
+        self.require_room(size)
+        if self._must_wait(size):
             await self._wait(size)
         else:
             self._take(size)
@@ -70,6 +74,9 @@ class BoundedQueue:
         held = self._clock.monotonic() - since
         self._mean_seconds += SMOOTHING * (held - self._mean_seconds)
         self._give_back(size)
+
+    def _must_wait(self, size: int) -> bool:
+        return bool(self._waiting) or self._free < size
 
     async def _wait(self, size: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

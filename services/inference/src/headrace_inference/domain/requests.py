@@ -13,7 +13,6 @@ class Message:
 
     role: str
     content: str
-    name: str = ""
 
 
 Prompt = str | tuple[Message, ...]
