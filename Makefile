@@ -7,13 +7,14 @@ SERVICE ?= gateway
 VENV := .venv
 BIN := $(VENV)/bin
 LOCAL := $(BIN)/python -m headrace_local
+IF_INSTALLED := test -e $(VENV)/.runtime || { echo "Nothing is running; start it with \`make up\`."; exit 0; };
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml) local/pyproject.toml cli/pyproject.toml)
 SOURCES := $(addsuffix /src,$(PACKAGES))
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet --no-input
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset demo test test-unit test-architecture test-contract \
+.PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract \
 	test-integration test-e2e check fmt proto lock install
 
 help: ## Show this list
@@ -24,24 +25,30 @@ help: ## Show this list
 up: install ## Start everything on this machine, HTTPS on PORT (8443)
 	@$(LOCAL) up --port $(PORT)
 
-down: install ## Stop what `make up` started
-	@$(LOCAL) down
+down: ## Stop what `make up` started
+	@$(IF_INSTALLED) $(LOCAL) down
 
-status: install ## Show every part of the running stack
-	@$(LOCAL) status
+status: ## Show every part of the running stack
+	@$(IF_INSTALLED) $(LOCAL) status || true
 
-logs: install ## Show the log of SERVICE (gateway)
-	@$(LOCAL) logs $(SERVICE)
+logs: ## Show the log of SERVICE (gateway); FOLLOW=1 goes on
+	@$(IF_INSTALLED) $(LOCAL) logs $(SERVICE) $(if $(FOLLOW),--follow) || true
 
-reset: install ## Delete accounts, keys, audit and cache; keeps the model
-	@$(LOCAL) reset
+events: ## Show the newest audit events
+	@$(IF_INSTALLED) $(LOCAL) events || true
+
+reset: ## Delete accounts, keys, audit and cache; keeps the model
+	@$(IF_INSTALLED) $(LOCAL) reset
 
 demo: install ## Start, stream one answer over HTTPS, stop
 	@$(LOCAL) demo --port $(PORT)
 
 # ---- tests and checks ----
 
-test: test-unit test-architecture test-contract test-integration test-e2e ## Run every test that needs neither torch nor minutes
+SUITES := unit architecture contract integration e2e
+
+test: $(VENV)/.dev ## Run every test that needs no torch; about five minutes on two cores
+	@$(MAKE) --no-print-directory --keep-going $(addprefix test-,$(SUITES))
 
 test-unit: $(VENV)/.dev ## Run the unit tests beside the services
 	$(PYTEST) $(addsuffix /tests,$(PACKAGES))
@@ -89,5 +96,6 @@ $(VENV)/.runtime: constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+	@echo "Installing what tests and checks need into $(VENV)"
 	@$(PIP) install -c constraints.txt -r requirements-dev.txt
 	@touch $@

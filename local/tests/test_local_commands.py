@@ -107,7 +107,7 @@ def test_reset_asks_first(tmp_path: Path):
     directory = StateDirectory.at(tmp_path)
     directory.create()
     answer = CliRunner().invoke(app, ["reset", "--state", str(tmp_path)], input="n\n")
-    assert answer.exit_code == 1
+    assert answer.exit_code == 0
     assert directory.data.exists()
 
 

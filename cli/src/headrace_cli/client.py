@@ -57,7 +57,8 @@ class ApiClient:
         try:
             response = self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise ApiError(f"{self._url} does not answer: {error}") from error
+            hint = " Trust its CA with `--ca-file`." if "CERTIFICATE_VERIFY" in str(error) else ""
+            raise ApiError(f"{self._url} does not answer: {error}.{hint}") from error
         try:
             body: dict[str, Any] = response.json()
         except ValueError as error:

@@ -13,6 +13,8 @@ from rich.text import Text
 from headrace_cli.client import ApiClient, ApiError
 from headrace_cli.session import NotLoggedInError, Session, SessionFile
 
+PIPED_COLUMNS = 200
+
 
 def run() -> None:
     """Entry point; turns known errors into one sentence and exit code 1."""
@@ -63,8 +65,14 @@ def log_out() -> None:
 
 def create_key(
     name: str,
-    scope: Annotated[list[str] | None, typer.Option(help="May be given several times.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="May be given several times.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="May be given several times; llm:invoke and models:read if not given."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Public model id; may be given several times; all if not given."),
+    ] = None,
     expires_at: Annotated[datetime | None, typer.Option(help="In your local time.")] = None,
     requests_per_minute: Annotated[int | None, typer.Option(min=1)] = None,
     tokens_per_minute: Annotated[int | None, typer.Option(min=1)] = None,
@@ -86,12 +94,10 @@ def create_key(
 
 def list_keys() -> None:
     """List the organisation's API keys, newest first."""
-    table = Table("id", "name", "scopes", "created", "state", box=None)
-    for key in _client().list_keys():
-        scopes = " ".join(key["scopes"])
-        created = key["created_at"][:19]
-        table.add_row(key["id"], Text(key["name"]), scopes, created, _state(key))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_COLUMNS
+    console.print(key_table(_client().list_keys()))
 
 
 def revoke_key(key_id: str) -> None:
@@ -100,11 +106,23 @@ def revoke_key(key_id: str) -> None:
     Console(highlight=False).print(f"Key {key['id']} ({key['name']}) is revoked.", markup=False)
 
 
+def key_table(keys: list[dict[str, Any]]) -> Table:
+    """All keys; ids are never shortened, for they are what one copies."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("id", no_wrap=True, min_width=max((len(key["id"]) for key in keys), default=0))
+    for heading in ("name", "scopes", "created", "state"):
+        table.add_column(heading)
+    for key in keys:
+        scopes = " ".join(key["scopes"])
+        table.add_row(key["id"], Text(key["name"]), scopes, key["created_at"][:10], _state(key))
+    return table
+
+
 def _client() -> ApiClient:
     return ApiClient(SessionFile().load())
 
 
 def _state(key: dict[str, Any]) -> str:
     if key["revoked_at"]:
-        return f"revoked {key['revoked_at'][:19]}"
-    return f"expires {key['expires_at'][:19]}" if key["expires_at"] else "active"
+        return f"revoked {key['revoked_at'][:10]}"
+    return f"expires {key['expires_at'][:10]}" if key["expires_at"] else "active"

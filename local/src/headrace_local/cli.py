@@ -92,16 +92,24 @@ def logs(
 
 
 @app.command()
+def events(state: State = DEFAULTS.state) -> None:
+    """Show the newest audit events."""
+    with _clear_errors():
+        commands.events(StackOptions(state).directory)
+
+
+@app.command()
 def reset(
     state: State = DEFAULTS.state,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete all data and secrets; keep the prepared model."""
     directory = StackOptions(state).directory
-    if not yes:
-        typer.confirm(f"Delete all data and secrets in {directory.root}?", abort=True)
+    question = f"Delete all data and secrets in {directory.root}?"
     with _clear_errors():
-        commands.reset(directory, Console())
+        commands.refuse_while_running(directory)
+        if yes or typer.confirm(question):
+            commands.reset(directory, Console())
 
 
 @contextlib.contextmanager

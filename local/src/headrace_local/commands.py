@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from headrace_local import postgres
 from headrace_local.access import Access
 from headrace_local.components import NAMES
 from headrace_local.credentials import Credentials
@@ -19,12 +20,19 @@ from headrace_local.directories import StateDirectory
 from headrace_local.errors import LocalStackError
 from headrace_local.interrupts import Interrupts
 from headrace_local.logs import follow, last_lines
+from headrace_local.postgres_server import DATABASE
 from headrace_local.progress import STYLES, report_on
 from headrace_local.stack import Stack, StackOptions, running_stack
 from headrace_local.state import StackState, end_leftovers, hold_lock, read_state
 from headrace_local.welcome import print_welcome
 
 DOWN_SECONDS = 90.0
+
+EVENTS = """
+SELECT to_char(occurred_at, 'HH24:MI:SS') AS time, operation, outcome, error_reason,
+       cache_status AS cache, prompt_tokens AS prompt, completion_tokens AS answer, request_id
+FROM audit.events ORDER BY occurred_at DESC LIMIT 10
+"""
 
 Work = Callable[[Stack], Awaitable[None]]
 
@@ -104,6 +112,29 @@ def logs(directory: StateDirectory, component: str, *, lines: int, keep_followin
     for text in follow(log) if keep_following else ():
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def events(directory: StateDirectory) -> None:
+    """Print the newest audit events of the running stack, straight from its PostgreSQL.
+
+    Raises:
+        LocalStackError: nothing is running.
+    """
+    state = read_state(directory.state_file)
+    if state is None or not state.is_running:
+        raise LocalStackError("Nothing is running; start it with `make up`.")
+    postgres.execute(Path(state.runtime) / "postgres", EVENTS, database=DATABASE)
+
+
+def refuse_while_running(directory: StateDirectory) -> None:
+    """Look before anybody is asked.
+
+    Raises:
+        AlreadyRunningError: the stack is running.
+    """
+    directory.create()
+    with hold_lock(directory.lock_file):
+        return
 
 
 def reset(directory: StateDirectory, console: Console) -> None:

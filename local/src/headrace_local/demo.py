@@ -66,4 +66,7 @@ async def _pieces(access: Access) -> AsyncIterator[str]:
 def _text(chunk: dict[str, Any]) -> str:
     if "error" in chunk:
         raise LocalStackError(f"The stack broke off its answer: {chunk['error']['message']}")
-    return "".join(choice["delta"].get("content") or "" for choice in chunk["choices"])
+    return "".join(
+        choice["delta"].get("content") or ("..." if choice["finish_reason"] == "length" else "")
+        for choice in chunk["choices"]
+    )

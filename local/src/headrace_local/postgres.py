@@ -29,8 +29,8 @@ def command(data: Path, sockets: Path, *settings: str) -> tuple[str, ...]:
     return (sys.executable, "-m", program, str(data), str(sockets), *settings)
 
 
-def execute(sockets: Path, statement: str) -> None:
-    """Run one SQL statement as the superuser.
+def execute(sockets: Path, statement: str, database: str = "postgres") -> None:
+    """Run one SQL statement as the superuser; what it returns goes to standard output.
 
     Raises:
         subprocess.CalledProcessError: the server refused it.
@@ -38,7 +38,8 @@ def execute(sockets: Path, statement: str) -> None:
     subprocess.run(
         [
             *(binaries() / "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"),
-            *("--host", sockets, "--username", SUPERUSER, "--command", statement),
+            *("--host", sockets, "--username", SUPERUSER),
+            *("--dbname", database, "--pset", "pager=off", "--command", statement),
         ],
         check=True,
         timeout=60,

@@ -34,7 +34,7 @@ def postgres(socket_directory: Path, database: str = "headrace") -> Probe:
             finally:
                 await connection.close(timeout=DEADLINE_SECONDS)
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-            raise NotReadyError("does not accept connections") from error
+            raise NotReadyError("not ready yet") from error
 
     return look
 
@@ -50,7 +50,7 @@ def redis(socket: Path) -> Probe:
                 answer = await reader.readline()
                 writer.close()
         except (OSError, TimeoutError) as error:
-            raise NotReadyError("does not accept connections") from error
+            raise NotReadyError("not ready yet") from error
         if answer != b"+PONG\r\n":
             raise NotReadyError(answer.decode(errors="replace").strip())
 
@@ -67,9 +67,9 @@ def grpc_health(address: str) -> Probe:
                     health_pb2.HealthCheckRequest(service=""), timeout=DEADLINE_SECONDS
                 )
             except grpc.aio.AioRpcError as error:
-                raise NotReadyError("does not answer yet") from error
+                raise NotReadyError("not ready yet") from error
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
-            raise NotReadyError("not serving yet")
+            raise NotReadyError("not ready yet")
 
     return look
 
@@ -82,9 +82,9 @@ def http(url: str) -> Probe:
             async with httpx.AsyncClient(timeout=DEADLINE_SECONDS, trust_env=False) as client:
                 answer = await client.get(url)
         except httpx.TransportError as error:
-            raise NotReadyError("does not answer yet") from error
+            raise NotReadyError("not ready yet") from error
         if answer.status_code != httpx.codes.OK:
-            raise NotReadyError(f"answers {answer.status_code}")
+            raise NotReadyError("not ready yet")
 
     return look
 
@@ -100,6 +100,6 @@ def tls(host: str, port: int, ca_file: Path) -> Probe:
                 _, writer = await asyncio.open_connection(reachable, port, ssl=context)
                 writer.close()
         except (OSError, TimeoutError) as error:
-            raise NotReadyError("does not accept connections") from error
+            raise NotReadyError("not ready yet") from error
 
     return look

@@ -24,6 +24,7 @@ def print_welcome(console: Console, access: Access) -> None:
     """Print it without borders and without wrapping, so that it can be copied."""
     entries = {
         "URL": access.url,
+        "API docs": f"{access.url}/docs",
         "CA file": shown(access.ca_file),
         "Administrator": f"{access.email}  {access.password}",
         "API key": access.api_key,
@@ -35,13 +36,15 @@ def print_welcome(console: Console, access: Access) -> None:
     _line(console, curl_command(access))
     _line(console, "\nOr with Python and the openai package:\n", "bold")
     _line(console, python_command(access))
+    _line(console, "\nManage keys (it asks for the administrator's password):\n", "bold")
+    _line(console, login_command(access))
     _line(console, "\nPress Ctrl-C to stop.", "bold")
 
 
 def curl_command(access: Access) -> str:
     """A shell command that gets one answer, for the current directory."""
     return f"""\
-curl --cacert {shown(access.ca_file)} {access.url}/v1/chat/completions \\
+curl -sS -w '\\n' --cacert {shown(access.ca_file)} {access.url}/v1/chat/completions \\
   -H 'Authorization: Bearer {access.api_key}' -H 'Content-Type: application/json' \\
   -d '{json.dumps(QUESTION)}'"""
 
@@ -63,6 +66,15 @@ for chunk in client.chat.completions.create(**question, stream=True):
         print(choice.delta.content or "", end="", flush=True)
 print()
 PYTHON"""
+
+
+def login_command(access: Access) -> str:
+    """A shell command that logs the `headrace` command line in, for the current directory."""
+    headrace = shown(Path(sys.executable).with_name("headrace"))
+    return (
+        f"{headrace} login --url {access.url} --ca-file {shown(access.ca_file)}"
+        f" --email {access.email} && {headrace} keys list"
+    )
 
 
 def shown(path: Path) -> str:

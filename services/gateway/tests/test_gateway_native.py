@@ -189,3 +189,27 @@ async def test_a_body_that_trickles_is_refused_in_time() -> None:
         response = await gateway.client.post("/v1/chat/completions", content=endless())
         assert response.status_code == 408
         assert response.json()["error"]["code"] == "request_too_slow"
+
+
+async def test_a_developers_browser_is_not_bound_to_https_on_localhost() -> None:
+    async with running_gateway(environment="development") as gateway:
+        headers = (await gateway.client.get("/version")).headers
+        assert "strict-transport-security" not in headers
+
+
+async def test_the_document_tells_credentials_and_errors(gateway: Gateway) -> None:
+    document = (await gateway.client.get("/openapi.json")).json()
+    create = document["paths"]["/api/v1/keys"]["post"]
+    assert create["security"] == [{"bearer": []}]
+    assert create["responses"]["default"]["content"]["application/json"]["schema"]["$ref"].endswith(
+        "ErrorBody"
+    )
+    assert "security" not in document["paths"]["/api/v1/auth/login"]["post"]
+    assert "HTTPValidationError" not in str(document)
+
+
+async def test_operations_are_named_by_their_whole_route(gateway: Gateway) -> None:
+    await gateway.client.get("/api/v1/keys")
+    await gateway.client.get("/v1/models/echo")
+    operations = [exchange.operation for exchange in gateway.events.exchanges]
+    assert operations == ["GET /api/v1/keys", "GET /v1/models/{model:path}"]

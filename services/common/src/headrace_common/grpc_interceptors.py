@@ -18,6 +18,9 @@ Around = Callable[[str, Any], AbstractAsyncContextManager[None]]
 """Wraps one call; gets the method's full name and the servicer context."""
 
 
+REQUEST_ID_KEY = "x-request-id"
+
+
 class AroundInterceptor(grpc.aio.ServerInterceptor):
     """Runs an async context manager around each call, whichever shape the call has."""
 
@@ -89,9 +92,23 @@ def log_calls(clock: Clock, quiet: tuple[str, ...] = ()) -> Around:
             code = _code_name(context)
             if code != "OK" or not method.startswith(quiet):
                 duration_ms = round((clock.monotonic() - started) * 1000, 2)
-                log.info("call", method=method, code=code, duration_ms=duration_ms)
+                log.info(
+                    "call",
+                    method=method,
+                    code=code,
+                    duration_ms=duration_ms,
+                    **_request_id(context),
+                )
 
     return around
+
+
+def _request_id(context: Any) -> dict[str, str]:
+    """The id of the request that this call belongs to, if the caller told it."""
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID_KEY:
+            return {"request_id": value[:64]}
+    return {}
 
 
 def measure_calls(registry: CollectorRegistry, clock: Clock) -> Around:

@@ -15,7 +15,7 @@ def credential_invalid() -> HeadraceError:
 
 def login_failed() -> HeadraceError:
     """Unknown account and wrong password both get this, to the letter."""
-    return HeadraceError(Reason.LOGIN_FAILED, "wrong e-mail address or password")
+    return HeadraceError(Reason.LOGIN_FAILED, "Wrong e-mail address or password.")
 
 
 def permission_denied(message: str) -> HeadraceError:
@@ -25,7 +25,7 @@ def permission_denied(message: str) -> HeadraceError:
 
 def api_key_not_found() -> HeadraceError:
     """Another organisation's or person's key gets this too: its existence is not told."""
-    return HeadraceError(Reason.RESOURCE_NOT_FOUND, "there is no such API key")
+    return HeadraceError(Reason.RESOURCE_NOT_FOUND, "There is no such API key.")
 
 
 def invalid_field(param: str, message: str) -> HeadraceError:

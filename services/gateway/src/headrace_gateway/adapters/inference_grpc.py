@@ -7,6 +7,7 @@ import grpc
 from headrace.inference.v1 import inference_pb2, inference_pb2_grpc
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_common.grpc_interceptors import REQUEST_ID_KEY
 from headrace_gateway.domain.completion import (
     CompletionRequest,
     Delta,
@@ -41,7 +42,9 @@ class GrpcInferenceTarget:
     async def generate(self, request_id: str, tenant: str, request: CompletionRequest) -> Events:
         """Stream one answer; leaving the generator cancels the call and so the engine's work."""
         call = self._stub.Generate(
-            _generate_request(request_id, tenant, request), timeout=self._generation_seconds
+            _generate_request(request_id, tenant, request),
+            timeout=self._generation_seconds,
+            metadata=((REQUEST_ID_KEY, request_id),),
         )
         finished = False
         try:

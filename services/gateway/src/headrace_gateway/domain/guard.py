@@ -95,7 +95,7 @@ class PromptBlockedError(HeadraceError):
     def __init__(self, rule: Rule, param: str) -> None:
         super().__init__(
             Reason.CONTENT_BLOCKED,
-            f"The {param} was blocked by the content rule {rule.id}.",
+            f"The prompt was blocked by the content rule {rule.id}.",
             param=param,
         )
         self.decision = f"prompt:{rule.id}:block"

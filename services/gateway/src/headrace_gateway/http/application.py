@@ -1,14 +1,9 @@
 """Puts the HTTP front door together: routes, error handlers, metrics, edge."""
 
-from typing import Any, Literal
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -16,6 +11,7 @@ from starlette.types import ASGIApp
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.http import native_routes, openai_routes
 from headrace_gateway.http.docs import add_docs
+from headrace_gateway.http.document import describe
 from headrace_gateway.http.edge import Bounds, Edge
 from headrace_gateway.http.errors import error_response, internal_error
 from headrace_gateway.http.front_door import FrontDoor
@@ -26,13 +22,14 @@ REASON_OF_STATUS = {404: Reason.RESOURCE_NOT_FOUND, 405: Reason.METHOD_NOT_ALLOW
 
 def create_http_app(door: FrontDoor, registry: CollectorRegistry, bounds: Bounds) -> ASGIApp:
     """The whole ASGI application."""
-    app = FastAPI(title="Headrace", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(openai_routes.create_openai_router(door))
-    app.include_router(native_routes.create_native_router(door))
+    app.include_router(native_routes.create_auth_router(door))
+    app.include_router(native_routes.create_key_router(door))
     app.include_router(create_health_router(door))
     add_docs(app)
     _add_error_handlers(app)
-    _describe_bodies(app)
+    describe(app, (*openai_routes.BODIES, *native_routes.BODIES))
     Instrumentator(registry=registry, excluded_handlers=["/api/v1/health/.*"]).instrument(app)
     return Edge(app, door.clock, bounds)
 
@@ -65,22 +62,3 @@ def _add_error_handlers(app: FastAPI) -> None:
             else f"There is nothing at {path!r}."
         )
         return error_response(HeadraceError(reason, message), request.state.request_id)
-
-
-def _describe_bodies(app: FastAPI) -> None:
-    """Add the schemas of bodies that routes parse themselves to the OpenAPI document."""
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = get_openapi(title=app.title, version="1", routes=app.routes)
-            bodies: tuple[type[BaseModel], ...] = (*openai_routes.BODIES, *native_routes.BODIES)
-            models: list[tuple[type[BaseModel], Literal["validation"]]] = [
-                (body, "validation") for body in bodies
-            ]
-            _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
-            components = document.setdefault("components", {}).setdefault("schemas", {})
-            components.update(schemas["$defs"])
-            app.openapi_schema = document
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,6 +1,7 @@
 """The outermost layer of the HTTP front door: request ids, security headers, bounds."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.datastructures import MutableHeaders
@@ -16,24 +17,26 @@ from headrace_gateway.http.errors import error_response, internal_error
 API_VERSION = "v1"
 HEALTH_PREFIX = "/api/v1/health/"
 
+STRICT_TRANSPORT_SECURITY = "max-age=31536000; includeSubDomains"
+
 SECURITY_HEADERS = {
-    "strict-transport-security": "max-age=31536000; includeSubDomains",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
 }
-"""Set unless the response brings its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one request, and all of them together, may take."""
+    """What one request, and all of them together, may take, and how they must come."""
 
     body_bytes: int
     body_seconds: float
     requests_in_flight: int
+    strict_transport: bool
+    """Bind browsers to HTTPS; never on a developer's machine, where it would bind all localhost."""
 
 
 class Edge:
@@ -51,7 +54,7 @@ class Edge:
             return
         request_id = uuid7(self._clock.now())
         scope.setdefault("state", {})["request_id"] = request_id
-        response = _Response(send, request_id, native=scope["path"].startswith("/api/"))
+        response = _Response(send, request_id, self._headers(scope["path"]))
         self._in_flight += 1
         try:
             self._refuse_overload(scope)
@@ -66,6 +69,14 @@ class Edge:
             await response.fail(internal_error(), scope, receive)
         finally:
             self._in_flight -= 1
+
+    def _headers(self, path: str) -> dict[str, str]:
+        headers = dict(SECURITY_HEADERS)
+        if self._bounds.strict_transport:
+            headers["strict-transport-security"] = STRICT_TRANSPORT_SECURITY
+        if path.startswith("/api/"):
+            headers["x-headrace-api-version"] = API_VERSION
+        return headers
 
     def _refuse_overload(self, scope: Scope) -> None:
         probed = scope["path"].startswith(HEALTH_PREFIX)
@@ -116,10 +127,11 @@ class Edge:
 class _Response:
     """Adds headers to whatever is sent, and knows whether anything was."""
 
-    def __init__(self, send: Send, request_id: str, *, native: bool) -> None:
+    def __init__(self, send: Send, request_id: str, headers: Mapping[str, str]) -> None:
+        """`headers` are set unless the response brings its own."""
         self._send = send
         self._request_id = request_id
-        self._native = native
+        self._headers = headers
         self._started = False
 
     async def send(self, message: Message) -> None:
@@ -127,9 +139,7 @@ class _Response:
             self._started = True
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self._request_id
-            if self._native:
-                headers["x-headrace-api-version"] = API_VERSION
-            for name, value in SECURITY_HEADERS.items():
+            for name, value in self._headers.items():
                 headers.setdefault(name, value)
         await self._send(message)
 

@@ -12,14 +12,14 @@ def create_health_router(door: FrontDoor) -> APIRouter:
     """All health routes; none of them needs a credential."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/api/v1/health/ping")
-    @router.get("/api/v1/health/liveness")
+    @router.get("/api/v1/health/ping", summary="Ping")
+    @router.get("/api/v1/health/liveness", summary="Liveness")
     async def answer() -> dict[str, str]:
         """The process answers, so it lives; looks at no dependency."""
         return {"status": "ok"}
 
-    @router.get("/api/v1/health/startup")
-    @router.get("/api/v1/health/readiness")
+    @router.get("/api/v1/health/startup", summary="Startup")
+    @router.get("/api/v1/health/readiness", summary="Readiness")
     async def readiness(response: Response) -> dict[str, Any]:
         """200 when traffic may come; 503 with the names of what is missing."""
         missing = door.readiness.missing()

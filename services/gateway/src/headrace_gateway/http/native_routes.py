@@ -14,16 +14,9 @@ from headrace_gateway.ports import ApiKey, Session
 BODIES = (LoginBody, NewApiKeyBody)
 
 
-def create_native_router(door: FrontDoor) -> APIRouter:
-    """All account routes."""
-    router = APIRouter(prefix="/api/v1")
-    router.include_router(_auth_routes(door))
-    router.include_router(_key_routes(door))
-    return router
-
-
-def _auth_routes(door: FrontDoor) -> APIRouter:
-    router = APIRouter(prefix="/auth", tags=["auth"])
+def create_auth_router(door: FrontDoor) -> APIRouter:
+    """Logging in."""
+    router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
     @router.post("/login", openapi_extra=json_body(LoginBody))
     async def login(request: Request) -> dict[str, Any]:
@@ -47,8 +40,9 @@ def _auth_routes(door: FrontDoor) -> APIRouter:
     return router
 
 
-def _key_routes(door: FrontDoor) -> APIRouter:
-    router = APIRouter(prefix="/keys", tags=["keys"])
+def create_key_router(door: FrontDoor) -> APIRouter:
+    """API keys."""
+    router = APIRouter(prefix="/api/v1/keys", tags=["keys"])
 
     @router.post("", status_code=201, openapi_extra=json_body(NewApiKeyBody))
     async def create_key(request: Request) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.completion import CompletionRequest
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.domain.principal import LimitKind, Principal, invalid_credential
+from headrace_gateway.domain.principal import Limit, LimitKind, Principal, invalid_credential
 from headrace_gateway.domain.rates import Charge, RateState, charges
 from headrace_gateway.ports import RateLimiter
 
@@ -45,7 +45,7 @@ def _refuse_what_never_fits(wanted: Sequence[Charge]) -> None:
             raise HeadraceError(
                 REASONS[limit.kind],
                 f"This request needs up to {charge.cost} {limit.kind.value}, more than the "
-                f"{limit.amount} per minute of its {limit.subject.partition(':')[0]}. "
+                f"{limit.amount} per minute of this {_owner(limit)}. "
                 "Ask for fewer with max_tokens, or send less text.",
             )
 
@@ -54,7 +54,12 @@ def _rate_limited(state: RateState) -> HeadraceError:
     limit = state.limit
     return HeadraceError(
         REASONS[limit.kind],
-        f"Rate limit reached: {limit.amount} {limit.kind.value} per minute for "
-        f"{limit.subject.partition(':')[0]}. Try again in {state.retry_seconds:.1f} seconds.",
+        f"Rate limit of this {_owner(limit)} reached ({limit.kind.value} per minute: "
+        f"{limit.amount}). Try again in {state.retry_seconds:.1f} seconds.",
         retry_after_seconds=state.retry_seconds,
     )
+
+
+def _owner(limit: Limit) -> str:
+    """Whose limit it is, in words: `API key`, `organization`."""
+    return limit.subject.partition(":")[0].replace("api_key", "API key")

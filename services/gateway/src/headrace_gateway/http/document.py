@@ -1,0 +1,78 @@
+"""The OpenAPI document: what FastAPI knows of the routes, and what it cannot know."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, Literal
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+DESCRIPTION = """
+Headrace speaks the OpenAI API under `/v1` and its own under `/api/v1`. Send an API key or an
+access token as `Authorization: Bearer ...`. Every response carries `x-request-id`; every error has
+the body `ErrorBody`.
+"""
+OPEN_PATHS = ("/api/v1/health/", "/api/v1/auth/login", "/version")
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+    request_id: str
+
+
+class ErrorBody(BaseModel):
+    """The one error body."""
+
+    error: ErrorDetail
+
+
+def describe(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> None:
+    """Have `app` describe `bodies`, which its routes parse themselves, credentials and errors."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app, bodies)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    document = get_openapi(
+        title="Headrace",
+        version=version("headrace-gateway"),
+        description=DESCRIPTION,
+        routes=app.routes,
+    )
+    described: tuple[type[BaseModel], ...] = (*bodies, ErrorBody)
+    models: list[tuple[type[BaseModel], Literal["validation"]]] = [
+        (model, "validation") for model in described
+    ]
+    _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
+    document["components"] = {
+        "schemas": schemas["$defs"],
+        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+    }
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            _complete(operation, needs_credential=not path.startswith(OPEN_PATHS))
+    return document
+
+
+def _complete(operation: dict[str, Any], *, needs_credential: bool) -> None:
+    if needs_credential:
+        operation["security"] = [{"bearer": []}]
+    reference = {"$ref": "#/components/schemas/ErrorBody"}
+    responses = operation["responses"]
+    responses.pop("422", None)  # FastAPI's own error, which is never sent
+    responses["default"] = {
+        "description": "Any error",
+        "content": {"application/json": {"schema": reference}},
+    }
