@@ -120,7 +120,7 @@ async def test_a_failed_login_says_one_thing(stub: Stub, email: str) -> None:
     request = auth_pb2.LoginRequest(email=email, password="wrong")
     refusal = await _refusal(stub.Login(request, timeout=5))
     assert refusal.reason is Reason.LOGIN_FAILED
-    assert refusal.message == "wrong e-mail address or password"
+    assert refusal.message == "Wrong e-mail address or password."
 
 
 async def test_a_key_from_making_to_revoking(

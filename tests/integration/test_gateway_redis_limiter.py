@@ -73,3 +73,20 @@ async def test_an_absent_redis_is_unavailable(tmp_path: Path) -> None:
         await limiter.admit(PRINCIPAL, [Charge(REQUESTS, 1)])
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
     await limiter.close()
+
+
+@pytest.mark.parametrize("ticks", range(14))
+async def test_a_hang_up_is_never_swallowed_and_leaves_the_connection_usable(
+    redis_url: str, ticks: int
+) -> None:
+    async for limiter in _limiter(redis_url):
+        await limiter.admit(PRINCIPAL, [Charge(REQUESTS, 1)])
+        asking = asyncio.ensure_future(limiter.admit(PRINCIPAL, [Charge(REQUESTS, 1)]))
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        if asking.done():
+            return
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert asking.cancelled()
+        assert not (await limiter.admit(PRINCIPAL, [Charge(REQUESTS, 1)])).revoked

@@ -132,7 +132,8 @@ FORGED = {
     "empty": "",
     "not ASCII": "é.é.é",
     "too long": "a" * 5000,
-    "nested deeply": f"{_encode(HEADERS)}.{'[' * 2000}.AA",
+    "payload nested deeply": f"{_encode(HEADERS)}.{'[' * 2000}.AA",
+    "header nested deeply": base64url_encode(b"[" * 1200).decode() + ".e30.YWJj",
 }
 
 
@@ -147,3 +148,9 @@ def test_whether_a_key_is_known_is_told_apart_from_validity(verifier: TokenVerif
     assert not verifier.knows(FORGED["unknown kid"])
     with pytest.raises(InvalidTokenError):
         verifier.knows("nonsense")
+
+
+@pytest.mark.parametrize("name", ["header nested deeply", "empty", "not ASCII", "too long"])
+def test_nonsense_names_no_key(verifier: TokenVerifier, name: str) -> None:
+    with pytest.raises(InvalidTokenError):
+        verifier.knows(FORGED[name])

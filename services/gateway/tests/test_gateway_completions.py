@@ -1,5 +1,6 @@
 """The completion endpoints: shapes, streams, cache, limits, refusals, and what gets recorded."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -203,10 +204,10 @@ async def test_tokens_that_were_reserved_and_not_used_are_given_back(gateway: Ga
     limit = Limit(LimitKind.TOKENS_PER_MINUTE, "organization:org_1", 1000)
     gateway.accounts.principals[KEY] = replace(PRINCIPAL, limits=(limit,))
     first = await gateway.client.post(CHAT, json=_chat(max_tokens=900))
-    assert first.headers["x-ratelimit-remaining-tokens"] == "96"
+    assert first.headers["x-ratelimit-remaining-tokens"] == "92"
     second = await gateway.client.post(CHAT, json=_chat(max_tokens=900))
     assert second.status_code == 200
-    assert second.headers["x-ratelimit-remaining-tokens"] == "90"
+    assert second.headers["x-ratelimit-remaining-tokens"] == "86"
 
 
 @pytest.mark.parametrize(
@@ -327,15 +328,7 @@ async def test_a_full_spool_refuses_new_work(gateway: Gateway) -> None:
         ({"max_tokens": 2**31}, "max_tokens", "less than or equal to"),
         ({"max_completion_tokens": 2**40}, "max_completion_tokens", "less than or equal to"),
         ({"logit_bias": {"9" * 5000: 1}}, "logit_bias", "is not a token id"),
-        (
-            {
-                "tools": [
-                    {"type": "function", "function": {"name": "f", "parameters": {"a": 2**70}}}
-                ]
-            },
-            "tools",
-            "64-bit",
-        ),
+        ({"messages": [{"role": "user", "content": "x"}] * 2049}, "messages", "at most 2048"),
         (
             {"messages": [{"role": "user", "content": "x", "tool_call_id": "c"}]},
             "messages[0]",
@@ -352,6 +345,41 @@ async def test_a_bad_field_is_named_with_its_rule(
     assert error["param"] == param
     assert says in error["message"]
     assert gateway.events.exchanges[0].error is not None
+
+
+async def test_strangers_are_refused_before_their_body_is_awaited(gateway: Gateway) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(5):
+        response = await gateway.client.post(
+            CHAT, content=endless(), headers={"authorization": "Bearer hr_wrong"}
+        )
+    assert response.status_code == 401
+
+
+async def test_two_credentials_are_none(gateway: Gateway) -> None:
+    gateway.client.headers.pop("authorization")
+    twice = [("authorization", f"Bearer {KEY}"), ("authorization", f"Bearer {KEY}")]
+    other = {"authorization": "Basic dXNlcg==", "x-api-key": KEY}
+    for headers in (twice, other):
+        response = await gateway.client.post(CHAT, json=_chat(), headers=headers)
+        assert response.status_code == 401
+
+
+async def test_keys_of_one_user_share_the_default_rate() -> None:
+    async with running_gateway(default_requests_per_minute=3) as gateway:
+        generous = Limit(LimitKind.REQUESTS_PER_MINUTE, "api_key:k2", 10**12)
+        gateway.accounts.principals["hr_second"] = replace(
+            PRINCIPAL, credential_id="k2", limits=(generous,)
+        )
+        statuses = []
+        for credential in (KEY, "hr_second") * 2:
+            headers = {"authorization": f"Bearer {credential}"}
+            answer = await gateway.client.post(CHAT, json=_chat(), headers=headers)
+            statuses.append(answer.status_code)
+        assert statuses == [200, 200, 200, 429]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"model": "\\ud800"}'])

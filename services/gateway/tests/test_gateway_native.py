@@ -77,6 +77,8 @@ async def test_keys_come_in_pages(gateway: Gateway) -> None:
         ({"name": "x", "requests_per_minute": 0}, "requests_per_minute"),
         ({"name": "x", "expires_at": "2027-01-01T00:00:00"}, "expires_at"),
         ({"name": "x", "expires_at": "tomorrow"}, "expires_at"),
+        ({"name": "x", "expires_at": "9999-12-31T23:59:59-05:00"}, "expires_at"),
+        ({"name": "x", "expires_at": "0001-01-01T00:00:00+14:00"}, "expires_at"),
     ],
 )
 async def test_a_bad_field_of_a_new_key_is_named(

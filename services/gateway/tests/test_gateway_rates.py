@@ -17,6 +17,7 @@ class TestMemoryRateLimiter(RateLimiterSuite):
 
 
 REQUESTS = Limit(LimitKind.REQUESTS_PER_MINUTE, "api_key:k", 10)
+ORGANIZATION = Limit(LimitKind.REQUESTS_PER_MINUTE, "organization:o", 10)
 TOKENS = Limit(LimitKind.TOKENS_PER_MINUTE, "organization:o", 1000)
 OTHER_MODEL = Limit(LimitKind.REQUESTS_PER_MINUTE, "organization:o", 5, model="other")
 REQUEST = CompletionRequest(
@@ -29,19 +30,19 @@ def _principal(*limits: Limit) -> Principal:
 
 
 def test_tokens_are_estimated_from_prompt_and_all_choices() -> None:
-    assert estimate_tokens(REQUEST) == 2 + 20
+    assert estimate_tokens(REQUEST) == 2 + 4 + 20
 
 
 def test_each_limit_is_charged_in_its_own_unit_and_other_models_limits_are_not() -> None:
-    taken = charges(_principal(REQUESTS, TOKENS, OTHER_MODEL), REQUEST, 600)
-    assert [(charge.limit, charge.cost) for charge in taken] == [(REQUESTS, 1), (TOKENS, 22)]
+    taken = charges(_principal(ORGANIZATION, TOKENS, OTHER_MODEL), REQUEST, 600)
+    assert [(charge.limit, charge.cost) for charge in taken] == [(ORGANIZATION, 1), (TOKENS, 26)]
 
 
-def test_a_credential_without_a_request_rate_gets_the_default() -> None:
+def test_a_user_without_a_request_rate_gets_the_default() -> None:
     taken = charges(_principal(TOKENS), REQUEST, 600)
     assert [(charge.limit.subject, charge.limit.amount) for charge in taken] == [
         ("organization:o", 1000),
-        ("credential:k", 600),
+        ("user:u", 600),
     ]
 
 

@@ -13,7 +13,7 @@ from headrace_audit.settings import AuditSettings
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_server import start_grpc_server
 from headrace_common.metrics import create_registry, serve_metrics
-from headrace_common.postgres import create_engine, migrate, wait_for_database, watch_database
+from headrace_common.postgres import open_database, watch_database
 from headrace_common.runtime import Runtime, run_service
 
 
@@ -26,13 +26,16 @@ async def start(settings: AuditSettings, runtime: Runtime) -> None:
     """Bring everything up; returns once the schema is current and the server listens."""
     registry, clock = create_registry(), SystemClock()
     serve_metrics(runtime, registry, settings.metrics_address)
-    url = settings.database_url.get_secret_value()
-    await wait_for_database(url, seconds=settings.database_wait_seconds)
-    await migrate(url, MIGRATIONS, SCHEMA)
-    timeout_seconds = settings.database_timeout_seconds
-    engine = create_engine(url, pool_size=settings.pool_size, statement_seconds=timeout_seconds)
-    store = PostgresEventStore(engine, timeout_seconds=timeout_seconds)
-    runtime.on_stop("database", store.close)
+    engine = await open_database(
+        runtime,
+        settings.database_url.get_secret_value(),
+        MIGRATIONS,
+        SCHEMA,
+        pool_size=settings.pool_size,
+        statement_seconds=settings.database_timeout_seconds,
+        wait_seconds=settings.database_wait_seconds,
+    )
+    store = PostgresEventStore(engine, timeout_seconds=settings.database_timeout_seconds)
     servicer = build(store=store, registry=registry, clock=clock)
     server = await start_grpc_server(
         runtime, settings, [servicer.registration()], registry=registry, clock=clock

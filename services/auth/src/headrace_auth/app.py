@@ -21,7 +21,7 @@ from headrace_auth.use_cases.start import ensure_first_owner, ensure_signing_key
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_server import start_grpc_server
 from headrace_common.metrics import create_registry, serve_metrics
-from headrace_common.postgres import create_engine, migrate, wait_for_database, watch_database
+from headrace_common.postgres import open_database, watch_database
 from headrace_common.runtime import Runtime, run_service
 
 
@@ -34,12 +34,15 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
     """Bring everything up; returns once the service takes requests."""
     registry, clock = create_registry(), SystemClock()
     serve_metrics(runtime, registry, settings.metrics_address)
-    url = settings.database_url.get_secret_value()
-    await wait_for_database(url, seconds=settings.database_wait_seconds)
-    await migrate(url, MIGRATIONS, SCHEMA)
-    timeout_seconds = settings.database_timeout_seconds
-    engine = create_engine(url, pool_size=settings.pool_size, statement_seconds=timeout_seconds)
-    runtime.on_stop("database", engine.dispose)
+    engine = await open_database(
+        runtime,
+        settings.database_url.get_secret_value(),
+        MIGRATIONS,
+        SCHEMA,
+        pool_size=settings.pool_size,
+        statement_seconds=settings.database_timeout_seconds,
+        wait_seconds=settings.database_wait_seconds,
+    )
     announcer = RedisRevocationAnnouncer(
         settings.redis_url.get_secret_value(), timeout_seconds=settings.redis_timeout_seconds
     )
@@ -48,7 +51,7 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
     runtime.on_stop("passwords", passwords.close)
     servicer = await build(
         settings,
-        store=PostgresStore(engine, timeout_seconds=timeout_seconds),
+        store=PostgresStore(engine, timeout_seconds=settings.database_timeout_seconds),
         announcer=announcer,
         passwords=passwords,
         registry=registry,

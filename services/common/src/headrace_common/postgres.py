@@ -19,6 +19,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_server import GrpcServer
 from headrace_common.health import watch_dependency
 from headrace_common.logs import get_logger
+from headrace_common.runtime import Runtime
 
 FAILURES = (
     OSError,
@@ -31,6 +32,24 @@ FAILURES = (
 
 OWN_FAULT_CLASSES = ("22", "23", "42")
 """SQLSTATE classes (data, integrity, syntax or access) that a statement of ours brings about."""
+
+
+async def open_database(
+    runtime: Runtime,
+    url: str,
+    scripts: Path,
+    schema: str,
+    *,
+    pool_size: int,
+    statement_seconds: float,
+    wait_seconds: float,
+) -> AsyncEngine:
+    """Wait for the database, migrate `schema`, and return an engine that ends with the runtime."""
+    await wait_for_database(url, seconds=wait_seconds)
+    await migrate(url, scripts, schema)
+    engine = create_engine(url, pool_size=pool_size, statement_seconds=statement_seconds)
+    runtime.on_stop("database", engine.dispose)
+    return engine
 
 
 def create_engine(

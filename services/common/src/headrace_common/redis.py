@@ -13,12 +13,14 @@ from headrace_common.errors import HeadraceError, Reason
 def create_redis(url: str, *, timeout_seconds: float, maximum_connections: int) -> Redis:
     """A lazy client for `redis://` or `unix://`; close it with `aclose`.
 
-    When all connections are taken, a call waits for one until its deadline.
+    When all connections are taken, a call waits for one until its deadline. There is no
+    `socket_timeout`: with one, redis-py writes under `asyncio.wait_for`, which on Python 3.11
+    swallows a cancellation that comes at the wrong moment. `redis_deadline` bounds every use.
     """
     pool = BlockingConnectionPool.from_url(
         url,
         timeout=timeout_seconds,
-        socket_timeout=timeout_seconds,
+        socket_timeout=None,
         socket_connect_timeout=timeout_seconds,
         max_connections=maximum_connections,
     )

@@ -48,7 +48,7 @@ class TokenVerifier:
         """Whether the key that the token names is one of ours; raises InvalidTokenError."""
         try:
             return _key_id(token) in self._keys
-        except (JOSEError, ValueError, KeyError, TypeError) as error:
+        except (JOSEError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InvalidTokenError from error
 
     def verify(self, token: str, now: datetime) -> dict[str, Any]:

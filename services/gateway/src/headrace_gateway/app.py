@@ -114,6 +114,7 @@ def build(
         body_bytes=settings.maximum_body_bytes,
         body_seconds=settings.body_timeout_seconds,
         requests_in_flight=settings.maximum_requests_in_flight,
+        logins_in_flight=settings.maximum_logins_in_flight,
         strict_transport=settings.environment == "production",
     )
     return create_http_app(door, registry, bounds)

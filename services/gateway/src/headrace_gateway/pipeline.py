@@ -3,6 +3,7 @@
 identify -> admit -> guard prompt -> route -> look up -> infer -> guard output -> settle -> record
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -54,18 +55,20 @@ class Pipeline:
         self._metrics = metrics
         self._clock = clock
 
-    async def complete(self, exchange: Exchange, parse: Callable[[], CompletionRequest]) -> Events:
+    async def complete(
+        self, exchange: Exchange, read: Callable[[], Awaitable[CompletionRequest]]
+    ) -> Events:
         """Stream one answer. Close the generator (`aclosing`) to stop the work behind it.
 
-        `parse` turns the caller's bytes into a request; it runs after identification, so that
-        strangers cannot make us work. Raises HeadraceError, before the first event wherever the
-        request is refused.
+        `read` receives and parses the caller's body; it runs after identification, so that
+        strangers cannot make us work or wait. Raises HeadraceError, before the first event wherever
+        the request is refused.
         """
         stages, timed = self._stages, self._metrics.time_stage
         async with self._accounted(exchange):
             with timed("identify"):
                 principal = await self._identify(exchange, INVOKE_MODELS)
-            request = parse()
+            request = await read()
             with timed("admit"):
                 await stages.admit.run(exchange, principal, request)
             with timed("guard_prompt"):
@@ -82,6 +85,7 @@ class Pipeline:
             built = AnswerBuilder()
             async with aclosing(guarded):
                 async for event in guarded:
+                    _stop_if_cancelled()
                     if isinstance(event, Delta):
                         built.add(event)
                     yield event
@@ -107,7 +111,8 @@ class Pipeline:
     async def administer(self, exchange: Exchange, call: Callable[[], Awaitable[T]]) -> T:
         """Run an administrative act; `auth` decides by the credential itself whether it may be."""
         async with self._accounted(exchange):
-            await self._stages.identify.run(exchange)
+            principal = await self._stages.identify.run(exchange)
+            await self._stages.admit.run(exchange, principal, None)
             return await call()
 
     async def log_in(self, exchange: Exchange, call: Callable[[], Awaitable[T]]) -> T:
@@ -168,3 +173,10 @@ class Pipeline:
             async for event in events:
                 exchange.note(event, self._clock.monotonic())
                 yield event
+
+
+def _stop_if_cancelled() -> None:
+    """Take notice of a cancellation that a library below has swallowed."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

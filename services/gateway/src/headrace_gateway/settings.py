@@ -29,7 +29,7 @@ class GatewaySettings(ServiceSettings):
     admission_redis_url: SecretStr
     admission_timeout_seconds: float = Field(default=0.5, gt=0)
     default_requests_per_minute: int = Field(default=600, ge=1)
-    """Request rate of a credential to which no limit on all models applies."""
+    """Of a user, over all credentials, unless user, team or organisation have a limit set."""
 
     principal_fresh_seconds: float = Field(default=10.0, gt=0)
     principal_stale_seconds: float = Field(default=600.0, gt=0)
@@ -43,6 +43,7 @@ class GatewaySettings(ServiceSettings):
     """How long a request body may take to arrive."""
     maximum_prompt_characters: int = Field(default=400_000, ge=1)
     maximum_requests_in_flight: int = Field(default=1024, ge=1)
+    maximum_logins_in_flight: int = Field(default=64, ge=1)
     auth_timeout_seconds: float = Field(default=2.0, gt=0)
     account_timeout_seconds: float = Field(default=5.0, gt=0)
     cache_timeout_seconds: float = Field(default=0.02, gt=0)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from headrace_auth.domain.refusals import invalid_field
 
+MAXIMUM_TOKEN_CHARACTERS = 200
 DEFAULT_SIZE, MAXIMUM_SIZE = 50, 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -30,12 +31,14 @@ def position_of_token(token: str) -> Position | None:
     """The position in a page token, None for the empty one; raises INVALID_FIELD."""
     if not token:
         return None
+    if len(token) > MAXIMUM_TOKEN_CHARACTERS:
+        raise invalid_field("page_token", "not a token that this service gave")
     try:
         micros, item_id = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
         created_at = _EPOCH + micros * _MICROSECOND
-    except (binascii.Error, ValueError, TypeError, OverflowError) as error:
+    except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise invalid_field("page_token", "not a token that this service gave") from error
-    if not isinstance(item_id, str) or "\0" in item_id:
+    if not isinstance(item_id, str) or not item_id.isalnum() or not item_id.isascii():
         raise invalid_field("page_token", "not a token that this service gave")
     return Position(created_at, item_id)
 

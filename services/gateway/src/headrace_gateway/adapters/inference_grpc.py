@@ -93,10 +93,17 @@ async def _events(call: AsyncIterator[inference_pb2.GenerateResponse]) -> AsyncI
                 yield Delta(delta.choice, delta.text, delta.tokens, logprobs)
             case "finished":
                 done = message.finished
-                reasons = tuple(FINISH_REASONS[reason] for reason in done.finish_reasons)
+                reasons = tuple(_finish_reason(reason) for reason in done.finish_reasons)
                 yield Finished(
                     _model(done.model), reasons, done.prompt_tokens, done.completion_tokens
                 )
+
+
+def _finish_reason(value: int) -> FinishReason:
+    reason = FINISH_REASONS.get(value)
+    if reason is None:  # a newer server's, or none at all
+        raise HeadraceError(Reason.ENGINE_FAILED, "The answer ended for an unknown reason.")
+    return reason
 
 
 def _model(message: inference_pb2.ModelVersion) -> ModelVersion:

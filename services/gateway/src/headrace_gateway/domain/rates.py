@@ -8,6 +8,9 @@ from headrace_gateway.domain.principal import Limit, LimitKind, Principal
 CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English, used only to reserve; settling puts the true number in its place."""
 
+TOKENS_PER_MESSAGE = 4
+"""What a chat template puts around each text, so that many empty messages are not free."""
+
 DEFAULT_ANSWER_TOKENS = 256
 """Reserved for an answer whose length the request leaves open."""
 
@@ -55,13 +58,13 @@ def charges(
 ) -> tuple[Charge, ...]:
     """What a request takes from each limit that applies to it; tokens are an estimate."""
     limits = principal.limits
-    if not any(_is_plain_request_rate(limit) for limit in limits):
-        own = Limit(
+    if not any(_bounds_the_user(limit) for limit in limits):
+        default = Limit(
             LimitKind.REQUESTS_PER_MINUTE,
-            f"credential:{principal.credential_id}",
+            f"user:{principal.user_id}",
             default_requests_per_minute,
         )
-        limits = (*limits, own)
+        limits = (*limits, default)
     costs = {LimitKind.REQUESTS_PER_MINUTE: 1}
     if request is not None:
         costs[LimitKind.TOKENS_PER_MINUTE] = estimate_tokens(request)
@@ -73,12 +76,18 @@ def charges(
     )
 
 
-def _is_plain_request_rate(limit: Limit) -> bool:
-    return limit.kind is LimitKind.REQUESTS_PER_MINUTE and limit.model is None
+def _bounds_the_user(limit: Limit) -> bool:
+    """Whether somebody else than the user has set a request rate on everything the user does.
+
+    A key's own limit does not count: whoever makes a key could lift the default with it.
+    """
+    wide = limit.kind is LimitKind.REQUESTS_PER_MINUTE and limit.model is None
+    return wide and not limit.subject.startswith("api_key:")
 
 
 def estimate_tokens(request: CompletionRequest) -> int:
     """Tokens to reserve for prompt and answer together."""
-    characters = sum(len(text) for text in request.texts())
+    texts = list(request.texts())
+    prompt = -(-sum(map(len, texts)) // CHARACTERS_PER_TOKEN) + TOKENS_PER_MESSAGE * len(texts)
     answer = request.sampling.max_tokens or DEFAULT_ANSWER_TOKENS
-    return -(-characters // CHARACTERS_PER_TOKEN) + answer * request.sampling.choices
+    return prompt + answer * request.sampling.choices

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
+from starlette.requests import ClientDisconnect, Request
 
 from headrace_common.errors import HeadraceError, Reason
 
@@ -14,6 +15,23 @@ class Body(BaseModel):
     """Base of all request bodies: unknown fields are errors, values are never coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+async def read_body(request: Request, maximum_bytes: int | None = None) -> bytes:
+    """The whole body; raises REQUEST_TOO_LARGE, or CANCELLED if the client leaves meanwhile.
+
+    The edge bounds every body; `maximum_bytes` is for routes that need less.
+    """
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if maximum_bytes is not None and len(body) > maximum_bytes:
+                message = f"The request body is larger than {maximum_bytes} bytes."
+                raise HeadraceError(Reason.REQUEST_TOO_LARGE, message)
+    except ClientDisconnect:
+        raise HeadraceError(Reason.CANCELLED, "the caller went away") from None
+    return bytes(body)
 
 
 def parse_body(model: type[M], raw: bytes) -> M:

@@ -1,7 +1,7 @@
 """Runs the pipeline as an ASGI response: whole or streamed, stopped when the caller leaves."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -53,13 +53,16 @@ class CompletionResponse(Response):
         self,
         pipeline: Pipeline,
         exchange: Exchange,
-        parse: Callable[[], Parsed],
+        read_body: Callable[[], Awaitable[bytes]],
+        parse: Callable[[bytes], Parsed],
         patience: Patience,
     ) -> None:
         super().__init__()
         self._pipeline = pipeline
         self._exchange = exchange
+        self._read_body = read_body
         self._parse = parse
+        self._body_read = asyncio.Event()
         self._patience = patience
         self._parsed: Parsed | None = None
         self._started = False
@@ -69,7 +72,7 @@ class CompletionResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = asyncio.create_task(self._answer(scope, receive, send))
         watchers = [
-            asyncio.create_task(_until_disconnect(receive)),
+            asyncio.create_task(self._until_disconnect(receive)),
             asyncio.create_task(self._keep_alive(send)),
         ]
         try:
@@ -126,10 +129,18 @@ class CompletionResponse(Response):
             response = error_response(error, request_id, answer_headers(self._exchange))
             await response(scope, receive, send)
 
-    def _request(self) -> CompletionRequest:
-        self._parsed = self._parse()
+    async def _request(self) -> CompletionRequest:
+        raw = await self._read_body()
+        self._body_read.set()
+        self._parsed = self._parse(raw)
         self._exchange.streamed = self._parsed.stream
         return self._parsed.request
+
+    async def _until_disconnect(self, receive: Receive) -> None:
+        """Until the body is read, whoever reads it notices a client that leaves."""
+        await self._body_read.wait()
+        while (await receive())["type"] != "http.disconnect":
+            continue
 
     def _understood(self) -> Parsed:
         if self._parsed is None:
@@ -175,8 +186,3 @@ class CompletionResponse(Response):
         except TimeoutError as error:
             raise ClientGoneError from error
         self._last_write = asyncio.get_running_loop().time()
-
-
-async def _until_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headrace_common.clock import Clock
@@ -16,6 +15,7 @@ from headrace_gateway.http.errors import error_response, internal_error
 
 API_VERSION = "v1"
 HEALTH_PREFIX = "/api/v1/health/"
+LOGIN_PREFIX = "/api/v1/auth/"
 
 STRICT_TRANSPORT_SECURITY = "max-age=31536000; includeSubDomains"
 
@@ -35,6 +35,8 @@ class Bounds:
     body_bytes: int
     body_seconds: float
     requests_in_flight: int
+    logins_in_flight: int
+    """Strangers may wait here; they must not take the places of callers with a credential."""
     strict_transport: bool
     """Bind browsers to HTTPS; never on a developer's machine, where it would bind all localhost."""
 
@@ -47,6 +49,7 @@ class Edge:
         self._clock = clock
         self._bounds = bounds
         self._in_flight = 0
+        self._logins_in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,20 +58,21 @@ class Edge:
         request_id = uuid7(self._clock.now())
         scope.setdefault("state", {})["request_id"] = request_id
         response = _Response(send, request_id, self._headers(scope["path"]))
+        login = scope["path"].startswith(LOGIN_PREFIX)
         self._in_flight += 1
+        self._logins_in_flight += login
         try:
             self._refuse_overload(scope)
             self._refuse_large_body(scope)
             await self._app(scope, self._bounded(receive), response.send)
         except HeadraceError as error:
             await response.fail(error, scope, receive)
-        except ClientDisconnect:
-            get_logger().info("client_left_before_its_body_was_read", request_id=request_id)
         except Exception as error:  # noqa: BLE001 - the last line before the wire
             get_logger().error("unexpected_error", request_id=request_id, exc_info=error)
             await response.fail(internal_error(), scope, receive)
         finally:
             self._in_flight -= 1
+            self._logins_in_flight -= login
 
     def _headers(self, path: str) -> dict[str, str]:
         headers = dict(SECURITY_HEADERS)
@@ -79,8 +83,11 @@ class Edge:
         return headers
 
     def _refuse_overload(self, scope: Scope) -> None:
-        probed = scope["path"].startswith(HEALTH_PREFIX)
-        if self._in_flight > self._bounds.requests_in_flight and not probed:
+        if scope["path"].startswith(HEALTH_PREFIX):
+            return
+        login = scope["path"].startswith(LOGIN_PREFIX)
+        full = self._in_flight > self._bounds.requests_in_flight
+        if full or (login and self._logins_in_flight > self._bounds.logins_in_flight):
             raise HeadraceError(
                 Reason.QUEUE_FULL, "Too many requests in flight.", retry_after_seconds=1
             )

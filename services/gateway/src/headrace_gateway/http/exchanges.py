@@ -1,5 +1,7 @@
 """From an HTTP request to the exchange that follows it through the pipeline."""
 
+import ipaddress
+
 from fastapi import Request
 
 from headrace_common.clock import Clock
@@ -13,7 +15,7 @@ def open_exchange(request: Request, act: Act, clock: Clock) -> Exchange:
         request_id=request.state.request_id,
         act=act,
         operation=f"{request.method} {request.scope['route'].path}",
-        source_address=request.client.host if request.client else "",
+        source_address=_source_address(request),
         credential=credential_of(request),
         occurred_at=clock.now(),
         started=clock.monotonic(),
@@ -21,11 +23,15 @@ def open_exchange(request: Request, act: Act, clock: Clock) -> Exchange:
 
 
 def credential_of(request: Request) -> str:
-    """The bearer credential, or the `x-api-key`, or nothing."""
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip()
-    return request.headers.get("x-api-key", "").strip()
+    """The bearer credential, or without any `authorization` the `x-api-key`, or nothing.
+
+    A repeated header is joined as HTTP joins lists (RFC 9110, section 5.3): no credential.
+    """
+    authorization = request.headers.getlist("authorization")
+    if not authorization:
+        return ", ".join(request.headers.getlist("x-api-key")).strip()
+    scheme, _, value = ", ".join(authorization).partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 def answer_headers(exchange: Exchange) -> dict[str, str]:
@@ -40,3 +46,11 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
             headers[f"x-ratelimit-remaining-{kind}"] = str(state.remaining)
             headers[f"x-ratelimit-reset-{kind}"] = f"{state.reset_seconds:.3f}s"
     return headers
+
+
+def _source_address(request: Request) -> str:
+    """The caller's address as a trusted proxy or the socket tells it; nothing if it is none."""
+    try:
+        return str(ipaddress.ip_address(request.client.host if request.client else ""))
+    except ValueError:
+        return ""

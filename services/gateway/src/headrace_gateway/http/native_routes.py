@@ -5,13 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from headrace_gateway.domain.exchange import Act
-from headrace_gateway.http.bodies import json_body, parse_body
+from headrace_gateway.http.bodies import json_body, parse_body, read_body
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.native_schema import LoginBody, NewApiKeyBody, api_key_json
 from headrace_gateway.ports import ApiKey, Session
 
 BODIES = (LoginBody, NewApiKeyBody)
+ACCOUNT_BODY_BYTES = 64 * 1024
 
 
 def create_auth_router(door: FrontDoor) -> APIRouter:
@@ -22,10 +23,9 @@ def create_auth_router(door: FrontDoor) -> APIRouter:
     async def login(request: Request) -> dict[str, Any]:
         """Exchange e-mail and password for an access token."""
         exchange = open_exchange(request, Act.LOGIN, door.clock)
-        raw = await request.body()
 
         async def log_in() -> Session:
-            body = parse_body(LoginBody, raw)
+            body = parse_body(LoginBody, await read_body(request, ACCOUNT_BODY_BYTES))
             session = await door.accounts.login(body.email, body.password)
             exchange.principal = session.principal
             return session
@@ -48,9 +48,9 @@ def create_key_router(door: FrontDoor) -> APIRouter:
     async def create_key(request: Request) -> dict[str, Any]:
         """Make an API key; its secret is in this answer only."""
         exchange = open_exchange(request, Act.API_KEY_CREATE, door.clock)
-        raw = await request.body()
 
         async def create() -> tuple[ApiKey, str]:
+            raw = await read_body(request, ACCOUNT_BODY_BYTES)
             wanted = parse_body(NewApiKeyBody, raw).domain()
             key, secret = await door.accounts.create_key(exchange.credential, wanted)
             exchange.resource = f"api_key:{key.id}"

@@ -34,14 +34,17 @@ class NewApiKeyBody(Body):
     def _has_a_time_zone(cls, value: datetime | None) -> datetime | None:
         if value is not None and value.tzinfo is None:
             raise ValueError("a time zone is required, for example 2027-01-01T00:00:00Z")
-        return value
+        try:
+            return value and value.astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError("the years 1 to 9999 are known") from error
 
     def domain(self) -> NewApiKey:
         return NewApiKey(
             name=self.name,
             scopes=tuple(self.scopes),
             allowed_models=tuple(self.allowed_models),
-            expires_at=self.expires_at.astimezone(UTC) if self.expires_at else None,
+            expires_at=self.expires_at,
             requests_per_minute=self.requests_per_minute,
             tokens_per_minute=self.tokens_per_minute,
         )

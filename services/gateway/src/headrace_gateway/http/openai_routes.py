@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from headrace_gateway.domain.exchange import Act
-from headrace_gateway.http.bodies import json_body, parse_body
+from headrace_gateway.http.bodies import json_body, parse_body, read_body
 from headrace_gateway.http.completion_response import CompletionResponse, Parsed
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
@@ -29,12 +29,12 @@ def create_openai_router(door: FrontDoor) -> APIRouter:
     @router.post("/chat/completions", openapi_extra=json_body(ChatCompletionBody))
     async def create_chat_completion(request: Request) -> Response:
         """Answer a conversation, whole or as a stream of server-sent events."""
-        return await _complete(door, request, ChatCompletionBody, ChatShape())
+        return _complete(door, request, ChatCompletionBody, ChatShape())
 
     @router.post("/completions", openapi_extra=json_body(CompletionBody))
     async def create_completion(request: Request) -> Response:
         """Continue a text, whole or as a stream of server-sent events."""
-        return await _complete(door, request, CompletionBody, TextShape())
+        return _complete(door, request, CompletionBody, TextShape())
 
     @router.get("/models")
     async def list_models(request: Request) -> dict[str, Any]:
@@ -52,16 +52,15 @@ def create_openai_router(door: FrontDoor) -> APIRouter:
     return router
 
 
-async def _complete(
+def _complete(
     door: FrontDoor,
     request: Request,
     model: type[ChatCompletionBody] | type[CompletionBody],
     shape: Shape,
 ) -> Response:
     exchange = open_exchange(request, Act.COMPLETION, door.clock)
-    raw = await request.body()
 
-    def parse() -> Parsed:
+    def parse(raw: bytes) -> Parsed:
         body = parse_body(model, raw)
         wanted = body.domain()
         writer = AnswerWriter(
@@ -73,4 +72,6 @@ async def _complete(
         )
         return Parsed(wanted, bool(body.stream), writer)
 
-    return CompletionResponse(door.pipeline, exchange, parse, door.patience)
+    return CompletionResponse(
+        door.pipeline, exchange, lambda: read_body(request), parse, door.patience
+    )

@@ -1,8 +1,8 @@
 """What `/v1/chat/completions` and `/v1/completions` accept, and what each field becomes."""
 
+import json
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import Field, StringConstraints, model_validator
 
 from headrace_common.errors import HeadraceError, Reason
@@ -83,7 +83,7 @@ class ChatMessage(Body):
     """One turn."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[TextPart] | None = None
+    content: str | Annotated[list[TextPart], Field(max_length=256)] | None = None
     name: str | None = None
     tool_call_id: str | None = None
 
@@ -162,7 +162,7 @@ class ToolChoice(Body):
 class ChatCompletionBody(GenerationFields):
     """`POST /v1/chat/completions`."""
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=2048)]
     max_completion_tokens: TokenCount | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
@@ -202,7 +202,7 @@ class ChatCompletionBody(GenerationFields):
 class CompletionBody(GenerationFields):
     """`POST /v1/completions`."""
 
-    prompt: str | Annotated[list[str], Field(min_length=1)]
+    prompt: str | Annotated[list[str], Field(min_length=1, max_length=16)]
     logprobs: int | None = Field(default=None, ge=0, le=5)
     echo: bool | None = None
     best_of: int | None = Field(default=None, ge=1)
@@ -234,9 +234,9 @@ def _tool(function: FunctionField) -> Tool:
 
 def _json_text(value: JsonObject, param: str) -> str:
     try:
-        return orjson.dumps(value).decode()
-    except TypeError as error:  # whole numbers of more than 64 bits, or nested too deeply
-        message = f"Invalid value for '{param}': {error}."
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except ValueError as error:
+        message = f"Invalid value for '{param}': NaN and infinities are not JSON."
         raise HeadraceError(Reason.INVALID_FIELD, message, param=param) from error
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from llguidance import LLMatcher
 
@@ -10,6 +11,8 @@ from headrace_common.errors import HeadraceError, Reason
 
 PARAM = "response_format.json_schema"
 COMPILE_SECONDS = 2.0
+MAXIMUM_REPEATS = 100_000
+REPEATS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
 
 
 class SchemaChecker:
@@ -39,14 +42,38 @@ def check_schema(schema: str) -> None:
     text. So the same compiler is asked first.
     """
     try:
-        document = json.dumps(json.loads(schema))
+        parsed = json.loads(schema)
+        document = json.dumps(parsed, allow_nan=False)
     except (ValueError, RecursionError) as error:
         raise HeadraceError(
             Reason.INVALID_FIELD, f"{PARAM} is not valid JSON", param=PARAM
         ) from error
+    _check_repeats(parsed, 1)
     complaint = LLMatcher.validate_grammar(f"%llguidance {{}}\nstart: %json {document}", None)
     if complaint:
         what = complaint.splitlines()[0].rpartition("failed to compile JSON schema: ")[2]
         raise HeadraceError(
             Reason.INVALID_FIELD, f"{PARAM} cannot be enforced: {what}", param=PARAM
         )
+
+
+def _check_repeats(node: Any, times: int) -> None:
+    """Refuse repeats that multiply, along any path, to more than MAXIMUM_REPEATS.
+
+    The compiler accepts them, but running them takes time and memory in proportion.
+    """
+    if isinstance(node, list):
+        for child in node:
+            _check_repeats(child, times)
+    if not isinstance(node, dict):
+        return
+    bounds = [node[name] for name in REPEATS if isinstance(node.get(name), int | float)]
+    times *= max(1, *bounds) if bounds else 1
+    if times > MAXIMUM_REPEATS:
+        raise HeadraceError(
+            Reason.INVALID_FIELD,
+            f"{PARAM} repeats something more than {MAXIMUM_REPEATS} times ({', '.join(REPEATS)})",
+            param=PARAM,
+        )
+    for child in node.values():
+        _check_repeats(child, times)

@@ -15,6 +15,7 @@ from headrace_inference.adapters.json_schemas import SchemaChecker
 from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp_completion import Completion
 from headrace_inference.adapters.llamacpp_http import HTTP_THREADS, LlamaCppHttp
+from headrace_inference.adapters.llamacpp_prompt import PromptReader, control_texts
 from headrace_inference.adapters.llamacpp_request import completion_body
 from headrace_inference.domain.events import EngineEvent
 from headrace_inference.domain.models import EngineInfo
@@ -57,6 +58,7 @@ class LlamaCppEngine:
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._server: Any = None
         self._http: LlamaCppHttp | None = None
+        self._prompts: PromptReader | None = None
         self._info: EngineInfo | None = None
         self._vocabulary_size = 0
         self._schemas = SchemaChecker()
@@ -75,13 +77,15 @@ class LlamaCppEngine:
         socket_path = str(Path(self._directory.name) / "llama.sock")
         digest = await asyncio.to_thread(file_digest, options.model_path)
         try:
+            control = await asyncio.to_thread(control_texts, options.model_path)
             self._server = await asyncio.to_thread(_load, options, socket_path)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, LookupError) as error:
             message = f"llama.cpp cannot load {options.model_path}"
             raise HeadraceError(Reason.ENGINE_FAILED, message) from error
         self._http = LlamaCppHttp(socket_path)
         self._vocabulary_size = await self._http.vocabulary_size()
-        tokens = await self._http.tokenize(WARM_UP.prompt)
+        self._prompts = PromptReader(self._http, control, context_tokens=options.context_tokens)
+        tokens = await self._prompts.tokens(WARM_UP.prompt)
         async for _ in self.generate(WARM_UP, tokens, 2):
             pass
         self._info = EngineInfo(
@@ -89,9 +93,9 @@ class LlamaCppEngine:
         )
 
     async def tokenize(self, prompt: Prompt) -> tuple[int, ...]:
-        if self._http is None:
+        if self._prompts is None:
             raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
-        return await self._http.tokenize(prompt)
+        return await self._prompts.tokens(prompt)
 
     async def check(self, request: GenerationRequest) -> None:
         highest = max(request.sampling.logit_bias, default=0)

@@ -1,68 +1,87 @@
 """llama.cpp's own HTTP routes for what the library offers no function: templates and tokens."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.domain.requests import Message, Prompt
 
 TIMEOUT_SECONDS = 10.0
 
 HTTP_THREADS = 4
 """What the listener must have: a kept-alive connection occupies one of its threads."""
 
-LIMITS = httpx.Limits(max_connections=2, keepalive_expiry=1.0)
-"""Fewer connections than threads, let go before the listener closes them after 5 s."""
+CONNECTIONS = 2
+"""Fewer than threads; let go before the listener closes them after 5 s."""
 
 
 class LlamaCppHttp:
     """Speaks over a Unix socket in a private directory; the listener takes no network port.
 
     These routes run on llama.cpp's HTTP threads and need no slot, so they answer while it decodes.
+    Each call is a task of its own that a cancelled caller leaves running: httpcore loses a place of
+    its pool when a request is cancelled in flight, and after a few hang-ups all would be lost.
     """
 
     def __init__(self, socket_path: str) -> None:
+        limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=1.0)
         self._client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=socket_path, limits=LIMITS),
+            transport=httpx.AsyncHTTPTransport(uds=socket_path, limits=limits),
             base_url="http://llamacpp",
             timeout=TIMEOUT_SECONDS,
         )
+        self._places = asyncio.Semaphore(CONNECTIONS)
+        self._calls: set[asyncio.Task[Any]] = set()
 
     async def vocabulary_size(self) -> int:
         """How many token ids there are."""
         models = await self._call("GET", "/v1/models")
         return int(models["data"][0]["meta"]["n_vocab"])
 
-    async def tokenize(self, prompt: Prompt) -> tuple[int, ...]:
-        """Token ids; a conversation is rendered first, and ends where the answer begins."""
-        text = prompt if isinstance(prompt, str) else await self._render(prompt)
-        body = {"content": text, "add_special": True, "parse_special": True}
+    async def tokens(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
+        """Token ids; `parse_special` reads the names of control tokens as these tokens."""
+        body = {"content": text, "add_special": add_special, "parse_special": parse_special}
         answer = await self._call("POST", "/tokenize", body)
         return tuple(answer["tokens"])
 
-    async def _render(self, turns: tuple[Message, ...]) -> str:
-        messages = [
-            # chat templates of open models know no developer; OpenAI treats the two alike
-            {"role": "system" if turn.role == "developer" else turn.role, "content": turn.content}
-            for turn in turns
-        ]
+    async def render(self, turns: Sequence[tuple[str, str]]) -> str:
+        """A conversation, (role, content) by turn, under the model's chat template."""
+        messages = [{"role": role, "content": content} for role, content in turns]
         answer = await self._call("POST", "/apply-template", {"messages": messages})
         return str(answer["prompt"])
 
     async def _call(self, method: str, path: str, body: Any = None) -> Any:
         try:
-            response = await self._client.request(method, path, json=body)
-            response.raise_for_status()
-            return response.json()
-        except httpx.PoolTimeout as error:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await self._places.acquire()
+        except TimeoutError as error:
             raise HeadraceError(
                 Reason.QUEUE_FULL, "too many prompts wait to be read", retry_after_seconds=1
             ) from error
+        call = asyncio.create_task(self._request(method, path, body))
+        self._calls.add(call)
+        call.add_done_callback(self._forget)
+        return await asyncio.shield(call)
+
+    async def _request(self, method: str, path: str, body: Any) -> Any:
+        try:
+            response = await self._client.request(method, path, json=body)
+            response.raise_for_status()
+            return response.json()
         except (httpx.HTTPError, ValueError) as error:
             raise HeadraceError(
                 Reason.ENGINE_FAILED, "the engine could not read the prompt"
             ) from error
 
+    def _forget(self, call: asyncio.Task[Any]) -> None:
+        self._places.release()
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # who waited for it has been told, or has left
+
     async def close(self) -> None:
+        if self._calls:
+            await asyncio.wait(set(self._calls), timeout=TIMEOUT_SECONDS)
         await self._client.aclose()

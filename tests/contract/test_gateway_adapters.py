@@ -1,0 +1,334 @@
+"""The gateway's ways to cache and audit against the real services; and to nobody at all."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import grpc
+import pytest
+from prometheus_client import CollectorRegistry
+
+from headrace.audit.v1 import audit_pb2
+from headrace.cache.v1 import cache_pb2, cache_pb2_grpc
+from headrace_audit.adapters.memory import MemoryEventStore
+from headrace_audit.app import build as build_audit
+from headrace_audit.domain import events
+from headrace_cache.adapters.memory import MemoryEntryStore
+from headrace_cache.app import build as build_cache
+from headrace_cache.settings import CacheSettings
+from headrace_common.clock import SystemClock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.grpc_client import create_channel
+from headrace_common.grpc_server import Registration
+from headrace_common.ids import uuid7
+from headrace_common.runtime import Runtime
+from headrace_common.spool import Policy, Spool, start_spool
+from headrace_common.testing.clock import FakeClock
+from headrace_common.testing.grpc import serving
+from headrace_gateway.adapters.answer_codec import FORMAT
+from headrace_gateway.adapters.audit_events import AuditClient, SpoolEventLog
+from headrace_gateway.adapters.auth_grpc import AuthClient
+from headrace_gateway.adapters.cache_grpc import GrpcAnswerStore
+from headrace_gateway.adapters.inference_grpc import GrpcInferenceTarget
+from headrace_gateway.domain.completion import (
+    Answer,
+    Choice,
+    CompletionRequest,
+    ModelVersion,
+    Sampling,
+    TokenLogprob,
+)
+from headrace_gateway.domain.exchange import Act, Exchange, Outcome
+from headrace_gateway.domain.fingerprint import request_digest
+from headrace_gateway.http.errors import status_of
+from headrace_gateway.ports import AnswerKey, NewApiKey
+from headrace_gateway.stages.look_up import LookUp
+from headrace_gateway.testing.gateway import PRINCIPAL
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+GREEDY = CompletionRequest("echo", "Hello", Sampling(temperature=0))
+KEY = AnswerKey("org_1", "echo", "v1", "p1", request_digest(GREEDY))
+RIVAL = TokenLogprob("b", -1.5, b"b")
+ANSWER = Answer(
+    ModelVersion("echo", "v1"),
+    (
+        Choice("\N{GRINNING FACE}", "stop", (TokenLogprob("\ufffd", -0.1, b"\xf0\x9f", (RIVAL,)),)),
+        Choice("", "length"),
+    ),
+    prompt_tokens=3,
+    completion_tokens=9,
+)
+POLICY = Policy(first_pause_seconds=0.001, longest_pause_seconds=0.002)
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.fixture
+async def cache() -> AsyncIterator[grpc.aio.Channel]:
+    settings = CacheSettings(redis_url="unix:///unused", maximum_payload_bytes=1000)
+    store = MemoryEntryStore(FakeClock())
+    servicer = build_cache(settings, store=store, registry=CollectorRegistry())
+    async with serving([servicer.registration()]) as channel:
+        yield channel
+
+
+@pytest.fixture
+def answers(cache: grpc.aio.Channel) -> GrpcAnswerStore:
+    return GrpcAnswerStore(cache, look_up_seconds=5, store_seconds=5)
+
+
+@pytest.fixture
+def stored() -> MemoryEventStore:
+    """What arrived at the audit."""
+    return MemoryEventStore()
+
+
+@pytest.fixture
+async def audit(stored: MemoryEventStore) -> AsyncIterator[AuditClient]:
+    servicer = build_audit(store=stored, registry=CollectorRegistry(), clock=FakeClock())
+    async with serving([servicer.registration()]) as channel:
+        yield AuditClient(channel)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path, clock=SystemClock(), registry=CollectorRegistry())
+
+
+@pytest.fixture
+def event_log(spool: Spool) -> SpoolEventLog:
+    return SpoolEventLog(spool, "gateway/gw-1", status_of)
+
+
+async def deliver(spool: Spool, send: Callable[[list[bytes]], Awaitable[None]]) -> None:
+    """Run the spool until everything in it has been settled; it is closed then."""
+    runtime = Runtime(step_seconds=5)
+    start_spool(runtime, spool, send, policy=POLICY)
+    try:
+        async with asyncio.timeout(5):
+            while spool.backlog.records:  # noqa: ASYNC110 - seen from outside
+                await asyncio.sleep(0.005)
+    finally:
+        await runtime.close()
+    assert not runtime.failed
+
+
+def exchange(act: Act = Act.COMPLETION) -> Exchange:
+    return Exchange(
+        request_id=uuid7(NOW),
+        act=act,
+        operation="POST /v1/chat/completions",
+        source_address="192.0.2.7",
+        credential="hr_secret",
+        occurred_at=NOW,
+        started=100.0,
+        principal=PRINCIPAL,
+    )
+
+
+async def test_an_answer_comes_back_as_it_was_stored(answers: GrpcAnswerStore) -> None:
+    assert await answers.look_up(KEY) is None
+    await answers.store(KEY, ANSWER)
+    assert await answers.look_up(KEY) == ANSWER
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["organization_id", "model", "model_version", "guard_policy_version", "request_digest"],
+)
+async def test_every_part_of_the_key_counts(answers: GrpcAnswerStore, part: str) -> None:
+    await answers.store(KEY, ANSWER)
+    other = b"\x07" * 32 if part == "request_digest" else "other"
+    assert await answers.look_up(replace(KEY, **{part: other})) is None
+
+
+@pytest.mark.parametrize("payload", [b"\xff", FORMAT + b"{}", FORMAT + b'{"model": 1'])
+async def test_an_unreadable_answer_is_skipped(
+    cache: grpc.aio.Channel, answers: GrpcAnswerStore, payload: bytes
+) -> None:
+    stub = cache_pb2_grpc.CacheServiceStub(cache)
+    key = cache_pb2.CacheKey(
+        organization_id=KEY.organization_id,
+        model=KEY.model,
+        model_version=KEY.model_version,
+        guard_policy_version=KEY.guard_policy_version,
+        request_digest=KEY.request_digest,
+    )
+    answer = cache_pb2.CachedAnswer(payload=payload)
+    await stub.Store(cache_pb2.StoreRequest(key=key, answer=answer), timeout=5)
+    with pytest.raises(HeadraceError) as caught:
+        await answers.look_up(KEY)
+    assert caught.value.reason is Reason.INTERNAL
+    told = exchange()
+    told.model_version, told.guard_policy_version = "v1", "p1"
+    assert await LookUp(answers).run(told, PRINCIPAL, GREEDY) is None
+    assert told.cache_status == "bypass"
+
+
+async def test_an_answer_too_large_for_the_cache_is_told_and_not_kept(
+    answers: GrpcAnswerStore,
+) -> None:
+    large = replace(ANSWER, choices=(Choice("x" * 1000, "stop"),))
+    with pytest.raises(HeadraceError) as caught:
+        await answers.store(KEY, large)
+    assert caught.value.reason is Reason.INVALID_FIELD
+    assert await answers.look_up(KEY) is None
+
+
+async def test_a_completion_arrives_with_every_field(
+    spool: Spool, event_log: SpoolEventLog, audit: AuditClient, stored: MemoryEventStore
+) -> None:
+    told = exchange()
+    told.resource, told.model, told.model_version = "model:echo", "echo", "v1"
+    told.guard_policy_version, told.guard_decisions = "p1", ["mask:email"]
+    told.cache_status, told.finish_reasons, told.streamed = "miss", ("stop", "length"), True
+    told.prompt_tokens, told.completion_tokens = 3, 9
+    told.first_token_seconds, told.queue_seconds = 0.25, 0.125
+    told.succeed()
+    event_log.record(told, 1.5)
+    await deliver(spool, audit.send)
+    assert stored.events == (
+        events.Event(
+            event_id=UUID(told.request_id),
+            kind=events.EventKind.COMPLETION,
+            occurred_at=NOW,
+            writer="gateway/gw-1",
+            request_id=told.request_id,
+            actor=events.Actor("user_1", "org_1", "test"),
+            source_address="192.0.2.7",
+            operation="POST /v1/chat/completions",
+            outcome=events.Outcome.SUCCEEDED,
+            error_reason="",
+            http_status=200,
+            resource="model:echo",
+            model_use=events.ModelUse(
+                model="echo",
+                model_version="v1",
+                guard_policy_version="p1",
+                guard_decisions=("mask:email",),
+                cache_status="miss",
+                prompt_tokens=3,
+                completion_tokens=9,
+                finish_reasons=("stop", "length"),
+                total_time=timedelta(seconds=1.5),
+                time_to_first_token=timedelta(seconds=0.25),
+                queue_time=timedelta(seconds=0.125),
+                streamed=True,
+            ),
+        ),
+    )
+
+
+async def test_a_refused_stranger_arrives_without_what_is_unknown(
+    spool: Spool, event_log: SpoolEventLog, audit: AuditClient, stored: MemoryEventStore
+) -> None:
+    told = exchange(Act.LOGIN)
+    told.principal = None
+    told.fail(HeadraceError(Reason.LOGIN_FAILED, "a sentence"))
+    event_log.record(told, 0.1)
+    await deliver(spool, audit.send)
+    (event,) = stored.events
+    assert (event.kind, event.outcome) == (events.EventKind.LOGIN, events.Outcome.REFUSED)
+    assert (event.error_reason, event.http_status) == ("LOGIN_FAILED", 401)
+    assert (event.actor, event.model_use) == (None, None)
+
+
+async def test_every_act_and_outcome_is_taken_once_though_its_acknowledgement_was_lost(
+    spool: Spool, event_log: SpoolEventLog, audit: AuditClient, stored: MemoryEventStore
+) -> None:
+    recorded = []
+    for act in Act:
+        for outcome in Outcome:
+            told = exchange(act)
+            told.outcome = outcome
+            told.model = told.resource = "\0" + "m" * 10_000  # nothing a caller sends is refused
+            event_log.record(told, 0.1)
+            recorded.append((told.request_id, act.value, outcome.value))
+    sent = []
+
+    async def send_and_lose_the_first_answer(payloads: list[bytes]) -> None:
+        await audit.send(payloads)
+        sent.append(len(payloads))
+        if len(sent) == 1:
+            raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "the connection was lost")
+
+    await deliver(spool, send_and_lose_the_first_answer)
+    assert sent == [len(recorded), len(recorded)]
+    arrived = [(str(event.event_id), event.kind, event.outcome) for event in stored.events]
+    assert arrived == recorded
+
+
+async def test_what_no_audit_can_take_is_set_aside_and_the_rest_arrives(
+    spool: Spool,
+    event_log: SpoolEventLog,
+    audit: AuditClient,
+    stored: MemoryEventStore,
+    tmp_path: Path,
+) -> None:
+    poison = [b"\xff\xff", audit_pb2.AuditEvent(event_id="gone").SerializeToString()]
+    good = [exchange(Act.MODEL_LIST) for _ in range(5)]
+    for index, told in enumerate(good):
+        told.succeed()
+        event_log.record(told, 0.1)
+        if index in {1, 3}:
+            spool.append(poison[index // 2])
+    await deliver(spool, audit.send)
+    assert [str(event.event_id) for event in stored.events] == [told.request_id for told in good]
+    lines = (tmp_path / "rejected.jsonl").read_text().splitlines()
+    assert [base64.b64decode(json.loads(line)["payload"]) for line in lines] == poison
+
+
+class Silence(grpc.GenericRpcHandler):
+    """Takes every call and answers none."""
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        async def wait(request: bytes, context: object) -> bytes:
+            return await asyncio.Event().wait()
+
+        return grpc.unary_unary_rpc_method_handler(wait)
+
+
+def every_call(channel: grpc.aio.Channel) -> dict[str, Awaitable[Any]]:
+    """One of each call that the gateway makes, with short deadlines where it sets them."""
+    auth = AuthClient(channel, resolve_seconds=0.2, account_seconds=0.2)
+    answers = GrpcAnswerStore(channel, look_up_seconds=0.2, store_seconds=0.2)
+    target = GrpcInferenceTarget(channel, generation_seconds=0.2)
+    return {
+        "resolve": auth.resolve("x"),
+        "key set": auth.key_set(),
+        "login": auth.login("x@y", "z"),
+        "create key": auth.create_key("x", NewApiKey("name")),
+        "list keys": auth.list_keys("x", 1, ""),
+        "revoke key": auth.revoke_key("x", "y"),
+        "generate": anext(target.generate("req_1", "org_1", GREEDY)),
+        "models": target.models(),
+        "look up": answers.look_up(KEY),
+        "store": answers.store(KEY, ANSWER),
+        "audit": AuditClient(channel).send([b""]),
+    }
+
+
+async def reasons(calls: dict[str, Awaitable[Any]]) -> dict[str, Reason]:
+    async with asyncio.timeout(9):
+        results = await asyncio.gather(*calls.values(), return_exceptions=True)
+    return {name: result.reason for name, result in zip(calls, results, strict=True)}
+
+
+async def test_a_peer_that_is_absent_is_unavailable() -> None:
+    async with create_channel(NOBODY) as channel:
+        calls = every_call(channel)
+        assert await reasons(calls) == dict.fromkeys(calls, Reason.DEPENDENCY_UNAVAILABLE)
+
+
+async def test_a_peer_that_is_silent_is_not_waited_for() -> None:
+    registration = Registration(
+        "silence", lambda _, server: server.add_generic_rpc_handlers((Silence(),)), None
+    )
+    async with serving([registration]) as channel:
+        calls = every_call(channel)
+        assert await reasons(calls) == dict.fromkeys(calls, Reason.DEADLINE_EXCEEDED)

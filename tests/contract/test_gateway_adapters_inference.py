@@ -1,0 +1,262 @@
+"""The gateway's GrpcInferenceTarget against the real InferenceService."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.testing.clock import FakeClock
+from headrace_common.testing.grpc import serving
+from headrace_gateway.adapters.inference_grpc import GrpcInferenceTarget
+from headrace_gateway.domain.completion import (
+    CompletionRequest,
+    Delta,
+    Event,
+    Finished,
+    Message,
+    ModelCard,
+    ModelVersion,
+    ResponseFormat,
+    Sampling,
+    Started,
+    TokenLogprob,
+    Tool,
+)
+from headrace_gateway.http.bodies import parse_body
+from headrace_gateway.http.openai_schema import ChatCompletionBody
+from headrace_inference.adapters.echo import DIGEST, EchoEngine
+from headrace_inference.app import build
+from headrace_inference.domain import events, requests
+from headrace_inference.domain.models import EngineInfo
+from headrace_inference.ports import Engine
+from headrace_inference.settings import InferenceSettings
+
+ECHO = ModelVersion("echo", DIGEST[:12])
+REQUEST = CompletionRequest("echo", "one two")
+LOADED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class ScriptedEngine:
+    """An Engine that gives the events it was made with, and keeps the requests that reached it."""
+
+    def __init__(self, *script: events.EngineEvent) -> None:
+        self.info = EngineInfo("scripted", DIGEST, 2048, slots=5, loaded_at=LOADED_AT)
+        self.requests: list[requests.GenerationRequest] = []
+        self._script = script
+
+    async def tokenize(self, prompt: requests.Prompt) -> tuple[int, ...]:
+        return (1, 2, 3)
+
+    async def check(self, request: requests.GenerationRequest) -> None:
+        self.requests.append(request)
+
+    async def generate(
+        self, request: requests.GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
+    ) -> AsyncGenerator[events.EngineEvent, None]:
+        yield events.Accepted()
+        for event in self._script:
+            yield event
+        for choice in range(request.sampling.choices):
+            yield events.ChoiceFinished(choice, events.FinishReason.LENGTH, 7)
+
+
+@asynccontextmanager
+async def inference(
+    engine: Engine, *, slots: int = 5, registry: CollectorRegistry | None = None
+) -> AsyncIterator[GrpcInferenceTarget]:
+    settings = InferenceSettings(engine="echo", model_id="echo", slots=slots, queue_length=1)
+    servicer = build(
+        settings, engine=engine, registry=registry or CollectorRegistry(), clock=FakeClock()
+    )
+    async with serving([servicer.registration()]) as channel:
+        yield GrpcInferenceTarget(channel, generation_seconds=5)
+
+
+async def echo_engine(**options: Any) -> EchoEngine:
+    engine = EchoEngine(FakeClock(LOADED_AT), **{"slots": 5, "context_tokens": 16} | options)
+    await engine.start()
+    return engine
+
+
+async def collect(target: GrpcInferenceTarget, request: CompletionRequest) -> list[Event]:
+    return [event async for event in target.generate("req_1", "org_1", request)]
+
+
+async def refusal(target: GrpcInferenceTarget, request: CompletionRequest) -> HeadraceError:
+    with pytest.raises(HeadraceError) as caught:
+        await collect(target, request)
+    return caught.value
+
+
+async def until(satisfied: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not satisfied():  # noqa: ASYNC110 - seen from outside
+            await asyncio.sleep(0.005)
+
+
+def chat(text: str, **sampling: Any) -> CompletionRequest:
+    return CompletionRequest("echo", (Message("user", text),), Sampling(**sampling))
+
+
+async def test_every_choice_is_told_apart() -> None:
+    async with inference(await echo_engine()) as target:
+        got = await collect(target, chat("one two", choices=2))
+    assert got == [
+        Started(ECHO, queue_seconds=0.0, prompt_tokens=2),
+        Delta(0, "one", tokens=1),
+        Delta(0, " two", tokens=1),
+        Delta(1, "one", tokens=1),
+        Delta(1, " two", tokens=1),
+        Finished(ECHO, ("stop", "stop"), prompt_tokens=2, completion_tokens=4),
+    ]
+
+
+async def test_a_stop_text_and_a_bound_end_the_answer() -> None:
+    async with inference(await echo_engine()) as target:
+        stopped = await collect(target, replace(REQUEST, sampling=Sampling(stop=("tw",))))
+        cut = await collect(target, replace(REQUEST, sampling=Sampling(max_tokens=1)))
+    # The echo engine passes " " on once "tw" is complete, as the text of the token that ended it.
+    assert [event.text for event in stopped if isinstance(event, Delta)] == ["one", " "]
+    assert stopped[-1] == Finished(ECHO, ("stop",), 2, 2)
+    assert [event.text for event in cut if isinstance(event, Delta)] == ["one"]
+    assert cut[-1] == Finished(ECHO, ("length",), 2, 1)
+
+
+async def test_logprobs_arrive_with_their_rivals_and_bytes() -> None:
+    rivals = (
+        events.TokenLogprob("\ufffd", b"\xf0\x9f", -0.5),
+        events.TokenLogprob("b", b"b", -1.25),
+    )
+    told = events.TokenLogprob("\ufffd", b"\xf0\x9f", -0.5, rivals)
+    engine = ScriptedEngine(events.Delta(1, "\N{GRINNING FACE}", 2, (told, rivals[1])))
+    async with inference(engine) as target:
+        got = await collect(target, chat("x", choices=2, top_logprobs=2))
+    same = (TokenLogprob("\ufffd", -0.5, b"\xf0\x9f"), TokenLogprob("b", -1.25, b"b"))
+    first = TokenLogprob("\ufffd", -0.5, b"\xf0\x9f", top=same)
+    assert got[1:] == [
+        Delta(1, "\N{GRINNING FACE}", 2, (first, same[1])),
+        Finished(ECHO, ("length", "length"), 3, 14),
+    ]
+
+
+async def test_the_owner_reads_what_the_gateway_wrote() -> None:
+    wanted = CompletionRequest(
+        "echo",
+        (Message("system", "Be brief."), Message("user", "Why?")),
+        Sampling(9, 0.25, 0.5, -7, ("a", "b"), 0.75, -1.5, {7: 1.5, 2**32 - 1: -100.0}, 3, 4),
+        ResponseFormat('{"type": "object"}'),
+    )
+    engine = ScriptedEngine()
+    async with inference(engine) as target:
+        await collect(target, wanted)
+        await collect(target, replace(REQUEST, response_format=ResponseFormat()))
+    messages = (requests.Message("system", "Be brief."), requests.Message("user", "Why?"))
+    sampling = requests.Sampling(
+        max_tokens=9,
+        temperature=0.25,
+        top_p=0.5,
+        seed=-7,
+        stop=("a", "b"),
+        frequency_penalty=0.75,
+        presence_penalty=-1.5,
+        logit_bias={7: 1.5, 2**32 - 1: -100.0},
+        choices=3,
+        top_logprobs=4,
+    )
+    form = requests.JsonSchema('{"type": "object"}')
+    request = requests.GenerationRequest
+    assert engine.requests == [
+        request("req_1", "org_1", "echo", messages, sampling, form),
+        request("req_1", "org_1", "echo", "one two", response_format=requests.JsonObject()),
+    ]
+
+
+async def test_zeros_are_sent_and_not_taken_for_absent() -> None:
+    engine, zeros = ScriptedEngine(), {"temperature": 0.0, "seed": 0, "top_logprobs": 0}
+    async with inference(engine) as target:
+        await collect(target, chat("x", **zeros))
+    assert engine.requests[0].sampling == requests.Sampling(**zeros)
+
+
+async def test_closing_early_stops_the_work_behind_it() -> None:
+    gate, registry = asyncio.Event(), CollectorRegistry()
+    engine = await echo_engine(slots=1, pause=gate.wait)
+    async with inference(engine, slots=1, registry=registry) as target:
+        answer = target.generate("req_1", "org_1", REQUEST)
+        assert isinstance(await anext(answer), Started)
+        waiting = asyncio.create_task(collect(target, REQUEST))
+        await until(lambda: registry.get_sample_value("llm_requests_waiting") == 1)
+        assert registry.get_sample_value("llm_requests_running") == 1
+
+        waiting.cancel()
+        await until(lambda: registry.get_sample_value("llm_requests_waiting") == 0)
+        await answer.aclose()
+        await until(lambda: registry.get_sample_value("llm_requests_running") == 0)
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason", "param"),
+    [
+        (chat("x", choices=3), Reason.UNSUPPORTED_PARAMETER, "n"),
+        (chat("x " * 20), Reason.CONTEXT_LENGTH_EXCEEDED, "messages"),
+        (CompletionRequest("echo", "x " * 20), Reason.CONTEXT_LENGTH_EXCEEDED, "prompt"),
+        (CompletionRequest("echo", ()), Reason.INVALID_FIELD, "messages"),
+        (CompletionRequest("echo", ""), Reason.INVALID_FIELD, "prompt"),
+        (CompletionRequest("other", "x"), Reason.MODEL_NOT_FOUND, "model"),
+        (replace(REQUEST, tools=(Tool("f", "", "{}"),)), Reason.UNSUPPORTED_PARAMETER, "tools"),
+        (
+            replace(REQUEST, response_format=ResponseFormat("{}")),
+            Reason.UNSUPPORTED_PARAMETER,
+            "response_format",
+        ),
+    ],
+)
+async def test_refusals_name_the_field_as_callers_know_it(
+    request_: CompletionRequest, reason: Reason, param: str
+) -> None:
+    async with inference(await echo_engine(slots=2), slots=2) as target:
+        error = await refusal(target, request_)
+    assert (error.reason, error.param) == (reason, param)
+
+
+async def test_models_are_listed_as_cards() -> None:
+    async with inference(await echo_engine()) as target:
+        assert await target.models() == [ModelCard(ECHO, 16, int(LOADED_AT.timestamp()))]
+
+
+@pytest.mark.parametrize(
+    ("field", "largest", "too_large"),
+    [
+        ("stop", "\N{GRINNING FACE}" * 512, "\N{GRINNING FACE}" * 513),
+        ("stop", ["a", "b", "c", "d"], ["a", "b", "c", "d", "e"]),
+        ("n", 5, 6),
+        ("top_logprobs", 20, 21),
+        ("temperature", 2.0, 2.1),
+        ("top_p", 1.0, 1.1),
+        ("frequency_penalty", 2.0, 2.1),
+        ("presence_penalty", -2.0, -2.1),
+        ("logit_bias", {"7": 100.0}, {"7": 100.1}),
+        ("max_tokens", 2**31 - 1, 2**31),
+    ],
+)
+async def test_inference_takes_the_largest_that_the_gateway_lets_pass(
+    field: str, largest: object, too_large: object
+) -> None:
+    given = {"model": "echo", "messages": [{"role": "user", "content": "x"}], "logprobs": True}
+    body = ChatCompletionBody.model_validate({**given, field: largest})
+    engine = ScriptedEngine()
+    async with inference(engine) as target:
+        await collect(
+            target, parse_body(ChatCompletionBody, body.model_dump_json().encode()).domain()
+        )
+    assert len(engine.requests) == 1
+    with pytest.raises(ValueError, match=field):
+        ChatCompletionBody.model_validate({**given, field: too_large})
