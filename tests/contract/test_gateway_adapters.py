@@ -1,4 +1,4 @@
-"""The gateway's ways to cache and audit against the real services; and to nobody at all."""
+"""The gateway's ways to cache and audit against the real services."""
 
 import asyncio
 import base64
@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import grpc
@@ -24,8 +23,6 @@ from headrace_cache.app import build as build_cache
 from headrace_cache.settings import CacheSettings
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.grpc_client import create_channel
-from headrace_common.grpc_server import Registration
 from headrace_common.ids import uuid7
 from headrace_common.runtime import Runtime
 from headrace_common.spool import Policy, Spool, start_spool
@@ -33,9 +30,7 @@ from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.answer_codec import FORMAT
 from headrace_gateway.adapters.audit_events import AuditClient, SpoolEventLog
-from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.cache_grpc import GrpcAnswerStore
-from headrace_gateway.adapters.inference_grpc import GrpcInferenceTarget
 from headrace_gateway.domain.completion import (
     Answer,
     Choice,
@@ -47,7 +42,7 @@ from headrace_gateway.domain.completion import (
 from headrace_gateway.domain.exchange import Act, Exchange, Outcome
 from headrace_gateway.domain.fingerprint import request_digest
 from headrace_gateway.http.errors import status_of
-from headrace_gateway.ports import AnswerKey, NewApiKey
+from headrace_gateway.ports import AnswerKey
 from headrace_gateway.stages.look_up import LookUp
 from headrace_gateway.testing.gateway import PRINCIPAL
 
@@ -65,7 +60,6 @@ ANSWER = Answer(
     completion_tokens=9,
 )
 POLICY = Policy(first_pause_seconds=0.001, longest_pause_seconds=0.002)
-NOBODY = "127.0.0.1:1"
 
 
 @pytest.fixture
@@ -281,54 +275,3 @@ async def test_what_no_audit_can_take_is_set_aside_and_the_rest_arrives(
     assert [str(event.event_id) for event in stored.events] == [told.request_id for told in good]
     lines = (tmp_path / "rejected.jsonl").read_text().splitlines()
     assert [base64.b64decode(json.loads(line)["payload"]) for line in lines] == poison
-
-
-class Silence(grpc.GenericRpcHandler):
-    """Takes every call and answers none."""
-
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
-        async def wait(request: bytes, context: object) -> bytes:
-            return await asyncio.Event().wait()
-
-        return grpc.unary_unary_rpc_method_handler(wait)
-
-
-def every_call(channel: grpc.aio.Channel) -> dict[str, Awaitable[Any]]:
-    """One of each call that the gateway makes, with short deadlines where it sets them."""
-    auth = AuthClient(channel, resolve_seconds=0.2, account_seconds=0.2)
-    answers = GrpcAnswerStore(channel, look_up_seconds=0.2, store_seconds=0.2)
-    target = GrpcInferenceTarget(channel, generation_seconds=0.2)
-    return {
-        "resolve": auth.resolve("x"),
-        "key set": auth.key_set(),
-        "login": auth.login("x@y", "z"),
-        "create key": auth.create_key("x", NewApiKey("name")),
-        "list keys": auth.list_keys("x", 1, ""),
-        "revoke key": auth.revoke_key("x", "y"),
-        "generate": anext(target.generate("req_1", "org_1", GREEDY)),
-        "models": target.models(),
-        "look up": answers.look_up(KEY),
-        "store": answers.store(KEY, ANSWER),
-        "audit": AuditClient(channel).send([b""]),
-    }
-
-
-async def reasons(calls: dict[str, Awaitable[Any]]) -> dict[str, Reason]:
-    async with asyncio.timeout(9):
-        results = await asyncio.gather(*calls.values(), return_exceptions=True)
-    return {name: result.reason for name, result in zip(calls, results, strict=True)}
-
-
-async def test_a_peer_that_is_absent_is_unavailable() -> None:
-    async with create_channel(NOBODY) as channel:
-        calls = every_call(channel)
-        assert await reasons(calls) == dict.fromkeys(calls, Reason.DEPENDENCY_UNAVAILABLE)
-
-
-async def test_a_peer_that_is_silent_is_not_waited_for() -> None:
-    registration = Registration(
-        "silence", lambda _, server: server.add_generic_rpc_handlers((Silence(),)), None
-    )
-    async with serving([registration]) as channel:
-        calls = every_call(channel)
-        assert await reasons(calls) == dict.fromkeys(calls, Reason.DEADLINE_EXCEEDED)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -66,6 +67,26 @@ class ScriptedEngine:
             yield events.ChoiceFinished(choice, events.FinishReason.LENGTH, 7)
 
 
+class KeepingChannel:
+    """A channel that keeps its calls: gRPC itself cancels a call that nobody holds any more."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+        self._calls: list[grpc.aio.UnaryStreamCall] = []
+
+    def unary_unary(self, *arguments: Any, **options: Any) -> Callable[..., Any]:
+        return self._channel.unary_unary(*arguments, **options)
+
+    def unary_stream(self, *arguments: Any, **options: Any) -> Callable[..., Any]:
+        start = self._channel.unary_stream(*arguments, **options)
+
+        def start_and_keep(*arguments: Any, **options: Any) -> grpc.aio.UnaryStreamCall:
+            self._calls.append(start(*arguments, **options))
+            return self._calls[-1]
+
+        return start_and_keep
+
+
 @asynccontextmanager
 async def inference(
     engine: Engine, *, slots: int = 5, registry: CollectorRegistry | None = None
@@ -75,7 +96,7 @@ async def inference(
         settings, engine=engine, registry=registry or CollectorRegistry(), clock=FakeClock()
     )
     async with serving([servicer.registration()]) as channel:
-        yield GrpcInferenceTarget(channel, generation_seconds=5)
+        yield GrpcInferenceTarget(KeepingChannel(channel), generation_seconds=60)
 
 
 async def echo_engine(**options: Any) -> EchoEngine:

@@ -1,6 +1,7 @@
 """The whole stack, started as `make up` starts it, for every end-to-end test."""
 
 import ssl
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +17,17 @@ from headrace_local.testing import stack_in_background
 
 
 @pytest.fixture(scope="session")
-def options(tmp_path_factory: pytest.TempPathFactory) -> StackOptions:
-    """A stack of the run's own: fresh data, any free port, the model prepared once."""
-    models = prepared_model().parent
-    return StackOptions(state=tmp_path_factory.mktemp("headrace"), port=0, models=models)
+def models() -> Path:
+    """The folder of the model, prepared once."""
+    return prepared_model().parent
+
+
+@pytest.fixture(scope="session")
+def options(models: Path) -> Iterator[StackOptions]:
+    """A stack of the run's own: fresh data, any free port."""
+    # Not pytest's own folder: another pytest of the same user may close it for PostgreSQL's user.
+    with tempfile.TemporaryDirectory(prefix="headrace-e2e-") as state:
+        yield StackOptions(state=Path(state), port=0, models=models)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from headrace_local import checks
-from headrace_local.stack import StackOptions
 
 ROOT = Path(__file__).parents[2]
 READY = "Press Ctrl-C to stop."
@@ -71,10 +71,16 @@ def port() -> int:
 
 
 @pytest.fixture
-def command(tmp_path: Path, options: StackOptions) -> Command:
-    """The command with a state folder of its own and the model that the other tests use."""
-    assert options.models is not None
-    return Command(tmp_path / "state", options.models)
+def state() -> Iterator[Path]:
+    """A state folder of the test's own."""
+    with tempfile.TemporaryDirectory(prefix="headrace-e2e-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def command(state: Path, models: Path) -> Command:
+    """The command with that state folder and the model that the other tests use."""
+    return Command(state, models)
 
 
 def _paste(shell: str) -> str:
@@ -97,7 +103,7 @@ def test_what_is_printed_can_be_pasted_and_ctrl_c_stops_cleanly(
         assert re.search(r"admin@headrace\.local\s+\S{16,}", printed)
         curl = _between(printed, "Ask it with curl:", "Or with Python")
         assert '"chat.completion"' in _paste(curl)
-        snippet = _between(printed, "the openai package:", READY)
+        snippet = _between(printed, "the openai package:", "Manage keys")
         assert len(_paste(snippet).split()) > 3
         status = command.run("status")
         for name in (
@@ -137,10 +143,10 @@ def test_demo_starts_streams_one_answer_and_stops(command: Command, port: int) -
     assert "Nothing is running" in command.run("down")
 
 
-def test_reset_deletes_the_data(command: Command, port: int, tmp_path: Path) -> None:
+def test_reset_deletes_the_data(command: Command, port: int, state: Path) -> None:
     with command.up(port) as (_, first):
         pass
     command.run("reset", "--yes")
-    assert not (tmp_path / "state/secrets.json").exists()
+    assert not (state / "secrets.json").exists()
     with command.up(port) as (_, second):
         assert _between(first, "API key", "\n") != _between(second, "API key", "\n")
