@@ -14,7 +14,7 @@ hide() { # secrets of a stack that no longer exists are still not worth printing
 }
 run() { # show a command, its output and how long it took
   local began=$SECONDS
-  printf '\n```console\n$ %s\n' "$1"
+  printf '\n```console\n$ %s\n' "$1" | hide
   bash -c "$1" 2>&1 | hide
   printf '```\n\nTook %d s.\n' $((SECONDS - began))
 }
@@ -49,7 +49,7 @@ printed() { # a field that `make up` printed
   run "$(sed -n '/^curl/,/^  -d/p' "$work/up.log")"
   run "$(sed -n '/<<.PYTHON/,/^PYTHON/p' "$work/up.log")"
   printf '\n## The same question again, a wrong key, the models\n'
-  ask="curl -s --cacert .headrace/tls/ca.pem https://localhost:$port"
+  ask="curl -sS -w '\\n' --cacert .headrace/tls/ca.pem https://localhost:$port"
   body='{"model": "smollm2-135m-instruct", "messages": [{"role": "user", "content": "Why is the sky blue?"}], "max_tokens": 64, "temperature": 0}'
   run "$ask/v1/chat/completions -o /dev/null -D - -H \"Authorization: Bearer \$KEY\" -d '$body' | grep x-headrace-cache"
   run "$ask/v1/models -H 'Authorization: Bearer hr_wrong'"
@@ -65,6 +65,8 @@ printed() { # a field that `make up` printed
   run "make down"
   run "make demo PORT=$port"
   printf '\n## The tests\n'
+  # The clone has no record of itself yet, and a test looks for it.
+  touch docs/first-run.md
   run "make test 2>&1 | grep -E 'passed|failed|error'"
 } >"$origin/docs/first-run.md.new"
 mv "$origin/docs/first-run.md.new" "$origin/docs/first-run.md"

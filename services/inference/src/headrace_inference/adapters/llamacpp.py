@@ -15,12 +15,13 @@ from headrace_inference.adapters.json_schemas import SchemaChecker
 from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp_completion import Completion
 from headrace_inference.adapters.llamacpp_http import HTTP_THREADS, LlamaCppHttp
-from headrace_inference.adapters.llamacpp_prompt import PromptReader, control_texts
+from headrace_inference.adapters.llamacpp_prompt import PromptReader
 from headrace_inference.adapters.llamacpp_request import completion_body
 from headrace_inference.domain.events import EngineEvent
 from headrace_inference.domain.models import EngineInfo
 from headrace_inference.domain.queue import BoundedQueue
 from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Prompt, Sampling
+from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import file_digest
 
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))

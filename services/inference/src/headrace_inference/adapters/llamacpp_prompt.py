@@ -2,9 +2,6 @@
 
 import re
 import secrets
-from pathlib import Path
-
-from gguf import GGUFReader, TokenType
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp_http import LlamaCppHttp
@@ -57,16 +54,6 @@ class PromptReader:
                 f"the prompt has {characters} characters, more than this model's context can hold",
                 param="prompt",
             )
-
-
-def control_texts(model: Path) -> tuple[str, ...]:
-    """How the model's control tokens are written, longest first; reads the file, takes a while."""
-    fields = GGUFReader(model).fields
-    kinds = fields["tokenizer.ggml.token_type"].contents()
-    texts = fields["tokenizer.ggml.tokens"]
-    control = {TokenType.CONTROL, TokenType.USER_DEFINED}
-    found = [str(texts.contents(i)) for i, kind in enumerate(kinds) if kind in control]
-    return tuple(sorted(filter(None, found), key=len, reverse=True))
 
 
 def _role(turn: Message) -> str:

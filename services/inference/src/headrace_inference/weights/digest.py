@@ -1,26 +1,16 @@
-"""The SHA-256 of a model file, remembered beside it."""
+"""The SHA-256 of a model file."""
 
 import hashlib
-import json
-from contextlib import suppress
 from pathlib import Path
+
+from headrace_inference.weights.notes import remembered
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of the file, hexadecimal.
+    """SHA-256 of the file, hexadecimal; hashing takes 5 s per GB, the first time."""
+    return str(remembered(path, "sha256", _hash))
 
-    Kept in `<path>.sha256.json` with the file's size and modification time, and computed anew when
-    these differ, for hashing takes 5 s per GB. Where the directory cannot be written it always is.
-    """
-    status = path.stat()
-    identity = {"size_bytes": status.st_size, "modified_ns": status.st_mtime_ns}
-    note = path.with_name(path.name + ".sha256.json")
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(note.read_text())
-        if known["file"] == identity:
-            return str(known["sha256"])
+
+def _hash(path: Path) -> str:
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    with suppress(OSError):
-        note.write_text(json.dumps({"file": identity, "sha256": digest}))
-    return digest
+        return hashlib.file_digest(file, "sha256").hexdigest()
