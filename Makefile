@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PORT ?= 8443
 SERVICE ?= gateway
+MODEL ?=
+MODEL_ID ?= local-model
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,8 +24,8 @@ help: ## Show this list
 
 # ---- the local stack ----
 
-up: install ## Start everything on this machine, HTTPS on PORT (8443)
-	@$(LOCAL) up --port $(PORT)
+up: install ## Start everything, HTTPS on PORT (8443); MODEL=file.gguf serves another model
+	@$(LOCAL) up --port $(PORT) $(if $(MODEL),--model $(MODEL) --model-id $(MODEL_ID))
 
 down: ## Stop what `make up` started
 	@$(IF_INSTALLED) $(LOCAL) down

@@ -130,7 +130,7 @@ def test_down_without_a_stack_says_so(tmp_path: Path):
 
 
 def test_the_printed_commands_are_well_formed(tmp_path: Path):
-    access = Access("https://localhost:8443", tmp_path / "ca.pem", "a@b", "pw", "hr_a_b")
+    access = Access("https://localhost:8443", tmp_path / "ca.pem", "a@b", "pw", "hr_a_b", "model")
     words = shlex.split(curl_command(access))
     assert words[0] == "curl"
     assert "Authorization: Bearer hr_a_b" in words

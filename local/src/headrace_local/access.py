@@ -22,10 +22,13 @@ class Access:
     email: str
     password: str = field(repr=False)
     api_key: str = field(repr=False)
+    model: str
 
     @classmethod
-    def of(cls, url: str, ca_file: Path, credentials: Credentials) -> "Access":
-        return cls(url, ca_file, credentials.email, credentials.password, credentials.api_key)
+    def of(cls, url: str, ca_file: Path, credentials: Credentials, model: str) -> "Access":
+        return cls(
+            url, ca_file, credentials.email, credentials.password, credentials.api_key, model
+        )
 
 
 async def obtain_api_key(url: str, ca_file: Path, credentials: Credentials) -> str:

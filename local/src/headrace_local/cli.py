@@ -32,6 +32,11 @@ Models = Annotated[
         envvar="HEADRACE_LOCAL_MODELS",
     ),
 ]
+ModelSource = Annotated[
+    str | None,
+    typer.Option(help="Another model: a .gguf file, a wheel, or hf://OWNER/REPOSITORY/FILE.gguf."),
+]
+ModelId = Annotated[str, typer.Option(help="The model's public id.")]
 DEFAULTS = StackOptions()
 PIPED_COLUMNS = 160
 """Wide enough that no address is folded where there is no terminal to ask."""
@@ -43,10 +48,13 @@ def up(
     port: Port = DEFAULTS.port,
     listen: Listen = DEFAULTS.listen,
     models: Models = None,
+    model: ModelSource = None,
+    model_id: ModelId = DEFAULTS.model_id,
 ) -> None:
     """Start everything and run it until Ctrl-C."""
+    options = StackOptions(state, listen, port, models, model, model_id)
     with _clear_errors():
-        commands.up(StackOptions(state, listen, port, models), Console())
+        commands.up(options, Console())
 
 
 @app.command()

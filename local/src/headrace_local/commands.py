@@ -52,7 +52,7 @@ def demo(options: StackOptions, console: Console) -> None:
     state = read_state(options.directory.state_file)
     if state and state.is_running:
         credentials = Credentials.load(options.directory.secrets_file)
-        access = Access.of(state.url, Path(state.ca_file), credentials)
+        access = Access.of(state.url, Path(state.ca_file), credentials, state.model)
         asyncio.run(stream_answer(console, access))
         return
 

@@ -59,6 +59,8 @@ class Plan:
     port: int
     ports: Mapping[str, int]
     credentials: Credentials
+    model_source: str | None = None
+    model_id: str = MODEL_ID
 
     @property
     def url(self) -> str:
@@ -80,9 +82,11 @@ def headrace(plan: Plan) -> tuple[Component, ...]:
 
 
 def _model(plan: Plan) -> Component:
+    source = ("--source", plan.model_source) if plan.model_source else ()
+    directory = str(plan.directory.models)
     return Component(
         name="model",
-        command=_python("headrace_inference.prepare", "--directory", str(plan.directory.models)),
+        command=_python("headrace_inference.prepare", "--directory", directory, *source),
         layer=0,
         environment=download_environment(),
         address=str(plan.directory.models),
@@ -136,7 +140,7 @@ def _services(plan: Plan) -> tuple[Component, ...]:
             needs=("model",),
             results={"HEADRACE_INFERENCE_MODEL_PATH": "model"},
             engine="llamacpp",
-            model_id=MODEL_ID,
+            model_id=plan.model_id,
         ),
         _gateway(plan),
     )
@@ -172,7 +176,7 @@ def _gateway(plan: Plan) -> Component:
         "auth_target": plan.address("auth"),
         "cache_target": plan.address("cache"),
         "audit_target": plan.address("audit"),
-        "models": json.dumps({MODEL_ID: plan.address("inference")}),
+        "models": json.dumps({plan.model_id: plan.address("inference")}),
         "admission_redis_url": plan.redis_url(ADMISSION),
         "spool_directory": str(plan.directory.spool),
     }

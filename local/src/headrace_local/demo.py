@@ -11,11 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from headrace_local.access import Access
-from headrace_local.components import MODEL_ID
 from headrace_local.errors import LocalStackError
 
 QUESTION = "Why is the sky blue?"
-REQUEST = {"model": MODEL_ID, "max_tokens": 128, "temperature": 0.7, "stream": True}
+REQUEST = {"max_tokens": 128, "temperature": 0.7, "stream": True}
 # Also the longest wait for the next token.
 DEADLINE_SECONDS = 60.0
 
@@ -47,7 +46,11 @@ async def stream_answer(console: Console, access: Access) -> None:
 
 async def _pieces(access: Access) -> AsyncIterator[str]:
     # Sampled, so that it is never answered from the cache.
-    request = {**REQUEST, "messages": [{"role": "user", "content": QUESTION}]}
+    request = {
+        **REQUEST,
+        "model": access.model,
+        "messages": [{"role": "user", "content": QUESTION}],
+    }
     async with (
         httpx.AsyncClient(
             verify=ssl.create_default_context(cafile=access.ca_file),

@@ -11,7 +11,7 @@ from pathlib import Path
 from headrace_local import checks, envoy
 from headrace_local.access import Access, obtain_api_key
 from headrace_local.certificates import LOCAL_HOSTS, ensure_certificates
-from headrace_local.components import PORT_NAMES, Component, Plan, headrace
+from headrace_local.components import MODEL_ID, PORT_NAMES, Component, Plan, headrace
 from headrace_local.credentials import Credentials
 from headrace_local.directories import StateDirectory, runtime_directory
 from headrace_local.logs import keep_previous
@@ -31,6 +31,10 @@ class StackOptions:
     listen: str = "127.0.0.1"
     port: int = 8443
     models: Path | None = None
+    model_source: str | None = None
+    """What to serve instead of the default model, as `headrace_inference.prepare` takes it."""
+    model_id: str = MODEL_ID
+    """Its public id."""
 
     @property
     def directory(self) -> StateDirectory:
@@ -68,7 +72,8 @@ async def running_stack(
         api_key = await obtain_api_key(plan.url, ca_file, plan.credentials)
         credentials = plan.credentials.with_api_key(api_key)
         credentials.save(plan.directory.secrets_file)
-        yield Stack(Access.of(plan.url, ca_file, credentials), plan.directory, supervisor)
+        access = Access.of(plan.url, ca_file, credentials, plan.model_id)
+        yield Stack(access, plan.directory, supervisor)
 
 
 @asynccontextmanager
@@ -123,6 +128,8 @@ def _planned(
             port=port,
             ports=checks.free_ports(PORT_NAMES),
             credentials=Credentials.load_or_generate(directory.secrets_file),
+            model_source=options.model_source,
+            model_id=options.model_id,
         )
         _write_files(plan)
         yield plan
@@ -145,4 +152,4 @@ def _state(plan: Plan) -> StackState:
     supervisor = Identity.of(os.getpid())
     assert supervisor is not None  # noqa: S101  # this process is alive
     ca_file = str(plan.directory.tls / "ca.pem")
-    return StackState(supervisor, plan.url, ca_file, str(plan.runtime))
+    return StackState(supervisor, plan.url, ca_file, str(plan.runtime), plan.model_id)

