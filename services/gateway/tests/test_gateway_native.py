@@ -56,6 +56,21 @@ async def test_keys_are_created_listed_and_revoked(gateway: Gateway) -> None:
     ]
 
 
+async def test_a_key_can_be_revoked_while_rates_cannot_be_counted(gateway: Gateway) -> None:
+    key = (await gateway.client.post("/api/v1/keys", json={"name": "lost"})).json()
+    gateway.limiter.unavailable = True
+    assert (await gateway.client.delete(f"/api/v1/keys/{key['id']}")).status_code == 200
+    listing = await gateway.client.get("/v1/models")
+    assert listing.status_code == 503
+    assert listing.headers["retry-after"] == "1"
+
+
+async def test_keys_are_rate_limited_too() -> None:
+    async with running_gateway(default_requests_per_minute=2) as gateway:
+        answers = [await gateway.client.get("/api/v1/keys") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+
+
 async def test_keys_come_in_pages(gateway: Gateway) -> None:
     for number in range(3):
         await gateway.client.post("/api/v1/keys", json={"name": f"key {number}"})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from headrace_common.clock import Clock
-from headrace_common.errors import HeadraceError
+from headrace_common.errors import HeadraceError, Kind
 from headrace_gateway.domain.completion import (
     AnswerBuilder,
     CompletionRequest,
@@ -109,10 +109,17 @@ class Pipeline:
             return self._stages.router.run(exchange, principal, model).card
 
     async def administer(self, exchange: Exchange, call: Callable[[], Awaitable[T]]) -> T:
-        """Run an administrative act; `auth` decides by the credential itself whether it may be."""
+        """Run an administrative act; `auth` decides by the credential itself whether it may be.
+
+        It goes on while rates cannot be counted: a key must be revocable on a bad day.
+        """
         async with self._accounted(exchange):
             principal = await self._stages.identify.run(exchange)
-            await self._stages.admit.run(exchange, principal, None)
+            try:
+                await self._stages.admit.run(exchange, principal, None)
+            except HeadraceError as error:
+                if error.kind is not Kind.UNAVAILABLE:
+                    raise
             return await call()
 
     async def log_in(self, exchange: Exchange, call: Callable[[], Awaitable[T]]) -> T:

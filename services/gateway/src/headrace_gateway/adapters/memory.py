@@ -101,8 +101,11 @@ class MemoryRateLimiter:
         self._clock = clock
         self._whole_at: dict[tuple[str, object], float] = {}
         self.revoked: set[str] = set()
+        self.unavailable = False
 
     async def admit(self, principal: Principal, charges: Sequence[Charge]) -> Admission:
+        if self.unavailable:
+            raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "Redis does not answer")
         if principal.credential_id in self.revoked:
             return Admission(revoked=True, states=())
         now = self._clock.monotonic()
