@@ -68,5 +68,5 @@ printed() { # a field that `make up` printed
   # The clone has no record of itself yet, and a test looks for it.
   touch docs/first-run.md
   run "make test 2>&1 | grep -E 'passed|failed|error'"
-} >"$origin/docs/first-run.md.new"
-mv "$origin/docs/first-run.md.new" "$origin/docs/first-run.md"
+} >"$work/first-run.md"
+mv "$work/first-run.md" "$origin/docs/first-run.md"
