@@ -1,5 +1,6 @@
 """What every gRPC call gets: errors as statuses, one log line, and metrics; unary and streaming."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from inspect import iscoroutine
@@ -86,10 +87,14 @@ def log_calls(clock: Clock, quiet: tuple[str, ...] = ()) -> Around:
     @asynccontextmanager
     async def around(method: str, context: Any) -> AsyncIterator[None]:
         started = clock.monotonic()
+        ending: BaseException | None = None
         try:
             yield
+        except BaseException as error:
+            ending = error
+            raise
         finally:
-            code = _code_name(context)
+            code = _code_name(context, ending)
             if code != "OK" or not method.startswith(quiet):
                 duration_ms = round((clock.monotonic() - started) * 1000, 2)
                 log.info(
@@ -130,12 +135,16 @@ def measure_calls(registry: CollectorRegistry, clock: Clock) -> Around:
         started = clock.monotonic()
         in_flight = running.labels(method)
         in_flight.inc()
+        ending: BaseException | None = None
         try:
             yield
+        except BaseException as error:
+            ending = error
+            raise
         finally:
             in_flight.dec()
             seconds.labels(method).observe(clock.monotonic() - started)
-            handled.labels(method, _code_name(context)).inc()
+            handled.labels(method, _code_name(context, ending)).inc()
 
     return around
 
@@ -144,8 +153,9 @@ async def _abort(context: Any, error: HeadraceError) -> None:
     await context.abort(STATUS_OF_KIND[error.kind], error.message, to_trailing_metadata(error))
 
 
-def _code_name(context: Any) -> str:
-    if context.cancelled():
+def _code_name(context: Any, ending: BaseException | None) -> str:
+    # A caller that leaves shows as a cancelled task or a closed stream before the context knows.
+    if context.cancelled() or isinstance(ending, asyncio.CancelledError | GeneratorExit):
         return "CANCELLED"
     code = context.code()
     if isinstance(code, grpc.StatusCode):
