@@ -33,8 +33,8 @@ def options(models: Path) -> Iterator[StackOptions]:
 @pytest.fixture(scope="session")
 def stack(options: StackOptions) -> Iterator[Access]:
     """How to reach the running stack."""
-    with stack_in_background(options) as access:
-        yield access
+    with stack_in_background(options) as running:
+        yield running.access
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,17 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from headrace_local import envoy, postgres, probes, redis
 from headrace_local.credentials import Credentials
 from headrace_local.directories import StateDirectory
 from headrace_local.probes import Probe
 from headrace_local.processes import download_environment
+
+Engine = Literal["llamacpp", "echo"]
+Settings = Mapping[str, Mapping[str, str]]
+"""Values of services' settings, by service and then by setting: `{"gateway": {...}}`."""
 
 MODEL_ID = "smollm2-135m-instruct"
 NAMES = (
@@ -61,6 +66,8 @@ class Plan:
     credentials: Credentials
     model_source: str | None = None
     model_id: str = MODEL_ID
+    engine: Engine = "llamacpp"
+    settings: Settings = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -78,7 +85,8 @@ class Plan:
 
 def headrace(plan: Plan) -> tuple[Component, ...]:
     """The whole stack, in the order in which it is shown."""
-    return (_model(plan), _postgres(plan), _redis(plan), *_services(plan), _envoy(plan))
+    model = (_model(plan),) if plan.engine == "llamacpp" else ()
+    return (*model, _postgres(plan), _redis(plan), *_services(plan), _envoy(plan))
 
 
 def _model(plan: Plan) -> Component:
@@ -134,15 +142,20 @@ def _services(plan: Plan) -> tuple[Component, ...]:
         ),
         _service(plan, "cache", needs=("redis",), redis_url=plan.redis_url(CACHE)),
         _service(plan, "audit", needs=("postgres",), database_url=plan.database_url()),
-        _service(
-            plan,
-            "inference",
-            needs=("model",),
-            results={"HEADRACE_INFERENCE_MODEL_PATH": "model"},
-            engine="llamacpp",
-            model_id=plan.model_id,
-        ),
+        _inference(plan),
         _gateway(plan),
+    )
+
+
+def _inference(plan: Plan) -> Component:
+    real = plan.engine == "llamacpp"
+    return _service(
+        plan,
+        "inference",
+        needs=("model",) if real else (),
+        results={"HEADRACE_INFERENCE_MODEL_PATH": "model"} if real else {},
+        engine=plan.engine,
+        model_id=plan.model_id,
     )
 
 
@@ -161,7 +174,7 @@ def _service(
         command=_python(f"headrace_{name}"),
         layer=1,
         probe=probes.grpc_health(address),
-        environment=_prefixed(name, environment),
+        environment=_environment(plan, name, environment),
         results=results or {},
         needs=needs,
         address=address,
@@ -185,7 +198,7 @@ def _gateway(plan: Plan) -> Component:
         command=_python("headrace_gateway"),
         layer=2,
         probe=probes.http(f"http://{address}/api/v1/health/readiness"),
-        environment=_prefixed("gateway", settings),
+        environment=_environment(plan, "gateway", settings),
         needs=("redis",),
         address=address,
         # Its readiness includes the services behind it, and so the first preparation of the model.
@@ -214,8 +227,9 @@ def _common_settings(plan: Plan, name: str) -> dict[str, str]:
     }
 
 
-def _prefixed(name: str, settings: Mapping[str, str]) -> dict[str, str]:
-    return {f"HEADRACE_{name}_{key}".upper(): value for key, value in settings.items()}
+def _environment(plan: Plan, name: str, settings: Mapping[str, str]) -> dict[str, str]:
+    chosen = {**settings, **plan.settings.get(name, {})}
+    return {f"HEADRACE_{name}_{key}".upper(): value for key, value in chosen.items()}
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

@@ -5,20 +5,28 @@ import datetime
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace_local import checks, envoy
 from headrace_local.access import Access, obtain_api_key
 from headrace_local.certificates import LOCAL_HOSTS, ensure_certificates
-from headrace_local.components import MODEL_ID, PORT_NAMES, Component, Plan, headrace
+from headrace_local.components import (
+    MODEL_ID,
+    PORT_NAMES,
+    Component,
+    Engine,
+    Plan,
+    Settings,
+    headrace,
+)
 from headrace_local.credentials import Credentials
 from headrace_local.directories import StateDirectory, runtime_directory
 from headrace_local.logs import keep_previous
 from headrace_local.processes import Identity
 from headrace_local.state import StackState, StateFile, end_leftovers, hold_lock
 from headrace_local.status import Observer
-from headrace_local.supervisor import Supervisor
+from headrace_local.supervisor import RestartPolicy, Supervisor
 
 Table = Callable[[Plan], tuple[Component, ...]]
 
@@ -35,6 +43,11 @@ class StackOptions:
     """What to serve instead of the default model, as `headrace_inference.prepare` takes it."""
     model_id: str = MODEL_ID
     """Its public id."""
+    engine: Engine = "llamacpp"
+    """`echo` needs no model: it repeats the last user message."""
+    settings: Settings = field(default_factory=dict)
+    """What services are told besides, for tests and benchmarks."""
+    restarts: RestartPolicy = RestartPolicy()
 
     @property
     def directory(self) -> StateDirectory:
@@ -46,8 +59,12 @@ class Stack:
     """A stack whose components are all ready."""
 
     access: Access
-    directory: StateDirectory
+    plan: Plan
     supervisor: Supervisor
+
+    @property
+    def directory(self) -> StateDirectory:
+        return self.plan.directory
 
 
 @asynccontextmanager
@@ -73,7 +90,7 @@ async def running_stack(
         credentials = plan.credentials.with_api_key(api_key)
         credentials.save(plan.directory.secrets_file)
         access = Access.of(plan.url, ca_file, credentials, plan.model_id)
-        yield Stack(access, plan.directory, supervisor)
+        yield Stack(access, plan, supervisor)
 
 
 @asynccontextmanager
@@ -100,6 +117,7 @@ async def supervised(
             log_of=plan.directory.log_of,
             observers=(state_file, *observers),
             hurry=hurry,
+            policy=options.restarts,
         )
         try:
             await supervisor.start()
@@ -130,6 +148,8 @@ def _planned(
             credentials=Credentials.load_or_generate(directory.secrets_file),
             model_source=options.model_source,
             model_id=options.model_id,
+            engine=options.engine,
+            settings=options.settings,
         )
         _write_files(plan)
         yield plan

@@ -76,6 +76,10 @@ class Supervisor:
         if self._failure.done():
             self._failure.result()
 
+    def status(self, name: str) -> Status:
+        """What is known about a component now."""
+        return self._statuses[name]
+
     async def failed(self) -> None:
         """Wait for a failure that the supervisor cannot mend.
 
