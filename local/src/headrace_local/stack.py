@@ -47,7 +47,7 @@ class StackOptions:
     """`echo` needs no model: it repeats the last user message."""
     settings: Settings = field(default_factory=dict)
     """What services are told besides, for tests and benchmarks."""
-    restarts: RestartPolicy = RestartPolicy()
+    restarts: RestartPolicy = field(default_factory=RestartPolicy)
 
     @property
     def directory(self) -> StateDirectory:
