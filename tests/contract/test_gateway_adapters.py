@@ -184,7 +184,7 @@ async def test_a_completion_arrives_with_every_field(
     told.prompt_tokens, told.completion_tokens = 3, 9
     told.first_token_seconds, told.queue_seconds = 0.25, 0.125
     told.succeed()
-    event_log.record(told, 1.5)
+    event_log.open().record(told, 1.5)
     await deliver(spool, audit.send)
     assert stored.events == (
         events.Event(
@@ -224,12 +224,34 @@ async def test_a_refused_stranger_arrives_without_what_is_unknown(
     told = exchange(Act.LOGIN)
     told.principal = None
     told.fail(HeadraceError(Reason.LOGIN_FAILED, "a sentence"))
-    event_log.record(told, 0.1)
+    event_log.open().record(told, 0.1)
     await deliver(spool, audit.send)
     (event,) = stored.events
     assert (event.kind, event.outcome) == (events.EventKind.LOGIN, events.Outcome.REFUSED)
     assert (event.error_reason, event.http_status) == ("LOGIN_FAILED", 401)
     assert (event.actor, event.model_use) == (None, None)
+
+
+async def test_an_answer_whose_gateway_was_killed_arrives_as_interrupted(
+    tmp_path: Path,
+    spool: Spool,
+    event_log: SpoolEventLog,
+    audit: AuditClient,
+    stored: MemoryEventStore,
+) -> None:
+    told = exchange()
+    told.model, told.cache_status, told.streamed = "echo", "miss", True
+    entry = event_log.open()
+    entry.begin(told, 0.25)
+    assert told.outcome is None
+    spool.close()  # as far as the disk is concerned, the process is gone
+    after = Spool(tmp_path, clock=FakeClock(), registry=CollectorRegistry())
+    await deliver(after, audit.send)
+    (event,) = stored.events
+    assert (str(event.event_id), event.outcome) == (told.request_id, events.Outcome.FAILED)
+    assert (event.error_reason, event.http_status) == ("INTERRUPTED", 503)
+    assert event.model_use is not None
+    assert (event.model_use.model, event.model_use.total_time) == ("echo", timedelta(seconds=0.25))
 
 
 async def test_every_act_and_outcome_is_taken_once_though_its_acknowledgement_was_lost(
@@ -241,7 +263,7 @@ async def test_every_act_and_outcome_is_taken_once_though_its_acknowledgement_wa
             told = exchange(act)
             told.outcome = outcome
             told.model = told.resource = "\0" + "m" * 10_000  # nothing a caller sends is refused
-            event_log.record(told, 0.1)
+            event_log.open().record(told, 0.1)
             recorded.append((told.request_id, act.value, outcome.value))
     sent = []
 
@@ -268,7 +290,7 @@ async def test_what_no_audit_can_take_is_set_aside_and_the_rest_arrives(
     good = [exchange(Act.MODEL_LIST) for _ in range(5)]
     for index, told in enumerate(good):
         told.succeed()
-        event_log.record(told, 0.1)
+        event_log.open().record(told, 0.1)
         if index in {1, 3}:
             spool.append(poison[index // 2])
     await deliver(spool, audit.send)

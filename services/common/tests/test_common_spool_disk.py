@@ -20,21 +20,27 @@ def _open(
     files: Files | None = None,
     *,
     maximum: int = 10_000,
-    headroom: int = 0,
+    reserved: int = 1,
+    margin: int = 0,
     registry: CollectorRegistry | None = None,
 ) -> Spool:
     return Spool(
         directory,
         clock=FakeClock(),
         registry=registry or CollectorRegistry(),
-        limits=Limits(maximum_bytes=maximum, headroom_bytes=headroom, segment_bytes=500),
+        limits=Limits(
+            maximum_bytes=maximum,
+            reserved_bytes=reserved,
+            disk_margin_bytes=margin,
+            segment_bytes=500,
+        ),
         files=files,
     )
 
 
 def _refusal(spool: Spool, payload: bytes | None = None) -> str:
     with pytest.raises(HeadraceError) as caught:
-        spool.require_room() if payload is None else spool.append(payload)
+        spool.reserve() if payload is None else spool.append(payload)
     assert caught.value.reason is Reason.AUDIT_UNAVAILABLE
     return caught.value.message
 
@@ -51,20 +57,36 @@ def test_a_full_spool_refuses_until_something_is_acknowledged(tmp_path: Path) ->
 
 
 def test_new_work_is_refused_while_work_in_progress_still_finds_room(tmp_path: Path) -> None:
-    spool = _open(tmp_path, maximum=1000, headroom=500)
-    spool.require_room()
-    spool.append(bytes(501))
+    spool = _open(tmp_path, maximum=10 * 100, reserved=100)
+    running = [spool.reserve() for _ in range(10)]
     assert _refusal(spool) == "the event spool is full"
-    spool.append(bytes(400))
+    for work in running:
+        work.append(bytes(100 - RECORD))
+    assert spool.backlog.records == 10
+    assert _refusal(spool) == "the event spool is full"
     spool.close()
 
 
-def test_a_disk_without_headroom_refuses_new_work(tmp_path: Path) -> None:
+def test_work_that_needs_no_record_gives_its_room_back_once(tmp_path: Path) -> None:
+    spool = _open(tmp_path, maximum=100, reserved=100)
+    first = spool.reserve()
+    first.release()
+    first.release()
+    second = spool.reserve()
+    assert _refusal(spool) == "the event spool is full"
+    with pytest.raises(ValueError, match="the reservation has ended"):
+        first.append(b"too late")
+    second.append(b"in time")
+    spool.close()
+
+
+def test_a_disk_with_too_little_room_refuses_new_work(tmp_path: Path) -> None:
     disk = SmallDisk(room=100)
-    spool = _open(tmp_path, disk, headroom=101)
+    spool = _open(tmp_path, disk, reserved=51, margin=50)
     assert _refusal(spool) == "the event spool's disk is full"
     disk.room = 101
-    spool.require_room()
+    spool.reserve()
+    assert _refusal(spool) == "the event spool's disk is full"
     spool.close()
 
 
@@ -79,7 +101,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, room: int) -> N
     assert sum(file.stat().st_size for file in tmp_path.glob("*.segment")) == RECORD + 5
     disk.room = 10_000
     spool.append(b"after")
-    spool.require_room()
+    spool.reserve().release()
     batch = spool.read(1)
     spool.acknowledge(batch[-1].end)
     assert [record.payload for record in batch + spool.read(9)] == [b"whole", b"after"]
@@ -99,7 +121,7 @@ def test_a_probe_ends_the_refusal_once_the_disk_is_well(tmp_path: Path) -> None:
         spool.probe()
     disk.room = 100_000
     spool.probe()
-    spool.require_room()
+    spool.reserve().release()
     assert not (tmp_path / "probe").exists()
     spool.close()
 

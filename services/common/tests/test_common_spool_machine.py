@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from headrace_common.spool import Limits, Record, Spool
 from headrace_common.testing.clock import FakeClock
 
-LIMITS = Limits(maximum_bytes=10**6, headroom_bytes=0, segment_bytes=200, record_bytes=300)
+LIMITS = Limits(maximum_bytes=10**6, segment_bytes=200, record_bytes=300)
 
 
 @dataclass(frozen=True)

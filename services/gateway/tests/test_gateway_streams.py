@@ -104,10 +104,12 @@ async def test_a_hang_up_stops_the_engine_and_is_recorded_with_what_was_used(str
         client = Client(gateway, BODY | {"stream": stream})
         running = asyncio.create_task(client.run())
         await target.stalled.wait()
+        begun = set(gateway.events.begun)
         client.hang_up()
         await target.ended.wait()
         await running
         [exchange] = gateway.events.exchanges
+        assert begun == {exchange.request_id}
         assert exchange.outcome is Outcome.CANCELLED
         assert (exchange.prompt_tokens, exchange.completion_tokens) == (7, 1)
         assert exchange.source_address == "192.0.2.7"

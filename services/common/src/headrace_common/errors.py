@@ -58,6 +58,7 @@ class Reason(StrEnum):
     CANCELLED = "CANCELLED"
     INTERNAL = "INTERNAL"
     REQUEST_TOO_SLOW = "REQUEST_TOO_SLOW"
+    INTERRUPTED = "INTERRUPTED"
 
 
 KIND_OF_REASON = MappingProxyType(
@@ -85,6 +86,7 @@ KIND_OF_REASON = MappingProxyType(
         Reason.CANCELLED: Kind.CANCELLED,
         Reason.INTERNAL: Kind.INTERNAL,
         Reason.REQUEST_TOO_SLOW: Kind.TOO_SLOW,
+        Reason.INTERRUPTED: Kind.UNAVAILABLE,
     }
 )
 

@@ -23,7 +23,7 @@ from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
 from headrace_gateway.logs import log_exchange
 from headrace_gateway.metrics import GatewayMetrics
-from headrace_gateway.ports import EventLog
+from headrace_gateway.ports import EventEntry, EventLog
 from headrace_gateway.stages.admit import Admit
 from headrace_gateway.stages.guard import Guard
 from headrace_gateway.stages.identify import Identify
@@ -65,7 +65,7 @@ class Pipeline:
         the request is refused.
         """
         stages, timed = self._stages, self._metrics.time_stage
-        async with self._accounted(exchange):
+        async with self._accounted(exchange) as entry:
             with timed("identify"):
                 principal = await self._identify(exchange, INVOKE_MODELS)
             request = await read()
@@ -76,6 +76,7 @@ class Pipeline:
             route = stages.router.run(exchange, principal, request.model)
             with timed("look_up"):
                 cached = await stages.look_up.run(exchange, principal, request)
+            entry.begin(exchange, self._seconds(exchange))
             if cached:
                 events = replay(cached)
             else:
@@ -128,11 +129,11 @@ class Pipeline:
             return await call()
 
     @asynccontextmanager
-    async def _accounted(self, exchange: Exchange) -> AsyncIterator[None]:
+    async def _accounted(self, exchange: Exchange) -> AsyncIterator[EventEntry]:
         """Settle, record, count and log the exchange, whatever happens in the block."""
-        self._require_room(exchange)
+        entry = self._open_entry(exchange)
         try:
-            yield
+            yield entry
         except BaseException as error:
             exchange.fail(error)
             raise
@@ -142,20 +143,20 @@ class Pipeline:
             try:
                 await self._stages.settle.run(exchange)
             finally:
-                self._record(exchange)
+                self._record(exchange, entry)
 
-    def _require_room(self, exchange: Exchange) -> None:
+    def _open_entry(self, exchange: Exchange) -> EventEntry:
         """Refuse what could not be recorded; the refusal itself is only counted and logged."""
         try:
-            self._stages.event_log.require_room()
+            return self._stages.event_log.open()
         except HeadraceError as error:
             exchange.fail(error)
             self._tell(exchange)
             raise
 
-    def _record(self, exchange: Exchange) -> None:
+    def _record(self, exchange: Exchange, entry: EventEntry) -> None:
         try:
-            self._stages.event_log.record(exchange, self._seconds(exchange))
+            entry.record(exchange, self._seconds(exchange))
         except HeadraceError as error:
             exchange.fail(error)
             raise

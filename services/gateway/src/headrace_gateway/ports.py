@@ -71,14 +71,21 @@ class AnswerStore(Protocol):
         """Keep `answer`; raises HeadraceError when it cannot."""
 
 
+class EventEntry(Protocol):
+    """The place of one exchange's event; what was written is never lost."""
+
+    def begin(self, exchange: Exchange, seconds: float) -> None:
+        """From now on a killed process leaves an event, too; raises AUDIT_UNAVAILABLE."""
+
+    def record(self, exchange: Exchange, seconds: float) -> None:
+        """Write the event of the exchange, which has ended; raises AUDIT_UNAVAILABLE."""
+
+
 class EventLog(Protocol):
-    """Takes audit events; what was appended is never lost."""
+    """Takes audit events."""
 
-    def require_room(self) -> None:
-        """Raises AUDIT_UNAVAILABLE when no further event would fit."""
-
-    def record(self, exchange: Exchange, total_seconds: float) -> None:
-        """Write the event of a finished exchange; raises AUDIT_UNAVAILABLE."""
+    def open(self) -> EventEntry:
+        """Keep a place until its `record`; raises AUDIT_UNAVAILABLE when there is none."""
 
 
 @dataclass(frozen=True, slots=True)

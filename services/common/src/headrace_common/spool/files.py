@@ -15,6 +15,9 @@ class Files(Protocol):
     def write(self, descriptor: int, data: bytes) -> int:
         """Append in one system call; returns how many bytes were written, which may be fewer."""
 
+    def write_at(self, descriptor: int, data: bytes, offset: int) -> int:
+        """Write at a place of the file in one system call; returns how many bytes were written."""
+
     def truncate(self, descriptor: int, size: int) -> None:
         """Cut the file to `size` bytes."""
 
@@ -31,6 +34,12 @@ def write_whole(files: Files, descriptor: int, data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def write_whole_at(files: Files, descriptor: int, data: bytes, offset: int) -> None:
+    """Like `write_whole`, at a place of the file."""
+    if files.write_at(descriptor, data, offset) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 class SystemFiles:
     """The machine's own file system."""
 
@@ -39,6 +48,9 @@ class SystemFiles:
 
     def write(self, descriptor: int, data: bytes) -> int:
         return os.write(descriptor, data)
+
+    def write_at(self, descriptor: int, data: bytes, offset: int) -> int:
+        return os.pwrite(descriptor, data, offset)
 
     def truncate(self, descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)

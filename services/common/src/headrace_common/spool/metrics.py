@@ -36,4 +36,5 @@ class SpoolMetrics:
         self.rejected = counter("rejected", "Records that the receiver refused for good.")
         self.damaged = counter("damaged", "Runs of bytes in which no record could be read.")
         self.refused = counter("refused", "Appends refused because the spool was full.")
+        self.interrupted = counter("interrupted", "Records of work that a killed process left.")
         self.failures = counter("write_failures", "Writes or syncs that the disk failed.")

@@ -1,6 +1,6 @@
 """A bounded queue of byte records on disk that survives its process.
 
-append -> segment file -> read -> (delivered) -> acknowledge -> segment removed
+reserve -> (work) -> append -> segment file -> read -> (delivered) -> acknowledge -> segment removed
 
 An append is one write, so it outlives a killed process at once; `keep_synced` makes it outlive the
 machine within its interval. Disk use stays under `maximum_bytes` plus one segment. All methods but
@@ -19,6 +19,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.logs import get_logger
 from headrace_common.spool.cursor import Position
 from headrace_common.spool.files import Files, SystemFiles, write_whole
+from headrace_common.spool.in_flight import InFlightFile, Note
 from headrace_common.spool.lock import lock_directory
 from headrace_common.spool.metrics import Backlog, SpoolMetrics
 from headrace_common.spool.reader import Reader, Record
@@ -34,8 +35,10 @@ class Limits:
     """Bounds of a spool, in bytes."""
 
     maximum_bytes: int = 256 * 1024 * 1024
-    headroom_bytes: int = 16 * 1024 * 1024
-    """Kept for the records of work in progress; `require_room` refuses new work at its edge."""
+    reserved_bytes: int = 16 * 1024
+    """What a reservation keeps for the record of one piece of work."""
+    disk_margin_bytes: int = 16 * 1024 * 1024
+    """What is left to others that share the disk."""
     segment_bytes: int = 1024 * 1024
     record_bytes: int = 256 * 1024
     """The largest payload; a larger one is a fault of the caller."""
@@ -74,11 +77,31 @@ class Spool:
             next_sequence=self._reader.newest_sequence + 1,
             segment_bytes=limits.segment_bytes,
         )
+        self._in_flight = InFlightFile(directory, self._files, limits.reserved_bytes)
+        self._reserved = 0
         self.failed = False
         self.appended = Event()
         """Set by every append; `Delivery` clears it."""
         self.unsynced = Event()
         """Set by every append and failure; `keep_synced` clears it."""
+        self._owed = list(self._in_flight.left_behind())
+        self._append_owed()
+
+    def reserve(self) -> "Reservation":
+        """Keep room for the record of work that begins now.
+
+        Raises HeadraceError with AUDIT_UNAVAILABLE when there is none in the spool or on its disk,
+        or the disk failed and has not recovered.
+        """
+        wanted = self._reserved + self._limits.reserved_bytes
+        if self.failed:
+            raise _unavailable("the event spool's disk takes no data")
+        if self._room() < wanted:
+            raise _unavailable("the event spool is full")
+        if self._files.free_bytes(self._directory) < wanted + self._limits.disk_margin_bytes:
+            raise _unavailable("the event spool's disk is full")
+        self._reserved = wanted
+        return Reservation(self)
 
     def append(self, payload: bytes) -> None:
         """Write one record; it survives the process when this returns.
@@ -91,30 +114,12 @@ class Spool:
         if size > self._room():
             self._metrics.refused.inc()
             raise _unavailable("the event spool is full")
-        now_ms = int(self._clock.now().timestamp() * 1000)
         try:
-            segment = self._writer.append(payload, now_ms)
+            self._write(payload)
         except OSError as error:
             self.fail(error)
             raise _unavailable("the event spool's disk takes no data") from error
-        self.failed = False
-        self._reader.note_append(segment, size, now_ms)
-        self.appended.set()
-        self.unsynced.set()
-
-    def require_room(self) -> None:
-        """Ask before starting work whose record must be appended later.
-
-        Raises HeadraceError with AUDIT_UNAVAILABLE when only the headroom is left in the spool or
-        on its disk, or the disk failed and has not recovered.
-        """
-        headroom = self._limits.headroom_bytes
-        if self.failed:
-            raise _unavailable("the event spool's disk takes no data")
-        if self._room() < headroom:
-            raise _unavailable("the event spool is full")
-        if self._files.free_bytes(self._directory) < headroom:
-            raise _unavailable("the event spool's disk is full")
+        self._append_owed()
 
     def read(self, maximum_records: int) -> list[Record]:
         """The oldest unacknowledged records, in order; empty when there are none.
@@ -166,12 +171,97 @@ class Spool:
         """Sync and let go of the directory; nothing may be appended any more."""
         try:
             self._reader.close()
+            self._in_flight.close()
             self._writer.close()
         finally:
             os.close(self._lock)
 
+    def _note(self, payload: bytes) -> Note:
+        if not 0 < len(payload) <= self._limits.reserved_bytes:
+            raise ValueError(f"a note has 1 to {self._limits.reserved_bytes} bytes")
+        try:
+            return self._in_flight.put(payload)
+        except OSError as error:
+            self.fail(error)
+            raise _unavailable("the event spool's disk takes no data") from error
+
+    def _release(self, note: Note | None, *, appended: bool) -> None:
+        self._reserved -= self._limits.reserved_bytes
+        if note is None:
+            return
+        if appended:
+            self._forget(note)
+        else:
+            self._owed.append(note)
+
+    def _append_owed(self) -> None:
+        """Append the notes of work that did not come to append its record.
+
+        A kill after the append and before the note is forgotten repeats a record: receivers drop
+        duplicates.
+        """
+        try:
+            while self._owed:
+                self._write(self._owed[-1].payload)
+                self._metrics.interrupted.inc()
+                self._forget(self._owed.pop())
+        except OSError as error:
+            self.fail(error)
+
+    def _forget(self, note: Note) -> None:
+        try:
+            self._in_flight.clear(note)
+        except OSError as error:
+            self.fail(error)
+
+    def _write(self, payload: bytes) -> None:
+        now_ms = int(self._clock.now().timestamp() * 1000)
+        segment = self._writer.append(payload, now_ms)
+        self.failed = False
+        self._reader.note_append(segment, HEADER.size + len(payload), now_ms)
+        self.appended.set()
+        self.unsynced.set()
+
     def _room(self) -> int:
         return self._limits.maximum_bytes - self.backlog.bytes - self._rejected.size
+
+
+class Reservation:
+    """The room for one record; ends with `append` or `release`, whichever comes first."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool: Spool | None = spool
+        self._note: Note | None = None
+
+    def note(self, payload: bytes) -> None:
+        """Have `payload` appended later if this process is killed, or its disk fails, before then.
+
+        Call it once at most. Raises HeadraceError with AUDIT_UNAVAILABLE if the disk fails.
+        """
+        if self._spool is None or self._note is not None:
+            raise ValueError("the reservation has ended or has a note already")
+        self._note = self._spool._note(payload)
+
+    def append(self, payload: bytes) -> None:
+        """`Spool.append`, in the room that was kept; ends the reservation also when it fails."""
+        if self._spool is None:
+            raise ValueError("the reservation has ended")
+        try:
+            self._spool.append(payload)
+        except HeadraceError:
+            self._end(appended=False)
+            raise
+        self._end(appended=True)
+
+    def release(self) -> None:
+        """Give the room back without a record; a note is appended in its place."""
+        if self._spool is not None:
+            self._end(appended=False)
+
+    def _end(self, *, appended: bool) -> None:
+        spool, self._spool = self._spool, None
+        if spool is not None:
+            spool._release(self._note, appended=appended)
 
 
 def _unavailable(message: str) -> HeadraceError:

@@ -1,6 +1,7 @@
 """A disk that is as full, or as broken, as a test wants."""
 
 import errno
+import os
 from pathlib import Path
 
 from headrace_common.spool.files import SystemFiles
@@ -24,6 +25,14 @@ class SmallDisk(SystemFiles):
         written = super().write(descriptor, data[: self.room])
         self.room -= written
         return written
+
+    def write_at(self, descriptor: int, data: bytes, offset: int) -> int:
+        self._require_health()
+        growth = max(0, offset + len(data) - os.fstat(descriptor).st_size)
+        if growth > self.room:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        self.room -= growth
+        return super().write_at(descriptor, data, offset)
 
     def sync(self, descriptor: int) -> None:
         self._require_health()

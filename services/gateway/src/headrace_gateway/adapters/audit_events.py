@@ -1,6 +1,7 @@
 """From a finished exchange to the audit's event, into the spool, and on to `audit`."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -8,7 +9,7 @@ from google.protobuf.message import DecodeError
 from headrace.audit.v1 import audit_pb2, audit_pb2_grpc
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
-from headrace_common.spool import Spool
+from headrace_common.spool import Reservation, Spool
 from headrace_gateway.domain.exchange import Act, Exchange, Outcome
 
 RECORD_SECONDS = 5.0
@@ -42,13 +43,34 @@ class SpoolEventLog:
         self._writer = writer
         self._status_of = status_of
 
-    def require_room(self) -> None:
-        self._spool.require_room()
+    def open(self) -> "SpoolEventEntry":
+        return SpoolEventEntry(self._spool.reserve(), self._encode)
 
-    def record(self, exchange: Exchange, total_seconds: float) -> None:
-        event = to_event(exchange, self._writer, total_seconds)
+    def _encode(self, exchange: Exchange, seconds: float) -> bytes:
+        event = to_event(exchange, self._writer, seconds)
         event.http_status = self._status_of(exchange.error)
-        self._spool.append(event.SerializeToString())
+        return event.SerializeToString()
+
+
+class SpoolEventEntry:
+    """EventEntry in a reservation of the spool."""
+
+    def __init__(
+        self, reservation: Reservation, encode: Callable[[Exchange, float], bytes]
+    ) -> None:
+        self._reservation = reservation
+        self._encode = encode
+
+    def begin(self, exchange: Exchange, seconds: float) -> None:
+        interrupted = copy(exchange)
+        interrupted.fail(HeadraceError(Reason.INTERRUPTED, "the process that answered was killed"))
+        self._reservation.note(self._encode(interrupted, seconds))
+
+    def record(self, exchange: Exchange, seconds: float) -> None:
+        try:
+            self._reservation.append(self._encode(exchange, seconds))
+        finally:
+            self._reservation.release()
 
 
 class AuditClient:

@@ -196,15 +196,26 @@ class MemoryEventLog:
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
+        self.begun: set[str] = set()
         self.full = False
 
-    def require_room(self) -> None:
+    def open(self) -> "MemoryEventEntry":
         if self.full:
             raise HeadraceError(Reason.AUDIT_UNAVAILABLE, "the event spool is full")
+        return MemoryEventEntry(self)
 
-    def record(self, exchange: Exchange, total_seconds: float) -> None:
-        self.require_room()
-        self.exchanges.append(exchange)
+
+class MemoryEventEntry:
+    """EventEntry of a MemoryEventLog."""
+
+    def __init__(self, log: MemoryEventLog) -> None:
+        self._log = log
+
+    def begin(self, exchange: Exchange, seconds: float) -> None:
+        self._log.begun.add(exchange.request_id)
+
+    def record(self, exchange: Exchange, seconds: float) -> None:
+        self._log.exchanges.append(exchange)
 
 
 def _per_unit(charge: Charge) -> float:

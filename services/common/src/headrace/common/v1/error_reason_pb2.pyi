@@ -30,6 +30,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_CANCELLED: _ClassVar[ErrorReason]
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
     ERROR_REASON_REQUEST_TOO_SLOW: _ClassVar[ErrorReason]
+    ERROR_REASON_INTERRUPTED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
 ERROR_REASON_UNSUPPORTED_PARAMETER: ErrorReason
@@ -54,3 +55,4 @@ ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason
 ERROR_REASON_CANCELLED: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason
 ERROR_REASON_REQUEST_TOO_SLOW: ErrorReason
+ERROR_REASON_INTERRUPTED: ErrorReason

@@ -1,0 +1,164 @@
+"""Work that was running when its process was killed, or its disk failed, still gets a record."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from headrace_common.errors import HeadraceError
+from headrace_common.spool import Limits, Reservation, Spool
+from headrace_common.testing.clock import FakeClock
+from headrace_common.testing.files import SmallDisk
+
+LIMITS = Limits(reserved_bytes=1000, disk_margin_bytes=0)
+
+WORKER = """
+import os, signal, sys
+from pathlib import Path
+from prometheus_client import CollectorRegistry
+from headrace_common.clock import SystemClock
+from headrace_common.spool import Spool
+
+spool = Spool(Path(sys.argv[1]), clock=SystemClock(), registry=CollectorRegistry())
+ended, running, not_noted = spool.reserve(), spool.reserve(), spool.reserve()
+ended.note(b"ended, interrupted")
+running.note(b"running, interrupted")
+ended.append(b"ended")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def _open(directory: Path, **given: object) -> Spool:
+    options = {"clock": FakeClock(), "registry": CollectorRegistry(), "limits": LIMITS} | given
+    return Spool(directory, **options)  # type: ignore[arg-type]
+
+
+def _payloads(spool: Spool) -> list[bytes]:
+    """All of them, which are acknowledged then."""
+    payloads = []
+    while batch := spool.read(100):
+        payloads += [record.payload for record in batch]
+        spool.acknowledge(batch[-1].end)
+    return payloads
+
+
+def test_a_killed_process_leaves_a_record_of_what_it_was_doing(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = subprocess.run(
+        [sys.executable, "-c", WORKER, str(tmp_path)], env=environment, timeout=30, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    registry = CollectorRegistry()
+    spool = _open(tmp_path, registry=registry, limits=Limits())
+    assert _payloads(spool) == [b"ended", b"running, interrupted"]
+    assert registry.get_sample_value("headrace_spool_interrupted_total") == 1
+    spool.close()
+    again = _open(tmp_path, limits=Limits())
+    assert _payloads(again) == []
+    again.close()
+
+
+def test_a_clean_end_leaves_no_note(tmp_path: Path) -> None:
+    spool = _open(tmp_path)
+    work = spool.reserve()
+    work.note(b"interrupted")
+    work.append(b"done")
+    spool.close()
+    again = _open(tmp_path)
+    assert _payloads(again) == [b"done"]
+    again.close()
+
+
+def test_work_that_is_given_up_leaves_its_note_as_the_record(tmp_path: Path) -> None:
+    spool = _open(tmp_path)
+    work = spool.reserve()
+    work.note(b"interrupted")
+    work.release()
+    spool.append(b"another")
+    assert _payloads(spool) == [b"another", b"interrupted"]
+    spool.close()
+
+
+def test_a_record_that_the_disk_refused_is_made_up_for_from_its_note(tmp_path: Path) -> None:
+    disk = SmallDisk(room=10_000)
+    spool = _open(tmp_path, files=disk)
+    work = spool.reserve()
+    work.note(b"interrupted")
+    disk.broken = True
+    with pytest.raises(HeadraceError):
+        work.append(b"done")
+    disk.broken = False
+    spool.append(b"another")
+    assert _payloads(spool) == [b"another", b"interrupted"]
+    spool.reserve().release()
+    spool.close()
+
+
+def test_a_disk_that_is_full_at_the_start_delays_the_notes_only(tmp_path: Path) -> None:
+    disk = SmallDisk(room=10_000)
+    killed = _open(tmp_path, files=disk)
+    killed.reserve().note(b"interrupted")
+    killed.close()
+    disk.room = 0
+    spool = _open(tmp_path, files=disk)
+    assert _payloads(spool) == []
+    disk.room = 10_000
+    spool.append(b"another")
+    assert _payloads(spool) == [b"another", b"interrupted"]
+    spool.close()
+
+
+def test_a_full_disk_refuses_the_note_and_so_the_work(tmp_path: Path) -> None:
+    disk = SmallDisk(room=2000)
+    spool = _open(tmp_path, files=disk)
+    first, second = spool.reserve(), spool.reserve()
+    first.note(b"in the room of the first slot")
+    disk.room = 100
+    with pytest.raises(HeadraceError, match="takes no data"):
+        second.note(b"no room for a second slot")
+    first.append(b"done")
+    assert _payloads(spool) == [b"done"]
+    spool.close()
+
+
+@pytest.mark.parametrize("payload", [b"", bytes(1001)])
+def test_impossible_notes_are_the_callers_fault(tmp_path: Path, payload: bytes) -> None:
+    spool = _open(tmp_path)
+    with pytest.raises(ValueError, match="a note has 1 to 1000 bytes"):
+        spool.reserve().note(payload)
+    spool.close()
+
+
+@given(st.lists(st.sampled_from(["begin", "end", "kill"]), max_size=40))
+def test_every_piece_of_work_leaves_exactly_one_record(steps: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        _work(Path(directory), steps)
+
+
+def _work(directory: Path, steps: list[str]) -> None:
+    spool, begun = _open(directory), 0
+    running: list[tuple[Reservation, int]] = []
+    for step in steps:
+        if step == "begin":
+            work = spool.reserve()
+            work.note(b"%d" % begun)
+            running.append((work, begun))
+            begun += 1
+        elif step == "end" and running:
+            work, number = running.pop(0)
+            work.append(b"%d" % number)
+        elif step == "kill":
+            spool.close()
+            spool, running = _open(directory), []
+    spool.close()
+    spool = _open(directory)
+    assert sorted(map(int, _payloads(spool))) == list(range(begun))
+    assert (directory / "in-flight").stat().st_size <= begun * 1008
+    spool.close()
