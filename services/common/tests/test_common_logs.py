@@ -20,9 +20,8 @@ def lines() -> Iterator[io.StringIO]:
     """What is logged during the test; logging is put back afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    configure_logging("test", "instance-1", "INFO")
     stream = io.StringIO()
-    root.handlers[0].setStream(stream)  # type: ignore[attr-defined]
+    configure_logging("test", "instance-1", "INFO", stream)
     yield stream
     root.handlers, root.level = handlers, level
     structlog.reset_defaults()

@@ -67,7 +67,7 @@ def test_not_a_character_of_a_secret_leaves_wherever_chunks_are_cut(
     before = data.draw(st.text(alphabet="Ah-_ x", max_size=12))
     text = before + secret + " and more"
     cuts = sorted(data.draw(st.sets(st.integers(1, len(text) - 1), max_size=len(text) - 1)))
-    screen = OutputScreen(POLICY.rules_for("output"))
+    screen = OutputScreen(POLICY.output_rules)
     left = ""
     for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
         released = screen.push(text[start:end])
@@ -82,13 +82,13 @@ def test_not_a_character_of_a_secret_leaves_wherever_chunks_are_cut(
 
 @given(st.lists(st.text(alphabet="AKIhr_gp- abc", max_size=6)))
 def test_harmless_text_arrives_whole(chunks: list[str]) -> None:
-    screen = OutputScreen(POLICY.rules_for("output"))
+    screen = OutputScreen(POLICY.output_rules)
     released = [screen.push(chunk) for chunk in chunks]
     assert "".join(piece or "" for piece in released) + screen.flush() == "".join(chunks)
 
 
 def test_ordinary_words_are_not_held_back() -> None:
-    screen = OutputScreen(POLICY.rules_for("output"))
+    screen = OutputScreen(POLICY.output_rules)
     assert [screen.push(word) for word in ("The ", "answer ", "is ", "42.")] == [
         "The ",
         "answer ",

@@ -10,7 +10,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -30,29 +30,32 @@ EventDict = MutableMapping[str, Any]
 Logger = structlog.stdlib.BoundLogger
 
 
-def configure_logging(service: str, instance: str, level: str) -> None:
-    """Send every log line of this process to stdout as one JSON object."""
-    shared: list[Any] = [
-        structlog.stdlib.add_log_level,
+def configure_logging(
+    service: str, instance: str, level: str, stream: TextIO | None = None
+) -> None:
+    """Send every log line of this process to stdout, or `stream`, as one JSON object."""
+    stream = stream or sys.stdout
+    always: list[Any] = [
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    render: list[Any] = [
+        _describe_exception,
+        _identify(service, instance),
+        drop_unlisted_fields,
+        structlog.processors.JSONRenderer(),
+    ]
+    # Our own lines bypass the standard library, which would add two thirds to their cost.
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*always, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.WriteLoggerFactory(stream),
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_template_only, *shared],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _describe_exception,
-                _identify(service, instance),
-                drop_unlisted_fields,
-                structlog.processors.JSONRenderer(),
-            ],
+            foreign_pre_chain=[_template_only, *always],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
     root = logging.getLogger()

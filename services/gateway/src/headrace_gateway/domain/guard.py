@@ -1,13 +1,13 @@
 """What prompts and answers are checked for, and what happens on a match."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.completion import CompletionRequest
-from headrace_gateway.domain.patterns import Piece, Repeat, StreamPattern, Text
+from headrace_gateway.domain.patterns import PatternSet, Piece, Repeat, StreamPattern, Text
 
 Side = Literal["prompt", "output"]
 Action = Literal["block", "flag"]
@@ -57,13 +57,32 @@ def built_in_rules() -> tuple[Rule, ...]:
     )
 
 
+class RuleSet:
+    """The rules of one side."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._patterns = PatternSet([rule.pattern for rule in self._rules])
+
+    def met_by(self, text: str) -> Iterator[Rule]:
+        """The rules whose pattern is in `text`, in their order."""
+        if self._patterns.matches(text):
+            yield from (rule for rule in self._rules if rule.pattern.matches(text))
+
+    def undecided_from(self, text: str) -> int:
+        """Where something begins that may still meet a rule; `len(text)` if nowhere."""
+        return self._patterns.undecided_from(text)
+
+
 class GuardPolicy:
     """Rules and bounds under one version; the version changes whenever a decision may."""
 
     def __init__(self, rules: Iterable[Rule], *, maximum_prompt_characters: int) -> None:
-        self._rules = tuple(rules)
+        rules = tuple(rules)
+        self._prompt_rules = RuleSet(rule for rule in rules if "prompt" in rule.sides)
+        self.output_rules = RuleSet(rule for rule in rules if "output" in rule.sides)
         self._maximum_prompt_characters = maximum_prompt_characters
-        description = repr((self._rules, maximum_prompt_characters))
+        description = repr((rules, maximum_prompt_characters))
         self.version = hashlib.sha256(description.encode()).hexdigest()[:12]
 
     def check_prompt(self, request: CompletionRequest) -> list[str]:
@@ -77,16 +96,13 @@ class GuardPolicy:
                 f"{param} holds {characters} characters; at most {limit} are allowed.",
                 param=param,
             )
-        flagged = []
-        for rule in self.rules_for("prompt"):
-            if any(rule.pattern.matches(text) for text in request.texts()):
+        flagged: dict[str, None] = {}  # in order, each once
+        for text in request.texts():
+            for rule in self._prompt_rules.met_by(text):
                 if rule.action == "block":
                     raise PromptBlockedError(rule, param)
-                flagged.append(f"prompt:{rule.id}:flag")
-        return flagged
-
-    def rules_for(self, side: Side) -> tuple[Rule, ...]:
-        return tuple(rule for rule in self._rules if side in rule.sides)
+                flagged[f"prompt:{rule.id}:flag"] = None
+        return list(flagged)
 
 
 class PromptBlockedError(HeadraceError):
@@ -108,24 +124,21 @@ class OutputScreen:
     passes at once wherever the chunk boundaries fall.
     """
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules = tuple(rules)
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
         self._held = ""
         self.decisions: list[str] = []
 
     def push(self, text: str) -> str | None:
         """Text that may leave now, or None if a blocking rule is met."""
         self._held += text
-        for rule in self._rules:
+        for rule in self._rules.met_by(self._held):
             decision = f"output:{rule.id}:{rule.action}"
-            if decision not in self.decisions and rule.pattern.matches(self._held):
+            if decision not in self.decisions:
                 self.decisions.append(decision)
-                if rule.action == "block":
-                    return None
-        undecided = min(
-            (rule.pattern.undecided_from(self._held) for rule in self._rules),
-            default=len(self._held),
-        )
+            if rule.action == "block":
+                return None
+        undecided = self._rules.undecided_from(self._held)
         released, self._held = self._held[:undecided], self._held[undecided:]
         return released
 

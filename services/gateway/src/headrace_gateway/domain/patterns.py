@@ -29,14 +29,29 @@ class Repeat:
 
 Piece = Text | Repeat
 
+NEVER = r"[^\x00-\x{10FFFF}]"
+"""The expression that no text matches."""
+
 
 class StreamPattern:
-    """Finds whole matches, and the longest end of a text that may become one."""
+    """Finds whole matches; `whole` and `beginning` are its two expressions."""
 
     def __init__(self, pieces: Sequence[Piece], *, ignore_case: bool = False) -> None:
-        flags = "(?si)" if ignore_case else "(?s)"
-        self._whole = re2.compile(flags + "".join(_whole(piece) for piece in pieces))
-        self._beginning = re2.compile(flags + _beginning(pieces) + r"\z")
+        flags = "si" if ignore_case else "s"
+        self.whole = f"(?{flags}:{''.join(_whole(piece) for piece in pieces)})"
+        self.beginning = f"(?{flags}:{_beginning(pieces)}\\z)"
+        self._whole = re2.compile(self.whole)
+
+    def matches(self, text: str) -> bool:
+        return self._whole.search(text) is not None
+
+
+class PatternSet:
+    """Several patterns as one, so that text in which none of them is costs one pass, not many."""
+
+    def __init__(self, patterns: Sequence[StreamPattern]) -> None:
+        self._whole = re2.compile("|".join(pattern.whole for pattern in patterns) or NEVER)
+        self._beginning = re2.compile("|".join(pattern.beginning for pattern in patterns) or NEVER)
 
     def matches(self, text: str) -> bool:
         return self._whole.search(text) is not None

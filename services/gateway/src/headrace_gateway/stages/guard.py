@@ -18,7 +18,7 @@ from headrace_gateway.domain.guard import (
     GuardPolicy,
     OutputScreen,
     PromptBlockedError,
-    Rule,
+    RuleSet,
 )
 
 
@@ -41,7 +41,7 @@ class Guard:
         self, exchange: Exchange, request: CompletionRequest, events: Events
     ) -> Events:
         """The same events without text that a rule blocks; a block ends the answer."""
-        rules = self._policy.rules_for("output")
+        rules = self._policy.output_rules
         choices: defaultdict[int, ChoiceGuard] = defaultdict(lambda: ChoiceGuard(rules))
         model = ModelVersion(request.model, "")
         async with aclosing(events):
@@ -69,7 +69,7 @@ class Guard:
 class ChoiceGuard:
     """Screens one choice; tokens and log probabilities leave with the end of the text they made."""
 
-    def __init__(self, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, rules: RuleSet) -> None:
         self._screen = OutputScreen(rules)
         self._waiting: deque[tuple[int, Delta]] = deque()
         """Deltas not yet wholly released, each with where its text ends in the choice's text."""
