@@ -141,7 +141,7 @@ async def test_old_tls_is_refused(client, tmp_path: Path):
 
 
 async def test_a_missing_gateway_is_an_error_in_the_usual_shape(tmp_path: Path):
-    body = envoy.render("127.0.0.1", 1, 2, tmp_path / "a", tmp_path / "b")
+    body = envoy.render("127.0.0.1", 1, 2, tmp_path)
     manager = body["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
     shape = manager["typed_config"]["local_reply_config"]["body_format"]["json_format"]["error"]
     assert set(shape) == {"message", "type", "param", "code", "request_id"}

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,27 @@ Config = dict[str, Any]
 HTTP = "filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = "filters.http.router.v3.Router"
 TLS = "transport_sockets.tls.v3.DownstreamTlsContext"
+HEAP = "resource_monitors.fixed_heap.v3.FixedHeapConfig"
+CONNECTIONS = "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What all callers together may take of this Envoy and of the gateway."""
+
+    connections: int = 4096
+    """From callers; a further one is closed as soon as it is opened."""
+    gateway_connections: int = 1280
+    """And so requests in flight. More than the gateway's own bound: its refusal is the quicker."""
+    waiting_requests: int = 1024
+    """For such a connection, or for the gateway to take it; a further one is refused."""
+    buffer_bytes: int = 64 * 1024
+    """Of each connection, in each direction, before its sender is made to wait."""
+    heap_bytes: int = 1024 * 1024 * 1024
+    """Memory, at nine tenths of which every request is refused."""
+
+
+DEFAULT = Bounds()
 
 
 def command(config_file: Path) -> tuple[str, ...]:
@@ -31,14 +53,16 @@ def public_host(listen: str) -> str:
     return f"[{address}]" if address.version == 6 else str(address)
 
 
-def write_config(path: Path, listen: str, port: int, gateway_port: int, tls: Path) -> None:
+def write_config(
+    path: Path, listen: str, port: int, gateway_port: int, tls: Path, bounds: Bounds = DEFAULT
+) -> None:
     """Render the configuration to `path`."""
-    config = render(listen, port, gateway_port, tls / "server.pem", tls / "server-key.pem")
+    config = render(listen, port, gateway_port, tls, bounds)
     path.write_text(json.dumps(config, indent=2))
 
 
 def render(
-    listen: str, port: int, gateway_port: int, certificate: Path, private_key: Path
+    listen: str, port: int, gateway_port: int, tls: Path, bounds: Bounds = DEFAULT
 ) -> Config:
     """The configuration, as Envoy reads it in JSON; without an admin listener.
 
@@ -49,15 +73,33 @@ def render(
         "address": _address(listen, port),
         # Else a second Envoy could share the port unnoticed, and take half of the requests.
         "enable_reuse_port": False,
-        "per_connection_buffer_limit_bytes": 1024 * 1024,
+        "per_connection_buffer_limit_bytes": bounds.buffer_bytes,
         "filter_chains": [
             {
-                "transport_socket": _tls(certificate, private_key),
+                "transport_socket": _tls(tls / "server.pem", tls / "server-key.pem"),
                 "filters": [_extension(HTTP, _http())],
             }
         ],
     }
-    return {"static_resources": {"listeners": [listener], "clusters": [_gateway(gateway_port)]}}
+    return {
+        "static_resources": {
+            "listeners": [listener],
+            "clusters": [_gateway(gateway_port, bounds)],
+        },
+        "overload_manager": _overload(bounds),
+    }
+
+
+def _overload(bounds: Bounds) -> Config:
+    heap = _extension(HEAP, {"max_heap_size_bytes": bounds.heap_bytes})
+    connections = _extension(CONNECTIONS, {"max_active_downstream_connections": bounds.connections})
+    # This monitor's registered name differs from its type's.
+    connections["name"] = "envoy.resource_monitors.global_downstream_max_connections"
+    full = {"name": heap["name"], "threshold": {"value": 0.9}}
+    return {
+        "resource_monitors": [heap, connections],
+        "actions": [{"name": "envoy.overload_actions.stop_accepting_requests", "triggers": [full]}],
+    }
 
 
 def _http() -> Config:
@@ -87,7 +129,7 @@ def _http() -> Config:
         "route_config": {
             "virtual_hosts": [{"name": "gateway", "domains": ["*"], "routes": [_route()]}]
         },
-        "local_reply_config": {"body_format": {"json_format": _error_body()}},
+        "local_reply_config": _own_answers(),
         "http_filters": [_extension(ROUTER, {})],
     }
 
@@ -109,23 +151,57 @@ def _route() -> Config:
     }
 
 
-def _error_body() -> Config:
+def _own_answers() -> Config:
+    """What callers hear when the gateway cannot tell them itself."""
+    proxy = _error_body(
+        "The proxy could not pass the request on: %LOCAL_REPLY_BODY%", "proxy_error"
+    )
+    full = _error_body("Too many requests in flight.", "queue_full")
+    retry = [{"header": {"key": "retry-after", "value": "1"}}]
+    return {
+        "body_format": {"json_format": proxy},
+        "mappers": [
+            {
+                # Overflow of a circuit breaker, and the overload manager.
+                "filter": {"response_flag_filter": {"flags": ["UO", "OM"]}},
+                "body_format_override": {"json_format": full},
+                "headers_to_add": retry,
+            },
+            {"filter": _status(503), "headers_to_add": retry},
+        ],
+    }
+
+
+def _status(code: int) -> Config:
+    comparison = {"op": "EQ", "value": {"default_value": code, "runtime_key": "unused"}}
+    return {"status_code_filter": {"comparison": comparison}}
+
+
+def _error_body(message: str, code: str) -> Config:
     return {
         "error": {
-            "message": "The proxy could not pass the request on: %LOCAL_REPLY_BODY%",
+            "message": message,
             "type": "server_error",
             "param": None,
-            "code": "proxy_error",
+            "code": code,
             "request_id": "%REQ(X-REQUEST-ID)%",
         }
     }
 
 
-def _gateway(port: int) -> Config:
+def _gateway(port: int, bounds: Bounds) -> Config:
+    thresholds = {
+        "max_connections": bounds.gateway_connections,
+        "max_pending_requests": bounds.waiting_requests,
+        "max_requests": bounds.gateway_connections,
+        "max_retries": 0,
+    }
     return {
         "name": "gateway",
         "type": "STATIC",
         "connect_timeout": "1s",
+        "per_connection_buffer_limit_bytes": bounds.buffer_bytes,
+        "circuit_breakers": {"thresholds": [thresholds]},
         "load_assignment": {
             "cluster_name": "gateway",
             "endpoints": [

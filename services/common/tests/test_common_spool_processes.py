@@ -1,6 +1,7 @@
 """Processes that die, meet or run into the kernel's limits while they write a spool."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,27 @@ while True:
     spool.append(b"%08d" % number * 2500)
     print(number, flush=True)
     number += 1
+"""
+
+DYING_WRITER = """
+import os, signal, sys
+from pathlib import Path
+from prometheus_client import CollectorRegistry
+from headrace_common.clock import SystemClock
+from headrace_common.spool import Spool
+from headrace_common.spool.files import SystemFiles
+
+class DyingFiles(SystemFiles):
+    def write(self, descriptor, data):
+        if not data.endswith(b"%08d" % 3):
+            return super().write(descriptor, data)
+        os.write(descriptor, data[: int(sys.argv[2])])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+directory, clock, registry = Path(sys.argv[1]), SystemClock(), CollectorRegistry()
+spool = Spool(directory, clock=clock, registry=registry, files=DyingFiles())
+for number in range(4):
+    spool.append(b"%08d" % number * 2500)
 """
 
 
@@ -88,3 +110,16 @@ def test_a_directory_belongs_to_one_process(tmp_path: Path) -> None:
     assert caught.value.reason is Reason.AUDIT_UNAVAILABLE
     assert caught.value.message == f"spool {tmp_path} is in use by process {writer.pid}"
     assert _drain(tmp_path)
+
+
+@pytest.mark.parametrize("written", [0, 1, 23, 24, 25, 10_000, 20_023, 20_024])
+def test_a_process_that_is_killed_within_a_write_leaves_what_it_had_appended(
+    tmp_path: Path, written: int
+) -> None:
+    script = [sys.executable, "-c", DYING_WRITER, str(tmp_path), str(written)]
+    path = os.pathsep.join(sys.path)
+    ended = subprocess.run(script, env={**os.environ, "PYTHONPATH": path}, timeout=30, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    [segment] = tmp_path.glob("*.segment")
+    assert segment.stat().st_size == 3 * 20_024 + written
+    assert _drain(tmp_path) == [0, 1, 2, 3][: 3 + (written == 20_024)]

@@ -11,6 +11,9 @@ class AuditSettings(GrpcServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="HEADRACE_AUDIT_")
 
+    maximum_concurrent_calls: int = Field(default=64, ge=1)
+    """Each gateway sends one batch at a time; one that is refused comes again."""
+
     database_url: SecretStr
     """SQLAlchemy URL, `postgresql+asyncpg://...`."""
     database_timeout_seconds: float = Field(default=4.0, gt=0)
@@ -18,4 +21,4 @@ class AuditSettings(GrpcServiceSettings):
     database_wait_seconds: float = Field(default=60.0, gt=0)
     """How long the start waits for a database that does not answer yet."""
     pool_size: int = Field(default=10, ge=1)
-    """Connections, and so batches that are stored at the same time."""
+    """Batches that are stored at the same time; others wait, `database_timeout_seconds` at most."""

@@ -44,7 +44,9 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
         wait_seconds=settings.database_wait_seconds,
     )
     announcer = RedisRevocationAnnouncer(
-        settings.redis_url.get_secret_value(), timeout_seconds=settings.redis_timeout_seconds
+        settings.redis_url.get_secret_value(),
+        timeout_seconds=settings.redis_timeout_seconds,
+        maximum_connections=settings.redis_maximum_connections,
     )
     runtime.on_stop("redis", announcer.close)
     passwords = Passwords(settings.password_cost())

@@ -18,6 +18,8 @@ class AuthSettings(GrpcServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="HEADRACE_AUTH_", env_ignore_empty=True)
 
+    maximum_message_bytes: int = Field(default=256 * 1024, ge=1024)
+
     database_url: SecretStr
     """SQLAlchemy URL, `postgresql+asyncpg://...`."""
     database_timeout_seconds: float = Field(default=1.5, gt=0)
@@ -25,9 +27,12 @@ class AuthSettings(GrpcServiceSettings):
     database_wait_seconds: float = Field(default=60.0, gt=0)
     """How long a start waits for a PostgreSQL that is still starting itself."""
     pool_size: int = Field(default=10, ge=1)
+    """Connections; further uses wait for one, `database_timeout_seconds` at most."""
     redis_url: SecretStr
     """Admission's Redis, where gateways look for revocations."""
     redis_timeout_seconds: float = Field(default=1.0, gt=0)
+    redis_maximum_connections: int = Field(default=8, ge=1)
+    """Further announcements wait for one, `redis_timeout_seconds` at most."""
 
     key_encryption_key: SecretStr
     """Base64 of 32 random bytes; encrypts signing keys at rest. Losing it ends all tokens."""

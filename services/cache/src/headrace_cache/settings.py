@@ -11,9 +11,15 @@ class CacheSettings(GrpcServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="HEADRACE_CACHE_")
 
+    maximum_concurrent_calls: int = Field(default=256, ge=1)
+    maximum_message_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
+    """Above `maximum_payload_bytes`, so that a payload that is too large is told as such."""
+
     redis_url: SecretStr
     """The cache's own Redis, `redis://` or `unix://`; apart from admission's, for it may evict."""
     redis_timeout_seconds: float = Field(default=0.5, gt=0)
+    redis_maximum_connections: int = Field(default=64, ge=1)
+    """Further calls wait for one, `redis_timeout_seconds` at most."""
     default_time_to_live_seconds: int = Field(default=3600, ge=1)
     maximum_time_to_live_seconds: int = Field(default=86_400, ge=1)
     maximum_payload_bytes: int = Field(default=1024 * 1024, ge=1)

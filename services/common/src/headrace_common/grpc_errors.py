@@ -35,7 +35,8 @@ STATUS_OF_KIND = MappingProxyType(
 REASON_OF_BARE_STATUS = MappingProxyType(
     {
         grpc.StatusCode.UNAVAILABLE: Reason.DEPENDENCY_UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
+        # Our own deadline passed: to callers a peer that hangs is the same as one that is down.
+        grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEPENDENCY_UNAVAILABLE,
         grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.QUEUE_FULL,
         # Our own cancellation arrives as asyncio.CancelledError; this one a proxy or peer made.
         grpc.StatusCode.CANCELLED: Reason.DEPENDENCY_UNAVAILABLE,

@@ -16,14 +16,18 @@ from headrace_common.grpc_interceptors import (
     measure_calls,
     report_errors,
 )
+from headrace_common.grpc_limits import limit_calls
 from headrace_common.runtime import Runtime
 from headrace_common.settings import GrpcServiceSettings
 
 LIVENESS = "liveness"
 """The health service name that looks at no dependency: the process answers, so it lives."""
 
+HEALTH = (f"/{health.SERVICE_NAME}/",)
+ROOM_FOR_PROBES = 64
+"""Calls that gRPC itself admits beyond our own bound: health checks, and calls being refused."""
+
 OPTIONS = (
-    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
@@ -59,7 +63,7 @@ class GrpcServer:
 
 def _polled(registrations: Sequence[Registration]) -> tuple[str, ...]:
     return (
-        f"/{health.SERVICE_NAME}/",
+        *HEALTH,
         "/grpc.reflection.",
         *(f"/{item.full_name}/{method}" for item in registrations for method in item.polled),
     )
@@ -82,9 +86,14 @@ async def start_grpc_server(
             AroundInterceptor(measure_calls(registry, clock)),
             AroundInterceptor(log_calls(clock, quiet=_polled(registrations))),
             AroundInterceptor(report_errors),
+            AroundInterceptor(limit_calls(settings.maximum_concurrent_calls, exempt=HEALTH)),
         ],
-        options=OPTIONS,
-        maximum_concurrent_rpcs=settings.maximum_concurrent_calls,
+        options=(
+            *OPTIONS,
+            ("grpc.max_receive_message_length", settings.maximum_message_bytes),
+        ),
+        # Refuses before the message is read, and so bounds what floods of calls make us hold.
+        maximum_concurrent_rpcs=settings.maximum_concurrent_calls + ROOM_FOR_PROBES,
     )
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)

@@ -30,6 +30,9 @@ FAILURES = (
 )
 """What SQLAlchemy and asyncpg raise, deadlines included (TimeoutError is an OSError)."""
 
+FAREWELL_SECONDS = 0.2
+"""How long an abandoned connection may take to cancel its statement before it is cut."""
+
 OWN_FAULT_CLASSES = ("22", "23", "42")
 """SQLSTATE classes (data, integrity, syntax or access) that a statement of ours brings about."""
 
@@ -54,7 +57,7 @@ async def open_database(
     return engine
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[type-arg] # generic in its stubs only
+class _Connection(asyncpg.Connection):
     """Gives up a server that hangs soon enough for its caller's deadline."""
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ARG002

@@ -41,4 +41,6 @@ class GrpcServiceSettings(ServiceSettings):
 
     grpc_address: Address = "0.0.0.0:9000"
     maximum_concurrent_calls: int = Field(default=1024, ge=1)
-    """Calls in flight before further ones are refused with RESOURCE_EXHAUSTED."""
+    """Calls in flight, health apart, before further ones are refused with QUEUE_FULL."""
+    maximum_message_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    """Of one request; with the bound above, what callers can make this process hold."""

@@ -24,6 +24,7 @@ from headrace_gateway.http.completion_response import Patience
 from headrace_gateway.http.edge import Bounds
 from headrace_gateway.http.errors import status_of
 from headrace_gateway.http.front_door import FrontDoor, Readiness
+from headrace_gateway.http.request_bodies import BodyBounds
 from headrace_gateway.http.server import serve_http
 from headrace_gateway.metrics import GatewayMetrics
 from headrace_gateway.pipeline import Pipeline, Stages
@@ -111,8 +112,11 @@ def build(
         readiness=readiness,
     )
     bounds = Bounds(
-        body_bytes=settings.maximum_body_bytes,
-        body_seconds=settings.body_timeout_seconds,
+        bodies=BodyBounds(
+            bytes_each=settings.maximum_body_bytes,
+            bytes_in_flight=settings.maximum_body_bytes_in_flight,
+            seconds=settings.body_timeout_seconds,
+        ),
         requests_in_flight=settings.maximum_requests_in_flight,
         logins_in_flight=settings.maximum_logins_in_flight,
         strict_transport=settings.environment == "production",
@@ -169,6 +173,7 @@ def _limiter(settings: GatewaySettings, runtime: Runtime) -> RedisRateLimiter:
     limiter = RedisRateLimiter(
         settings.admission_redis_url.get_secret_value(),
         timeout_seconds=settings.admission_timeout_seconds,
+        maximum_connections=settings.admission_maximum_connections,
     )
     runtime.on_stop("redis", limiter.close)
     return limiter

@@ -9,9 +9,11 @@ KEPT_SECONDS = 86_400
 class RedisRevocationAnnouncer:
     """Marks the credential where admission's script looks at every request."""
 
-    def __init__(self, url: str, *, timeout_seconds: float) -> None:
+    def __init__(self, url: str, *, timeout_seconds: float, maximum_connections: int = 8) -> None:
         self._timeout_seconds = timeout_seconds
-        self._redis = create_redis(url, timeout_seconds=timeout_seconds, maximum_connections=8)
+        self._redis = create_redis(
+            url, timeout_seconds=timeout_seconds, maximum_connections=maximum_connections
+        )
 
     async def announce(self, organization_id: str, credential_id: str) -> None:
         async with redis_deadline(self._timeout_seconds, "admission's Redis does not answer"):

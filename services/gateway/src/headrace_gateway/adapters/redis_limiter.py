@@ -15,11 +15,20 @@ MICROSECONDS = 1_000_000
 class RedisRateLimiter:
     """One Lua call to admit and one to settle; every key of an organisation is in one hash slot."""
 
-    def __init__(self, url: str, *, timeout_seconds: float, frozen_now: int = 0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_seconds: float,
+        maximum_connections: int = 64,
+        frozen_now: int = 0,
+    ) -> None:
         """`frozen_now` (microseconds since 1970) replaces Redis's clock, for tests."""
         self._timeout_seconds = timeout_seconds
         self._now = frozen_now
-        self._redis = create_redis(url, timeout_seconds=timeout_seconds, maximum_connections=64)
+        self._redis = create_redis(
+            url, timeout_seconds=timeout_seconds, maximum_connections=maximum_connections
+        )
         here = resources.files("headrace_gateway.adapters")
         self._admission = self._redis.register_script(here.joinpath("admission.lua").read_text())
         self._settlement = self._redis.register_script(here.joinpath("settlement.lua").read_text())

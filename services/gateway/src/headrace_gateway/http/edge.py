@@ -1,6 +1,5 @@
 """The outermost layer of the HTTP front door: request ids, security headers, bounds."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
 from headrace_common.logs import get_logger
 from headrace_gateway.http.errors import error_response, internal_error
+from headrace_gateway.http.request_bodies import BodyBounds, RequestBodies
 
 API_VERSION = "v1"
 HEALTH_PREFIX = "/api/v1/health/"
@@ -32,8 +32,7 @@ SECURITY_HEADERS = {
 class Bounds:
     """What one request, and all of them together, may take, and how they must come."""
 
-    body_bytes: int
-    body_seconds: float
+    bodies: BodyBounds
     requests_in_flight: int
     logins_in_flight: int
     """Strangers may wait here; they must not take the places of callers with a credential."""
@@ -48,6 +47,7 @@ class Edge:
         self._app = app
         self._clock = clock
         self._bounds = bounds
+        self._bodies = RequestBodies(bounds.bodies)
         self._in_flight = 0
         self._logins_in_flight = 0
 
@@ -63,8 +63,8 @@ class Edge:
         self._logins_in_flight += login
         try:
             self._refuse_overload(scope)
-            self._refuse_large_body(scope)
-            await self._app(scope, self._bounded(receive), response.send)
+            with self._bodies.bounded(scope, receive) as bounded:
+                await self._app(scope, bounded, response.send)
         except HeadraceError as error:
             await response.fail(error, scope, receive)
         except Exception as error:  # noqa: BLE001 - the last line before the wire
@@ -91,44 +91,6 @@ class Edge:
             raise HeadraceError(
                 Reason.QUEUE_FULL, "Too many requests in flight.", retry_after_seconds=1
             )
-
-    def _refuse_large_body(self, scope: Scope) -> None:
-        for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > self._bounds.body_bytes:
-                raise self._too_large()
-
-    def _bounded(self, receive: Receive) -> Receive:
-        """Count the body as it arrives, for chunked bodies announce no length, and time it."""
-        received, complete = 0, False
-        deadline = asyncio.get_running_loop().time() + self._bounds.body_seconds
-
-        async def bounded() -> Message:
-            nonlocal received, complete
-            try:
-                async with asyncio.timeout_at(None if complete else deadline):
-                    message = await receive()
-            except TimeoutError as error:
-                raise self._too_slow() from error
-            if message["type"] == "http.request":
-                received += len(message.get("body", b""))
-                complete = not message.get("more_body", False)
-                if received > self._bounds.body_bytes:
-                    raise self._too_large()
-            return message
-
-        return bounded
-
-    def _too_slow(self) -> HeadraceError:
-        seconds = self._bounds.body_seconds
-        return HeadraceError(
-            Reason.REQUEST_TOO_SLOW, f"The request body did not arrive within {seconds:g} seconds."
-        )
-
-    def _too_large(self) -> HeadraceError:
-        limit = self._bounds.body_bytes
-        return HeadraceError(
-            Reason.REQUEST_TOO_LARGE, f"The request body is larger than {limit} bytes."
-        )
 
 
 class _Response:

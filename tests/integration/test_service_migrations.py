@@ -1,0 +1,118 @@
+"""Migrations by service processes: five that start at once, and one that meets a newer schema."""
+
+import asyncio
+import base64
+import os
+import sys
+import zlib
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from headrace_common.postgres import create_engine
+
+SETTINGS = {
+    "auth": {
+        "REDIS_URL": "unix:///unused",
+        "KEY_ENCRYPTION_KEY": base64.b64encode(bytes(32)).decode(),
+    },
+    "audit": {},
+}
+STARTERS = 5
+WAITING = text(
+    "SELECT count(*) FROM pg_locks"
+    " WHERE locktype = 'advisory' AND NOT granted AND objid::bigint = :key"
+)
+
+
+@pytest.fixture
+async def engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(postgres_url)
+    yield engine
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def _starting(service: str, database_url: str) -> AsyncIterator[Process]:
+    settings = {
+        "DATABASE_URL": database_url,
+        "GRPC_ADDRESS": "127.0.0.1:0",
+        "METRICS_ADDRESS": "127.0.0.1:0",
+        **SETTINGS[service],
+    }
+    own = {f"HEADRACE_{service.upper()}_{name}": value for name, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"headrace_{service}"),
+        env={**os.environ, **own},
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def _until_all_wait(connection: AsyncConnection, key: int) -> None:
+    async with asyncio.timeout(60):
+        while await connection.scalar(WAITING, {"key": key}) != STARTERS:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def _output_until_ready(process: Process) -> str:
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        return (await process.stdout.readuntil(b'"ready"')).decode()
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+async def test_five_processes_at_once_migrate_an_empty_database_once(
+    service: str, postgres_url: str, engine: AsyncEngine
+) -> None:
+    key = zlib.crc32(service.encode())
+    async with AsyncExitStack() as stack:
+        async with engine.begin() as gate:
+            # Held until all five are at the same place, so that they really race.
+            await gate.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            starters = [
+                await stack.enter_async_context(_starting(service, postgres_url))
+                for _ in range(STARTERS)
+            ]
+            await _until_all_wait(gate, key)
+        outputs = await asyncio.gather(*(_output_until_ready(process) for process in starters))
+        for process in starters:
+            process.terminate()
+        async with asyncio.timeout(30):
+            codes = [await process.wait() for process in starters]
+    assert codes == [0] * STARTERS
+    assert sum('"migrating"' in output for output in outputs) == 1
+    async with engine.connect() as connection:
+        versions = await connection.execute(text(f"SELECT * FROM {service}.alembic_version"))
+        assert len(versions.all()) == 1
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+async def test_a_process_refuses_a_newer_schema_and_leaves_it_alone(
+    service: str, postgres_url: str, engine: AsyncEngine
+) -> None:
+    version = f"SELECT version_num FROM {service}.alembic_version"
+    async with _starting(service, postgres_url) as process:
+        await _output_until_ready(process)
+    async with engine.begin() as connection:
+        await connection.execute(text(f"UPDATE {service}.alembic_version SET version_num = '9999'"))
+    async with _starting(service, postgres_url) as process, asyncio.timeout(60):
+        output, _ = await process.communicate()
+    assert process.returncode == 1
+    assert (
+        f"schema {service} is at revision 9999, which is newer than this release knows"
+        in output.decode()
+    )
+    assert b'"ready"' not in output
+    async with engine.connect() as connection:
+        assert await connection.scalar(text(version)) == "9999"
