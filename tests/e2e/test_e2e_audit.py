@@ -3,32 +3,16 @@
 import asyncio
 from typing import Any
 
-import asyncpg
 import httpx
 import openai
+from tests.e2e.audit_rows import row_where
 
 from headrace_local.access import Access
 from headrace_local.components import MODEL_ID
 
 
-async def _row(database: dict[str, Any], request_id: str) -> dict[str, Any]:
-    """The event of one request, once it has been delivered."""
-    connection = await asyncpg.connect(**database, database="headrace", timeout=10)
-    try:
-        async with asyncio.timeout(15):
-            while True:
-                query = "SELECT * FROM audit.events WHERE request_id = $1"
-                rows = await connection.fetch(query, request_id)
-                if rows:
-                    [row] = rows
-                    return dict(row)
-                await asyncio.sleep(0.05)  # delivery is asynchronous and tells nobody
-    finally:
-        await connection.close()
-
-
-def _find(database: dict[str, Any], request_id: str) -> dict[str, Any]:
-    return asyncio.run(_row(database, request_id))
+def _find(database: dict[str, Any], request_id: str) -> Any:
+    return asyncio.run(row_where(database, "request_id = $1", request_id))
 
 
 def test_completions_hits_refusals_and_lists_are_rows(

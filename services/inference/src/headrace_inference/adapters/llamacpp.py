@@ -4,7 +4,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Pr
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import file_digest
 
+LISTENER_CHECK_SECONDS = 5.0
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
 
 
@@ -33,7 +34,8 @@ class LlamaCppOptions:
 
     `context_tokens` is per slot. `prefill_chunk_tokens` are read between two decode steps: larger
     is faster prefill, smaller is smoother streams and quicker cancellation. No event for
-    `stall_seconds` means that the engine is dead; it has as long to obey a cancellation.
+    `stall_seconds` means that the engine is dead; it has as long to obey a cancellation, and its
+    listener, which reads prompts, to answer.
     """
 
     model_path: Path
@@ -127,7 +129,14 @@ class LlamaCppEngine:
                 await self._stop(completion)
 
     async def watch(self) -> None:
-        await self._dead.wait()
+        if self._http is None:
+            raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
+        while not self._dead.is_set():
+            if not await self._http.answers(self._options.stall_seconds):
+                self._dead.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LISTENER_CHECK_SECONDS):
+                    await self._dead.wait()
         raise HeadraceError(Reason.ENGINE_FAILED, "the engine does not answer any more")
 
     async def close(self) -> None:

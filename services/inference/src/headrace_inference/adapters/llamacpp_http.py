@@ -16,6 +16,8 @@ HTTP_THREADS = 4
 CONNECTIONS = 2
 """Fewer than threads; let go before the listener closes them after 5 s."""
 
+RETRY_SECONDS = 0.5
+
 
 class LlamaCppHttp:
     """Speaks over a Unix socket in a private directory; the listener takes no network port.
@@ -51,6 +53,20 @@ class LlamaCppHttp:
         messages = [{"role": role, "content": content} for role, content in turns]
         answer = await self._call("POST", "/apply-template", {"messages": messages})
         return str(answer["prompt"])
+
+    async def answers(self, seconds: float) -> bool:
+        """Whether the listener answers anything within this time."""
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        await self.vocabulary_size()
+                    except HeadraceError:
+                        await asyncio.sleep(RETRY_SECONDS)
+                    else:
+                        return True
+        except TimeoutError:
+            return False
 
     async def _call(self, method: str, path: str, body: Any = None) -> Any:
         try:

@@ -1,0 +1,65 @@
+"""llama.cpp's listener: one that hangs is found out, one that fails once is not given up."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from headrace_common.clock import SystemClock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp_http import LlamaCppHttp
+
+MODELS = b'{"data": [{"meta": {"n_vocab": 7}}]}'
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(MODELS) + MODELS
+)
+FAILURE = b"HTTP/1.1 500 Oops\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+@asynccontextmanager
+async def listener(*answers: bytes) -> AsyncIterator[LlamaCppHttp]:
+    """A client of one that gives these answers, one per connection, and then hangs."""
+    left = list(answers)
+    closing = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if left:
+            writer.write(left.pop(0))
+        else:
+            await closing.wait()
+        writer.close()
+
+    # Not pytest's own folder, whose path may be too long for a socket's.
+    with tempfile.TemporaryDirectory() as directory:
+        path = str(Path(directory) / "llama.sock")
+        async with await asyncio.start_unix_server(handle, path):
+            http = LlamaCppHttp(path)
+            yield http
+            closing.set()
+            async with asyncio.timeout(5):
+                await http.close()
+
+
+async def test_a_listener_that_answers_lives_even_if_it_failed_before() -> None:
+    async with listener(FAILURE, ANSWER) as http:
+        assert await http.answers(seconds=5)
+
+
+async def test_a_listener_that_hangs_is_found_out_in_time() -> None:
+    async with listener() as http, asyncio.timeout(2):
+        assert not await http.answers(seconds=0.1)
+
+
+async def test_an_engine_whose_listener_hangs_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = LlamaCppOptions(Path("none"), 1, context_tokens=64, threads=1, stall_seconds=0.1)
+    engine = LlamaCppEngine(options, SystemClock())
+    async with listener(ANSWER) as http, asyncio.timeout(10):
+        monkeypatch.setattr(engine, "_http", http)
+        with pytest.raises(HeadraceError, match="does not answer any more") as caught:
+            await engine.watch()
+    assert caught.value.reason is Reason.ENGINE_FAILED
