@@ -1,6 +1,7 @@
 """One inference server as the gateway sees it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import aclosing
 
 import grpc
 
@@ -8,6 +9,7 @@ from headrace.inference.v1 import inference_pb2, inference_pb2_grpc
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.grpc_interceptors import REQUEST_ID_KEY
+from headrace_common.grpc_streams import read_batches
 from headrace_gateway.domain.completion import (
     CompletionRequest,
     Delta,
@@ -49,14 +51,14 @@ class GrpcInferenceTarget:
         finished = False
         try:
             with translate_rpc_errors("inference"):
-                async for event in _events(call):
-                    finished = isinstance(event, Finished)
-                    yield event
+                async with aclosing(read_batches(call)) as batches:
+                    async for messages in batches:
+                        for event in _join_deltas(_events(messages)):
+                            finished = isinstance(event, Finished)
+                            yield event
         except HeadraceError as error:
             error.param = _public_name(error.param, request)
             raise
-        finally:
-            call.cancel()
         if not finished:
             raise HeadraceError(Reason.ENGINE_FAILED, "The answer ended before it was complete.")
 
@@ -80,8 +82,24 @@ def _public_name(param: str | None, request: CompletionRequest) -> str | None:
     return param
 
 
-async def _events(call: AsyncIterator[inference_pb2.GenerateResponse]) -> AsyncIterator[Event]:
-    async for message in call:
+def _join_deltas(events: Iterable[Event]) -> Iterator[Event]:
+    """Deltas that are ready together pass as one, so that a busy gateway has less to do."""
+    waiting: Delta | None = None
+    for event in events:
+        if waiting and isinstance(event, Delta) and event.choice == waiting.choice:
+            waiting = waiting.join(event)
+            continue
+        if waiting:
+            yield waiting
+        waiting = event if isinstance(event, Delta) else None
+        if waiting is None:
+            yield event
+    if waiting:
+        yield waiting
+
+
+def _events(messages: Iterable[inference_pb2.GenerateResponse]) -> Iterator[Event]:
+    for message in messages:
         match message.WhichOneof("event"):
             case "started":
                 started = message.started

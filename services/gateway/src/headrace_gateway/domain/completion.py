@@ -118,6 +118,15 @@ class Delta:
     tokens: int
     logprobs: tuple[TokenLogprob, ...] = ()
 
+    def join(self, following: "Delta") -> "Delta":
+        """This delta and the following one of the same choice as one."""
+        return Delta(
+            self.choice,
+            self.text + following.text,
+            self.tokens + following.tokens,
+            self.logprobs + following.logprobs,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
