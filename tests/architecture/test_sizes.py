@@ -13,7 +13,7 @@ GENERATED = ROOT / "services/common/src/headrace"
 
 def _sources() -> list[Path]:
     found = [*ROOT.glob("services/*/src/**/*.py"), *ROOT.glob("local/src/**/*.py")]
-    found += ROOT.glob("cli/src/**/*.py")
+    found += [*ROOT.glob("cli/src/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]
     return [path for path in found if GENERATED not in path.parents]
 
 

@@ -1,0 +1,1 @@
+"""Measured runs against peers and limits; README.md has the figures."""

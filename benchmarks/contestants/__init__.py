@@ -1,0 +1,1 @@
+"""What is measured: each module starts one kind of server and tells how to ask it."""

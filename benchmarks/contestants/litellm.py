@@ -1,0 +1,107 @@
+"""LiteLLM's proxy, the most used gateway in Python: one worker in front of the canned upstream."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.contestants.bare_asgi import MODEL, upstream
+from benchmarks.contestants.contestant import Contestant, Entrant
+from benchmarks.contestants.servers import listening
+from benchmarks.processes import ContestantError, tree
+from headrace_local.checks import free_port
+
+NAME = "litellm"
+# The newest release that installs from PyPI alone: later ones ask for an unpublished certifi.
+VERSION = "1.106.0"
+MASTER_KEY = "sk-benchmark"
+START_SECONDS = 120.0
+INSTALL_SECONDS = 900.0
+ENVIRONMENT = {
+    # Prices from the package: the proxy would ask for them outside this machine.
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    # As its guide for production says.
+    "LITELLM_LOG": "ERROR",
+    "NO_PROXY": "127.0.0.1,localhost",
+}
+
+
+def home() -> Path:
+    """The virtual environment of this version, outside the repository."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "headrace/benchmarks" / f"litellm-{VERSION}"
+
+
+def install() -> None:
+    """Make the virtual environment, unless it is there; raises ContestantError."""
+    if _is_installed():
+        return
+    _run(sys.executable, "-m", "venv", str(home()))
+    _run(_program("pip"), "install", "--quiet", f"litellm[proxy]=={VERSION}")
+
+
+@contextmanager
+def start() -> Iterator[Sequence[Contestant]]:
+    """The proxy and the upstream behind it, whose time is part of a request as well."""
+    if not _is_installed():
+        raise ContestantError("it is not installed; run with --prepare first")
+    with upstream() as model, TemporaryDirectory(prefix="headrace-benchmark-") as folder:
+        config = Path(folder) / "config.yaml"
+        config.write_text(json.dumps(_config(model.url)), encoding="utf-8")  # JSON is YAML too
+        port = free_port()
+        command = (
+            *(_program("litellm"), "--config", str(config), "--num_workers", "1"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+        )
+        log = Path(folder) / "litellm.log"
+        with listening(
+            command, port, log, deadline_seconds=START_SECONDS, environment=ENVIRONMENT
+        ) as process:
+            yield (
+                Contestant(
+                    NAME,
+                    f"http://127.0.0.1:{port}",
+                    MODEL,
+                    lambda: {"litellm": tree(process), **model.processes()},
+                    {"authorization": f"Bearer {MASTER_KEY}"},
+                ),
+            )
+
+
+ENTRANT = Entrant(NAME, start, is_slow=True)
+
+
+def _config(upstream_url: str) -> dict[str, object]:
+    target = {
+        "model": f"openai/{MODEL}",
+        "api_base": f"{upstream_url}/v1",
+        "api_key": "none",
+    }
+    return {
+        "model_list": [{"model_name": MODEL, "litellm_params": target}],
+        "general_settings": {"master_key": MASTER_KEY},
+    }
+
+
+def _is_installed() -> bool:
+    return Path(_program("litellm")).exists()
+
+
+def _program(name: str) -> str:
+    return str(home() / "bin" / name)
+
+
+def _run(*command: str) -> None:
+    try:
+        subprocess.run(  # noqa: S603 - the command lines above
+            command, check=True, capture_output=True, text=True, timeout=INSTALL_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ContestantError(f"not installed within {INSTALL_SECONDS:.0f} s") from error
+    except subprocess.CalledProcessError as error:
+        said = str(error.stderr).strip().splitlines() or ["no reason given"]
+        raise ContestantError(f"cannot be installed: {said[-1]}") from error

@@ -1,0 +1,1 @@
+"""Where a process's time goes, as py-spy sees it."""
