@@ -1,0 +1,129 @@
+"""kill -9 of every part under load: nothing that callers saw is lost, mixed up or a lie."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.chaos.callers import HUNG, Answer, calling
+from tests.chaos.ledger import PROXY_ERROR, assert_accounted, metric, settled_rows
+from tests.chaos.recovery import (
+    COMPONENTS,
+    Recovery,
+    kill_and_recover,
+    table,
+    wait_for,
+    wait_for_more,
+)
+
+from headrace_common.spool.records import encode
+from headrace_common.spool.segments import find_segments
+from headrace_local.stack import Stack
+from headrace_local.testing import processes
+
+ROUNDS = 20
+SEED = 20261122
+CLEAR_CODES = {PROXY_ERROR, "dependency_unavailable", "not_serving"}
+TORN_RECORD_BYTES = (1, 8, 23, 24, 25, 200, 323)
+"""Cuts of a record of 24 + 300 bytes: in its marker, its header and its payload."""
+
+
+def _assert_clear(answers: Sequence[Answer], recoveries: Sequence[Recovery]) -> None:
+    """Right answers, clear errors, and no connection broken but by the gateway's own death."""
+    assert [answer for answer in answers if answer.wrong] == []
+    assert [answer for answer in answers if answer.broken == HUNG] == []
+    assert {answer.status for answer in answers} <= {0, 200, 502, 503}
+    assert {answer.code for answer in answers if answer.code} <= CLEAR_CODES
+    for answer in answers:
+        if answer.request_id and answer.status == 503:
+            assert answer.retry_after, answer
+        if answer.broken:
+            assert _met_a_kill_of_the_gateway(answer, recoveries), answer
+
+
+def _met_a_kill_of_the_gateway(answer: Answer, recoveries: Sequence[Recovery]) -> bool:
+    return any(
+        one.component == "gateway"
+        and answer.sent_at <= one.dead_at
+        and one.killed_at <= answer.ended_at
+        for one in recoveries
+    )
+
+
+def _ends(answers: Sequence[Answer]) -> str:
+    """For people: how many calls ended in which way."""
+    ends = Counter(
+        ("stream" if answer.streamed else "plain", answer.status, _end(answer))
+        for answer in answers
+    )
+    return "\n".join(
+        f"{count:>6} {kind:<6} {status:>3} {end}" for (kind, status, end), count in ends.items()
+    )
+
+
+def _end(answer: Answer) -> str:
+    return answer.code or answer.broken or ("whole" if answer.good else "cut")
+
+
+@contextmanager
+def _load(
+    stack: Stack, report: Callable[[str], None]
+) -> Iterator[tuple[list[Answer], list[Recovery]]]:
+    """Callers for the length of the block; then what they saw must be what the audit holds."""
+    before = frozenset(settled_rows(stack))
+    recoveries: list[Recovery] = []
+    with calling(stack) as answers:
+        yield answers, recoveries
+    report(f"{table(recoveries)}\n\n{_ends(answers)}")
+    _assert_clear(answers, recoveries)
+    cut = [a for a in answers if not a.request_id and _met_a_kill_of_the_gateway(a, recoveries)]
+    assert_accounted(answers, [row for row in settled_rows(stack) if row not in before], cut)
+
+
+@pytest.mark.timeout(300)
+def test_kills_one_after_the_other(stack: Stack, report: Callable[[str], None]) -> None:
+    with _load(stack, report) as (answers, recoveries):
+        for component in COMPONENTS:
+            wait_for_more(answers)
+            recoveries.extend(kill_and_recover(stack, [component], answers))
+
+
+@pytest.mark.timeout(600)
+def test_kills_at_random(stack: Stack, report: Callable[[str], None]) -> None:
+    report(f"seed {SEED}")
+    chance = random.Random(SEED)
+    with _load(stack, report) as (answers, recoveries):
+        for _ in range(ROUNDS):
+            wait_for_more(answers, chance.randrange(100))
+            together = chance.sample(COMPONENTS, chance.choice((1, 1, 2, 3)))
+            recoveries.extend(kill_and_recover(stack, together, answers))
+
+
+@pytest.mark.timeout(300)
+def test_kills_of_the_gateway_in_the_middle_of_a_spool_write(
+    stack: Stack, report: Callable[[str], None]
+) -> None:
+    with _load(stack, report) as (answers, recoveries):
+        for size in TORN_RECORD_BYTES:
+            wait_for_more(answers)
+            [gateway] = processes(stack, "gateway")
+            gateway.suspend()
+            wait_for(partial(_stopped, gateway), "the gateway stopped")
+            _begin_a_record(stack.directory.spool, size)
+            recoveries.extend(kill_and_recover(stack, ["gateway"], answers))
+            assert metric(stack, "gateway", "headrace_spool_damaged_total") == 0
+
+
+def _stopped(process: psutil.Process) -> bool | None:
+    return process.status() == psutil.STATUS_STOPPED or None
+
+
+def _begin_a_record(spool: Path, size: int) -> None:
+    """Leave the spool as a death after `size` bytes of a record's one write would."""
+    newest = find_segments(spool)[-1]
+    with newest.path.open("ab") as file:
+        file.write(encode(newest.marker, 1, b"t" * 300)[:size])
