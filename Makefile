@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract \
-	test-integration test-e2e check fmt proto lock install
+	test-integration test-e2e test-chaos check fmt proto lock install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ test-integration: $(VENV)/.dev ## Run adapters against a real PostgreSQL and Red
 
 test-e2e: $(VENV)/.dev ## Start the whole stack and drive it over HTTPS
 	$(PYTEST) tests/e2e
+
+test-chaos: $(VENV)/.dev ## Kill, freeze and drain every part under load; takes a while, not part of `test`
+	$(PYTEST) tests/chaos
 
 check: $(VENV)/.dev ## Check format, lint, types, imports, protos and generated code
 	$(BIN)/ruff format --check .

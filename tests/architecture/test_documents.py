@@ -30,3 +30,15 @@ def test_every_make_target_that_documents_name_exists() -> None:
         for target in re.findall(r"`make ([a-z0-9-]+)", document.read_text())
     }
     assert named - targets == set()
+
+
+def test_every_test_that_the_failure_matrix_names_exists() -> None:
+    named = re.findall(r"`(\w+\.py)::(\w+)`", (ROOT / "docs/failure-matrix.md").read_text())
+    assert len(named) > 10
+    tests = {
+        (path.name, function)
+        for folder in ("tests", "services", "local", "cli")
+        for path in (ROOT / folder).rglob("test_*.py")
+        for function in re.findall(r"^(?:async )?def (test_\w+)\(", path.read_text(), re.MULTILINE)
+    }
+    assert [name for name in named if name not in tests] == []

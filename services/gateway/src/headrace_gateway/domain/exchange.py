@@ -72,6 +72,8 @@ class Exchange:
     first_token_seconds: float | None = None
     streamed: bool = False
 
+    interruption: HeadraceError | None = None
+    """Why we stopped the work ourselves; without one, who stops it is the caller."""
     outcome: Outcome | None = None
     error: HeadraceError | None = None
 
@@ -96,11 +98,15 @@ class Exchange:
         self.outcome = Outcome.SUCCEEDED
 
     def fail(self, error: BaseException) -> None:
-        """Remember how it failed; a cancelled task or closed generator is a caller that left."""
+        """Remember how it failed; a cancelled task or closed generator is a caller that left.
+
+        Unless we stopped the work: then its `interruption` is the reason.
+        """
         if isinstance(error, HeadraceError):
             self.error = error
         elif isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-            self.error = HeadraceError(Reason.CANCELLED, "the caller went away")
+            gone = HeadraceError(Reason.CANCELLED, "the caller went away")
+            self.error = self.interruption or gone
         else:
             self.error = HeadraceError(Reason.INTERNAL, "internal error")
         if self.error.kind is Kind.CANCELLED:

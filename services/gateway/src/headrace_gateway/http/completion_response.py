@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from headrace_common.errors import HeadraceError
+from headrace_common.errors import HeadraceError, Reason
 from headrace_common.logs import get_logger
 from headrace_gateway.domain.completion import AnswerBuilder, CompletionRequest, Delta, Finished
 from headrace_gateway.domain.exchange import Exchange
@@ -45,8 +45,9 @@ class ClientGoneError(Exception):
 class CompletionResponse(Response):
     """The response of both completion endpoints.
 
-    Two watchers run beside the pipeline's task: one notices a client that hangs up, one that does
-    not read. Either cancels the task, which closes generators from the edge to the engine's slot.
+    Three watchers run beside the pipeline's task: one notices a client that hangs up, one that does
+    not read, one that the process must end. Any of them cancels the task, which closes generators
+    from the edge to the engine's slot.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class CompletionResponse(Response):
         read_body: Callable[[], Awaitable[bytes]],
         parse: Callable[[bytes], Parsed],
         patience: Patience,
+        out_of_time: asyncio.Event,
     ) -> None:
+        """`out_of_time` is set when an answer that still runs must end."""
         super().__init__()
         self._pipeline = pipeline
         self._exchange = exchange
@@ -64,6 +67,7 @@ class CompletionResponse(Response):
         self._parse = parse
         self._body_read = asyncio.Event()
         self._patience = patience
+        self._out_of_time = out_of_time
         self._parsed: Parsed | None = None
         self._started = False
         self._streaming = asyncio.Event()
@@ -74,6 +78,7 @@ class CompletionResponse(Response):
         watchers = [
             asyncio.create_task(self._until_disconnect(receive)),
             asyncio.create_task(self._keep_alive(send)),
+            asyncio.create_task(self._until_out_of_time()),
         ]
         try:
             await asyncio.wait([work, *watchers], return_when=asyncio.FIRST_COMPLETED)
@@ -81,23 +86,22 @@ class CompletionResponse(Response):
             for task in (work, *watchers):
                 task.cancel()
             await asyncio.wait([work, *watchers])
-        if not work.cancelled() and (error := work.exception()) is not None:
+        if work.cancelled() and self._exchange.interruption is not None:
+            await self._fail(self._exchange.interruption, scope, receive, send)
+        elif not work.cancelled() and (error := work.exception()) is not None:
             raise error
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            try:
-                await self._run(send)
-            except HeadraceError as error:
-                await self._fail(error, scope, receive, send)
-            except ClientGoneError:
-                raise
-            except Exception as error:  # noqa: BLE001 - the caller must hear that it failed
-                request_id = self._exchange.request_id
-                get_logger().error("unexpected_error", request_id=request_id, exc_info=error)
-                await self._fail(internal_error(), scope, receive, send)
+            await self._run(send)
+        except HeadraceError as error:
+            await self._fail(error, scope, receive, send)
         except ClientGoneError:
-            get_logger().warning("client_does_not_read", request_id=self._exchange.request_id)
+            self._note_client_gone()
+        except Exception as error:  # noqa: BLE001 - the caller must hear that it failed
+            request_id = self._exchange.request_id
+            get_logger().error("unexpected_error", request_id=request_id, exc_info=error)
+            await self._fail(internal_error(), scope, receive, send)
 
     async def _run(self, send: Send) -> None:
         events = self._pipeline.complete(self._exchange, self._request)
@@ -122,12 +126,18 @@ class CompletionResponse(Response):
 
     async def _fail(self, error: HeadraceError, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = self._exchange.request_id
-        if self._started:
-            event = b"data: " + error_body(error, request_id) + b"\n\n"
-            await self._write(send, event, more=False)
-        else:
+        if not self._started:
             response = error_response(error, request_id, answer_headers(self._exchange))
             await response(scope, receive, send)
+        elif self._streaming.is_set():
+            event = b"data: " + error_body(error, request_id) + b"\n\n"
+            try:
+                await self._write(send, event, more=False)
+            except ClientGoneError:
+                self._note_client_gone()
+
+    def _note_client_gone(self) -> None:
+        get_logger().warning("client_does_not_read", request_id=self._exchange.request_id)
 
     async def _request(self) -> CompletionRequest:
         raw = await self._read_body()
@@ -141,6 +151,12 @@ class CompletionResponse(Response):
         await self._body_read.wait()
         while (await receive())["type"] != "http.disconnect":
             continue
+
+    async def _until_out_of_time(self) -> None:
+        await self._out_of_time.wait()
+        self._exchange.interruption = HeadraceError(
+            Reason.NOT_SERVING, "The server is shutting down and the answer took too long for it."
+        )
 
     def _understood(self) -> Parsed:
         if self._parsed is None:

@@ -1,5 +1,6 @@
 """What every route needs."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ class Readiness:
 
     checks: Mapping[str, Callable[[], bool]]
     draining: bool = field(default=False, init=False)
+    out_of_time: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    """Set when draining has taken as long as it may, and answers that still run must end."""
 
     def missing(self) -> list[str]:
         """Names of what is not there yet, for people who read the probe's answer."""

@@ -73,5 +73,10 @@ def _complete(
         return Parsed(wanted, bool(body.stream), writer)
 
     return CompletionResponse(
-        door.pipeline, exchange, lambda: read_body(request), parse, door.patience
+        door.pipeline,
+        exchange,
+        lambda: read_body(request),
+        parse,
+        door.patience,
+        door.readiness.out_of_time,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import Iterator
 
@@ -11,6 +12,9 @@ from starlette.types import ASGIApp
 from headrace_common.net import split_address
 from headrace_common.runtime import Runtime
 from headrace_gateway.http.front_door import Readiness
+
+FAREWELL_SECONDS = 2
+"""For the last words of answers that the drain cut short; then uvicorn cuts their connections."""
 
 
 class _Server(uvicorn.Server):
@@ -33,7 +37,8 @@ async def serve_http(
     """Serve until the runtime stops; returns the port that was bound.
 
     At shutdown readiness goes first, then the listener closes and running answers get
-    `drain_seconds`. Raises OSError if the address cannot be bound.
+    `drain_seconds`; those that need longer end with an error. Raises OSError if the address cannot
+    be bound.
     """
     host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -50,7 +55,7 @@ async def serve_http(
         proxy_headers=True,
         forwarded_allow_ips=trusted_proxies,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=int(drain_seconds),
+        timeout_graceful_shutdown=math.ceil(drain_seconds) + FAREWELL_SECONDS,
     )
     server = _Server(config)
     ended = asyncio.Event()
@@ -64,7 +69,12 @@ async def serve_http(
     async def drain() -> None:
         readiness.draining = True
         server.should_exit = True
-        await ended.wait()
+        try:
+            async with asyncio.timeout(drain_seconds):
+                await ended.wait()
+        except TimeoutError:
+            readiness.out_of_time.set()
+            await ended.wait()
 
     runtime.start_task("http server", serve())
     runtime.on_stop("http drain", drain)

@@ -46,6 +46,7 @@ class Gateway:
     answers: MemoryAnswerStore
     events: MemoryEventLog
     registry: CollectorRegistry
+    readiness: Readiness
 
 
 @asynccontextmanager
@@ -71,7 +72,9 @@ async def running_gateway(
         async with httpx.AsyncClient(
             transport=transport, base_url="http://gateway", headers=headers
         ) as client:
-            yield Gateway(app, client, clock, accounts, limiter, answers, events, registry)
+            yield Gateway(
+                app, client, clock, accounts, limiter, answers, events, registry, readiness
+            )
     finally:
         refreshing.cancel()
         await asyncio.wait([refreshing])
