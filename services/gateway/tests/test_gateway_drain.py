@@ -53,6 +53,7 @@ async def served(gateway: Gateway, drain_seconds: float) -> AsyncIterator[tuple[
         "127.0.0.1:0",
         gateway.readiness,
         trusted_proxies="",
+        write_seconds=30,
         drain_seconds=drain_seconds,
     )
     try:

@@ -92,6 +92,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         readiness,
         trusted_proxies=settings.trusted_proxies,
         drain_seconds=settings.drain_seconds,
+        write_seconds=settings.write_timeout_seconds,
     )
 
 

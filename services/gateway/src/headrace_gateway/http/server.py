@@ -33,16 +33,19 @@ async def serve_http(
     *,
     trusted_proxies: str,
     drain_seconds: float,
+    write_seconds: float,
 ) -> int:
     """Serve until the runtime stops; returns the port that was bound.
 
     At shutdown readiness goes first, then the listener closes and running answers get
-    `drain_seconds`; those that need longer end with an error. Raises OSError if the address cannot
-    be bound.
+    `drain_seconds`; those that need longer end with an error. A client that takes no byte for
+    `write_seconds` loses its connection. Raises OSError if the address cannot be bound.
     """
     host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=2048)
+    # uvicorn closes politely, and so never, what a client that stopped reading has not taken.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(write_seconds * 1000))
     config = uvicorn.Config(
         app,
         log_config=None,
