@@ -29,3 +29,8 @@ def test_the_engine_is_the_one_that_is_named(tmp_path: Path) -> None:
     for engine, kind in named.items():
         settings = InferenceSettings(engine=engine, model_path=model_path)
         assert isinstance(create_engine(settings, SystemClock()), kind)
+
+
+def test_calls_must_not_be_refused_before_the_queue_is_full() -> None:
+    with pytest.raises(ValidationError, match="maximum_concurrent_calls"):
+        InferenceSettings(engine="echo", slots=8, queue_length=32, maximum_concurrent_calls=39)

@@ -25,6 +25,8 @@ class InferenceSettings(GrpcServiceSettings):
     """Prompt and answer together, per slot."""
     queue_length: int = Field(default=32, ge=0)
     """Requests that may wait for a slot before further ones are refused."""
+    maximum_concurrent_calls: int = Field(default=512, ge=1)
+    """Must have room for those that run and those that wait, for calls are counted before them."""
     threads: int = Field(default=2, ge=1)
     """Threads that compute; never more than there are cores, for they wait by spinning."""
     prefill_chunk_tokens: int = Field(default=128, ge=16)
@@ -40,6 +42,12 @@ class InferenceSettings(GrpcServiceSettings):
     def _check_model_path(self) -> "InferenceSettings":
         if self.engine == "llamacpp":
             self.required_model_path()
+        return self
+
+    @model_validator(mode="after")
+    def _check_calls(self) -> "InferenceSettings":
+        if self.maximum_concurrent_calls < self.slots + self.queue_length:
+            raise ValueError("maximum_concurrent_calls must not be below slots + queue_length")
         return self
 
     def required_model_path(self) -> Path:
