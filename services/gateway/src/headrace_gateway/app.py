@@ -117,6 +117,8 @@ def build(
             bytes_each=settings.maximum_body_bytes,
             bytes_in_flight=settings.maximum_body_bytes_in_flight,
             seconds=settings.body_timeout_seconds,
+            requests_in_flight=settings.maximum_requests_in_flight,
+            share=settings.maximum_share_per_organization,
         ),
         requests_in_flight=settings.maximum_requests_in_flight,
         logins_in_flight=settings.maximum_logins_in_flight,

@@ -46,8 +46,10 @@ class GatewaySettings(ServiceSettings):
 
     Measured: text takes 1.4 times as much memory, 4.5 times if one character of it is an emoji.
     """
+    maximum_share_per_organization: float = Field(default=0.5, gt=0, le=1)
+    """Part of the requests and of their bytes that one organisation may have in flight."""
     body_timeout_seconds: float = Field(default=30.0, gt=0)
-    """How long a request body may take to arrive."""
+    """How long a request body may take to arrive; one of a login or of administration, 5 s."""
     maximum_prompt_characters: int = Field(default=400_000, ge=1)
     maximum_requests_in_flight: int = Field(default=1024, ge=1)
     """Requests, health apart, before further ones are refused with QUEUE_FULL."""
@@ -66,6 +68,10 @@ class GatewaySettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _check_bodies(self) -> "GatewaySettings":
-        if self.maximum_body_bytes_in_flight < self.maximum_body_bytes:
-            raise ValueError("maximum_body_bytes_in_flight must not be below maximum_body_bytes")
+        share = self.maximum_share_per_organization * self.maximum_body_bytes_in_flight
+        if share < self.maximum_body_bytes:
+            raise ValueError(
+                "an organisation's share of maximum_body_bytes_in_flight must not be below "
+                "maximum_body_bytes"
+            )
         return self

@@ -12,7 +12,6 @@ from headrace_gateway.http.native_schema import LoginBody, NewApiKeyBody, api_ke
 from headrace_gateway.ports import ApiKey, Session
 
 BODIES = (LoginBody, NewApiKeyBody)
-ACCOUNT_BODY_BYTES = 64 * 1024
 
 
 def create_auth_router(door: FrontDoor) -> APIRouter:
@@ -25,7 +24,7 @@ def create_auth_router(door: FrontDoor) -> APIRouter:
         exchange = open_exchange(request, Act.LOGIN, door.clock)
 
         async def log_in() -> Session:
-            body = parse_body(LoginBody, await read_body(request, ACCOUNT_BODY_BYTES))
+            body = parse_body(LoginBody, await read_body(request))
             session = await door.accounts.login(body.email, body.password)
             exchange.principal = session.principal
             return session
@@ -50,8 +49,7 @@ def create_key_router(door: FrontDoor) -> APIRouter:
         exchange = open_exchange(request, Act.API_KEY_CREATE, door.clock)
 
         async def create() -> tuple[ApiKey, str]:
-            raw = await read_body(request, ACCOUNT_BODY_BYTES)
-            wanted = parse_body(NewApiKeyBody, raw).domain()
+            wanted = parse_body(NewApiKeyBody, await read_body(request)).domain()
             key, secret = await door.accounts.create_key(exchange.credential, wanted)
             exchange.resource = f"api_key:{key.id}"
             return key, secret

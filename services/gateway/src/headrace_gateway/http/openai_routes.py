@@ -60,6 +60,11 @@ def _complete(
 ) -> Response:
     exchange = open_exchange(request, Act.COMPLETION, door.clock)
 
+    async def read() -> bytes:
+        if exchange.principal is not None:
+            request.state.body.belongs_to(exchange.principal.organization_id)
+        return await read_body(request)
+
     def parse(raw: bytes) -> Parsed:
         body = parse_body(model, raw)
         wanted = body.domain()
@@ -75,7 +80,7 @@ def _complete(
     return CompletionResponse(
         door.pipeline,
         exchange,
-        lambda: read_body(request),
+        read,
         parse,
         door.patience,
         door.readiness.out_of_time,

@@ -1,6 +1,11 @@
-"""Bounds request bodies as they arrive: each in bytes and seconds, all together in bytes."""
+"""Bounds request bodies as they arrive: each in bytes and seconds, all together in bytes.
+
+No organisation takes more than its share of the room, so that one which sends half a body and waits
+harms itself alone.
+"""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,15 +14,29 @@ from starlette.types import Message, Receive, Scope
 
 from headrace_common.errors import HeadraceError, Reason
 
+ACCOUNT_PREFIX = "/api/"
+ACCOUNT_BODY_BYTES = 64 * 1024
+ACCOUNT_BODY_SECONDS = 5.0
+"""Of logins and administration: small, and strangers send them, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class BodyBounds:
-    """What one body, and all bodies together, may take."""
+    """What one body, one organisation, and all together may take."""
 
     bytes_each: int
     bytes_in_flight: int
     """Of all requests that are not answered yet: a prompt stays in memory until then."""
     seconds: float
+    requests_in_flight: int
+    share: float
+    """Part of `bytes_in_flight` and `requests_in_flight` that one organisation may take."""
+
+    def of_one(self, path: str) -> tuple[int, float]:
+        """Bytes and seconds of a body that is sent to `path`."""
+        if path.startswith(ACCOUNT_PREFIX):
+            return min(self.bytes_each, ACCOUNT_BODY_BYTES), min(self.seconds, ACCOUNT_BODY_SECONDS)
+        return self.bytes_each, self.seconds
 
 
 class RequestBodies:
@@ -26,38 +45,53 @@ class RequestBodies:
     def __init__(self, bounds: BodyBounds) -> None:
         self.bounds = bounds
         self.bytes_in_flight = 0
+        self.bytes_of: Counter[str] = Counter()
+        self.requests_of: Counter[str] = Counter()
 
     @contextmanager
     def bounded(self, scope: Scope, receive: Receive) -> Iterator[Receive]:
         """`receive` within the bounds; what it brings counts until the block ends.
 
         Raises REQUEST_TOO_LARGE at once if the body is announced to be, and from `receive`
-        REQUEST_TOO_LARGE, REQUEST_TOO_SLOW, or QUEUE_FULL when all bodies take too much.
+        REQUEST_TOO_LARGE, REQUEST_TOO_SLOW, or QUEUE_FULL when there is no room.
         """
-        body = _Body(self, receive, _announced(scope))
+        body = RequestBody(self, scope, receive)
+        scope["state"]["body"] = body
         try:
             yield body.receive
         finally:
-            self.bytes_in_flight -= body.held
+            body.release()
 
 
-class _Body:
+class RequestBody:
     """Counts what arrives, for a chunked body announces no length.
 
     A length that is announced counts before anything is read: of many bodies that come at once,
     as many as there is room for arrive, instead of a part of each.
     """
 
-    def __init__(self, bodies: RequestBodies, receive: Receive, announced: int) -> None:
+    def __init__(self, bodies: RequestBodies, scope: Scope, receive: Receive) -> None:
         self._bodies = bodies
-        self._bounds = bodies.bounds
+        self._bytes, self._seconds = bodies.bounds.of_one(scope["path"])
         self._receive = receive
-        self._announced = announced
+        self._announced = _announced(scope)
         self._received = 0
         self._complete = False
-        self._deadline = asyncio.get_running_loop().time() + self._bounds.seconds
-        self.held = 0
-        self._check_size(announced)
+        self._deadline = asyncio.get_running_loop().time() + self._seconds
+        self._owner = ""
+        self._held = 0
+        self._check_size(self._announced)
+
+    def belongs_to(self, organization_id: str) -> None:
+        """From now on it counts towards an organisation's share; raises QUEUE_FULL if that is used.
+
+        Call it once, before the body is read.
+        """
+        bounds, requests_of = self._bodies.bounds, self._bodies.requests_of
+        if requests_of[organization_id] >= bounds.share * bounds.requests_in_flight:
+            raise _full("This organization has too many requests in flight.")
+        self._owner = organization_id
+        requests_of[organization_id] += 1
 
     async def receive(self) -> Message:
         self._hold(self._announced)
@@ -73,31 +107,49 @@ class _Body:
             self._hold(self._received)
         return message
 
+    def release(self) -> None:
+        """Give back what it took."""
+        bodies = self._bodies
+        bodies.bytes_in_flight -= self._held
+        if self._owner:
+            _less(bodies.bytes_of, self._owner, self._held)
+            _less(bodies.requests_of, self._owner, 1)
+
     def _hold(self, size: int) -> None:
-        more = size - self.held
+        more = size - self._held
         if more <= 0:
             return
-        if self._bodies.bytes_in_flight + more > self._bounds.bytes_in_flight:
-            raise HeadraceError(
-                Reason.QUEUE_FULL,
-                "The requests in flight take too much memory.",
-                retry_after_seconds=1,
-            )
-        self._bodies.bytes_in_flight += more
-        self.held = size
+        bodies, bounds = self._bodies, self._bodies.bounds
+        if bodies.bytes_in_flight + more > bounds.bytes_in_flight:
+            raise _full("The requests in flight take too much memory.")
+        if self._owner:
+            if bodies.bytes_of[self._owner] + more > bounds.share * bounds.bytes_in_flight:
+                raise _full("This organization's requests in flight take too much memory.")
+            bodies.bytes_of[self._owner] += more
+        bodies.bytes_in_flight += more
+        self._held = size
 
     def _check_size(self, size: int) -> None:
-        limit = self._bounds.bytes_each
-        if size > limit:
+        if size > self._bytes:
             raise HeadraceError(
-                Reason.REQUEST_TOO_LARGE, f"The request body is larger than {limit} bytes."
+                Reason.REQUEST_TOO_LARGE, f"The request body is larger than {self._bytes} bytes."
             )
 
     def _too_slow(self) -> HeadraceError:
-        seconds = self._bounds.seconds
         return HeadraceError(
-            Reason.REQUEST_TOO_SLOW, f"The request body did not arrive within {seconds:g} seconds."
+            Reason.REQUEST_TOO_SLOW,
+            f"The request body did not arrive within {self._seconds:g} seconds.",
         )
+
+
+def _full(message: str) -> HeadraceError:
+    return HeadraceError(Reason.QUEUE_FULL, message, retry_after_seconds=1)
+
+
+def _less(counts: Counter[str], owner: str, amount: int) -> None:
+    counts[owner] -= amount
+    if not counts[owner]:
+        del counts[owner]
 
 
 def _announced(scope: Scope) -> int:

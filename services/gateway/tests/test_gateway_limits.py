@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from headrace_gateway.adapters.memory import EchoTarget
 from headrace_gateway.domain.completion import CompletionRequest, Events
-from headrace_gateway.testing.gateway import KEY, Gateway, running_gateway
+from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
 
 CHAT = "/v1/chat/completions"
 BODY = json.dumps(
@@ -50,9 +51,17 @@ async def gateway(target: SlowTarget) -> AsyncIterator[Gateway]:
     """One that has room for the bodies of PLACES requests."""
     room = PLACES * len(BODY) + len(BODY) // 2
     async with running_gateway(
-        target, maximum_body_bytes=len(BODY), maximum_body_bytes_in_flight=room
+        target,
+        maximum_body_bytes=len(BODY),
+        maximum_body_bytes_in_flight=room,
+        maximum_share_per_organization=1,
     ) as running:
         yield running
+
+
+async def _never() -> AsyncIterator[bytes]:
+    await asyncio.Event().wait()
+    yield b""
 
 
 def _announced() -> Any:
@@ -131,7 +140,9 @@ async def test_requests_beyond_the_bound_are_refused_and_the_others_answered(
     target: SlowTarget,
 ) -> None:
     async with (
-        running_gateway(target, maximum_requests_in_flight=PLACES) as gateway,
+        running_gateway(
+            target, maximum_requests_in_flight=PLACES, maximum_share_per_organization=1
+        ) as gateway,
         asyncio.timeout(DEADLINE_SECONDS),
     ):
         held = [_ask(gateway, BODY) for _ in range(PLACES)]
@@ -147,3 +158,38 @@ async def test_a_bound_of_all_bodies_below_that_of_one_is_refused() -> None:
     with pytest.raises(ValidationError, match="must not be below maximum_body_bytes"):
         async with running_gateway(maximum_body_bytes=4096, maximum_body_bytes_in_flight=2048):
             pass
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"maximum_requests_in_flight": 2 * PLACES},
+        {
+            "maximum_body_bytes": len(BODY),
+            "maximum_body_bytes_in_flight": 2 * PLACES * len(BODY) + 1,
+        },
+    ],
+    ids=["requests", "bytes"],
+)
+async def test_one_organization_leaves_room_for_the_others(
+    target: SlowTarget, bounds: dict[str, int]
+) -> None:
+    async with running_gateway(target, **bounds) as gateway, asyncio.timeout(DEADLINE_SECONDS):
+        gateway.accounts.principals["hr_other"] = replace(PRINCIPAL, organization_id="org_2")
+        other = {"authorization": "Bearer hr_other"}
+        held = [_ask(gateway, BODY) for _ in range(PLACES)]
+        await target.full.wait()
+        _is_refused(await gateway.client.post(CHAT, content=BODY))
+        target.door.set()
+        assert (await gateway.client.post(CHAT, content=BODY, headers=other)).status_code == 200
+        assert {answer.status_code for answer in await asyncio.gather(*held)} == {200}
+        assert (await gateway.client.post(CHAT, content=BODY)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/auth/login", "/api/v1/keys"])
+async def test_a_large_account_body_is_refused_when_it_is_announced(
+    gateway: Gateway, path: str
+) -> None:
+    announced = {"content-length": str(64 * 1024 + 1)}
+    answer = await gateway.client.post(path, content=_never(), headers=announced)
+    assert answer.status_code == 413
