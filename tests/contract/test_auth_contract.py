@@ -40,7 +40,7 @@ SETTINGS = AuthSettings(
     argon2_memory_kib=8,
     argon2_parallelism=1,
 )
-Stub = auth_pb2_grpc.AuthServiceStub
+Stub: TypeAlias = auth_pb2_grpc.AuthServiceStub
 Bearer = Callable[[str], Awaitable[tuple[tuple[str, str], ...]]]
 
 
@@ -163,8 +163,8 @@ async def test_a_key_from_making_to_revoking(
     revoked = await stub.RevokeApiKey(revocation, metadata=metadata, timeout=5)
     assert revoked.api_key.HasField("revoked_at")
     assert announcer.announced == [created.api_key.api_key_id]
-    request = auth_pb2.ResolveCredentialRequest(credential=created.secret)
-    refusal = await _refusal(stub.ResolveCredential(request, timeout=5))
+    question = auth_pb2.ResolveCredentialRequest(credential=created.secret)
+    refusal = await _refusal(stub.ResolveCredential(question, timeout=5))
     assert refusal.reason is Reason.CREDENTIAL_INVALID
 
 
@@ -178,8 +178,8 @@ async def test_pages_are_followed_by_their_tokens(
         clock.advance(1)
     names, token = [], ""
     for _ in range(3):
-        request = auth_pb2.ListApiKeysRequest(page_size=2, page_token=token)
-        page = await stub.ListApiKeys(request, metadata=metadata, timeout=5)
+        wanted = auth_pb2.ListApiKeysRequest(page_size=2, page_token=token)
+        page = await stub.ListApiKeys(wanted, metadata=metadata, timeout=5)
         names += [key.name for key in page.api_keys]
         token = page.next_page_token
     assert names == [f"key {number}" for number in (4, 3, 2, 1, 0)]

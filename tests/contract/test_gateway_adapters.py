@@ -137,7 +137,7 @@ async def test_an_answer_comes_back_as_it_was_stored(answers: GrpcAnswerStore) -
 )
 async def test_every_part_of_the_key_counts(answers: GrpcAnswerStore, part: str) -> None:
     await answers.store(KEY, ANSWER)
-    other = b"\x07" * 32 if part == "request_digest" else "other"
+    other: Any = b"\x07" * 32 if part == "request_digest" else "other"
     assert await answers.look_up(replace(KEY, **{part: other})) is None
 
 

@@ -194,10 +194,10 @@ LARGEST = 10**12
     ],
 )
 async def test_the_gateway_allows_exactly_what_auth_allows(
-    auth: AuthClient, field: str, largest: object, too_large: object
+    auth: AuthClient, field: str, largest: Any, too_large: Any
 ) -> None:
     token = await token_of(auth, MEMBER.email)
-    document = {"name": "key", field: largest}
+    document: dict[str, Any] = {"name": "key", field: largest}
     body = parse_body(NewApiKeyBody, NewApiKeyBody(**document).model_dump_json().encode())
     key, _ = await auth.create_key(token, body.domain())
     kept = getattr(key, field)

@@ -117,15 +117,14 @@ async def test_callers_that_leave_free_their_places(
         assert keeper.inside == BOUND
 
 
-async def test_a_message_beyond_the_bound_is_refused_before_it_is_read(
-    channel: grpc.aio.Channel, keeper: Doorkeeper
-) -> None:
+async def test_a_message_beyond_the_bound_is_refused_for_good(keeper: Doorkeeper) -> None:
     keeper.door.set()
-    client = AuthClient(channel, resolve_seconds=DEADLINE_SECONDS, account_seconds=1)
-    with pytest.raises(HeadraceError) as caught:
-        await client.resolve("x" * 5 * 1024 * 1024)
-    assert status_of(caught.value) == 503
-    assert isinstance(await client.resolve("x"), Principal)
+    async with serving([keeper.registration()], maximum_message_bytes=64 * 1024) as channel:
+        client = AuthClient(channel, resolve_seconds=DEADLINE_SECONDS, account_seconds=1)
+        with pytest.raises(HeadraceError) as caught:
+            await client.resolve("x" * 65 * 1024)
+        assert caught.value.reason is Reason.REQUEST_TOO_LARGE
+        assert isinstance(await client.resolve("x"), Principal)
 
 
 @asynccontextmanager

@@ -53,7 +53,7 @@ async def served() -> AsyncIterator[Served]:
         yield served
 
 
-def request(**changes: object) -> pb.GenerateRequest:
+def request(**changes: Any) -> pb.GenerateRequest:
     fields = {"request_id": "r", "model": "echo", "organization_id": "o", "prompt": "one two"}
     return pb.GenerateRequest(**(fields | changes))
 

@@ -62,7 +62,7 @@ async def test_a_frozen_database_is_unavailable_within_the_deadline(
 
 
 async def test_a_revocation_is_marked_where_the_gateway_looks(redis_url: str) -> None:
-    announcer = RedisRevocationAnnouncer(redis_url, timeout_seconds=1)
+    announcer = RedisRevocationAnnouncer(redis_url, timeout_seconds=1, maximum_connections=8)
     await announcer.announce(ACME, KEY_ID)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         marker = revocation_key(ACME, KEY_ID)
@@ -72,7 +72,9 @@ async def test_a_revocation_is_marked_where_the_gateway_looks(redis_url: str) ->
 
 
 async def test_an_absent_redis_is_unavailable(tmp_path: Path) -> None:
-    announcer = RedisRevocationAnnouncer(f"unix://{tmp_path}/none.sock", timeout_seconds=1)
+    announcer = RedisRevocationAnnouncer(
+        f"unix://{tmp_path}/none.sock", timeout_seconds=1, maximum_connections=8
+    )
     with pytest.raises(HeadraceError) as caught:
         await announcer.announce(ACME, KEY_ID)
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
@@ -85,7 +87,7 @@ async def test_a_silent_redis_is_unavailable_within_the_deadline() -> None:
 
     async with proxying(never) as proxy:
         url = f"redis://127.0.0.1:{proxy.port}"
-        announcer = RedisRevocationAnnouncer(url, timeout_seconds=0.3)
+        announcer = RedisRevocationAnnouncer(url, timeout_seconds=0.3, maximum_connections=8)
         with pytest.raises(HeadraceError) as caught:
             async with asyncio.timeout(2):
                 await announcer.announce(ACME, KEY_ID)

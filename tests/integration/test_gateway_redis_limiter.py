@@ -17,7 +17,7 @@ NOW = 1_800_000_000_000_000
 
 
 async def _limiter(url: str, now: int = NOW) -> AsyncIterator[RedisRateLimiter]:
-    limiter = RedisRateLimiter(url, timeout_seconds=5, frozen_now=now)
+    limiter = RedisRateLimiter(url, timeout_seconds=5, maximum_connections=8, frozen_now=now)
     yield limiter
     await limiter.close()
 
@@ -30,7 +30,10 @@ class TestRedisRateLimiter(RateLimiterSuite):
 
 
 async def test_three_gateways_admit_exactly_the_limit_together(redis_url: str) -> None:
-    gateways = [RedisRateLimiter(redis_url, timeout_seconds=5, frozen_now=NOW) for _ in range(3)]
+    gateways = [
+        RedisRateLimiter(redis_url, timeout_seconds=5, maximum_connections=8, frozen_now=NOW)
+        for _ in range(3)
+    ]
     charge = Charge(replace(REQUESTS, amount=200), 1)
     answers = await asyncio.gather(
         *(gateways[i % 3].admit(PRINCIPAL, [charge]) for i in range(1000))
@@ -68,7 +71,9 @@ async def test_a_revoked_credential_is_told_and_charged_nothing(redis_url: str) 
 
 
 async def test_an_absent_redis_is_unavailable(tmp_path: Path) -> None:
-    limiter = RedisRateLimiter(f"unix://{tmp_path}/nobody.sock", timeout_seconds=0.5)
+    limiter = RedisRateLimiter(
+        f"unix://{tmp_path}/nobody.sock", timeout_seconds=0.5, maximum_connections=8
+    )
     with pytest.raises(HeadraceError) as caught:
         await limiter.admit(PRINCIPAL, [Charge(REQUESTS, 1)])
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE

@@ -124,6 +124,16 @@ async def test_connections_beyond_the_bound_are_closed_at_once(
     assert (await client.get("/v1/models")).status_code == 200
 
 
+async def test_silent_connections_make_room_for_callers(port: int, tmp_path: Path) -> None:
+    async with asyncio.timeout(30):
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
+        closed = [asyncio.create_task(reader.read()) for reader, _ in silent]
+        await asyncio.gather(*closed, return_exceptions=True)
+        await probes.tls("127.0.0.1", port, tmp_path / "ca.pem")()
+    for _, writer in silent:
+        writer.close()
+
+
 async def test_an_absent_gateway_is_503_with_retry_after(tmp_path: Path) -> None:
     async with _running_envoy(tmp_path, checks.free_port()) as port:
         trust = ssl.create_default_context(cafile=tmp_path / "ca.pem")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.integration.breakable import BreakableServer, breakable_postgres, breakable_redis
 
 from headrace_audit.adapters import postgres as audit
 from headrace_audit.testing import failed_login
@@ -21,7 +22,6 @@ from headrace_common.postgres import create_engine, migrate
 from headrace_gateway.adapters.redis_limiter import RedisRateLimiter
 from headrace_gateway.domain.rates import Charge
 from headrace_gateway.testing.limiter_suite import PRINCIPAL, REQUESTS
-from headrace_local.breakable import BreakableServer, breakable_postgres, breakable_redis
 
 DEADLINE_SECONDS = 1.0
 GRACE_SECONDS = 0.5

@@ -76,6 +76,8 @@ def render(
         "per_connection_buffer_limit_bytes": bounds.buffer_bytes,
         "filter_chains": [
             {
+                # Else silent connections that never begin TLS would take all the places for ever.
+                "transport_socket_connect_timeout": "10s",
                 "transport_socket": _tls(tls / "server.pem", tls / "server-key.pem"),
                 "filters": [_extension(HTTP, _http())],
             }
@@ -118,7 +120,7 @@ def _http() -> Config:
         # gateway sends a comment every 15 s.
         "stream_idle_timeout": "330s",
         "common_http_protocol_options": {
-            "idle_timeout": "3600s",
+            "idle_timeout": "120s",
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
         "http2_protocol_options": {
@@ -162,8 +164,8 @@ def _own_answers() -> Config:
         "body_format": {"json_format": proxy},
         "mappers": [
             {
-                # Overflow of a circuit breaker, and the overload manager.
-                "filter": {"response_flag_filter": {"flags": ["UO", "OM"]}},
+                # Overflow of a circuit breaker.
+                "filter": {"response_flag_filter": {"flags": ["UO"]}},
                 "body_format_override": {"json_format": full},
                 "headers_to_add": retry,
             },

@@ -1,5 +1,6 @@
 """Work that was running when its process was killed, or its disk failed, still gets a record."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -8,12 +9,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from headrace_common.errors import HeadraceError
-from headrace_common.spool import Limits, Reservation, Spool
+from headrace_common.spool import Limits, Reservation, Spool, keep_synced
 from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.files import SmallDisk
 
@@ -81,13 +82,12 @@ def test_work_that_is_given_up_leaves_its_note_as_the_record(tmp_path: Path) -> 
     work = spool.reserve()
     work.note(b"interrupted")
     work.release()
-    spool.append(b"another")
-    assert _payloads(spool) == [b"another", b"interrupted"]
+    assert _payloads(spool) == [b"interrupted"]
     spool.close()
 
 
-def test_a_record_that_the_disk_refused_is_made_up_for_from_its_note(tmp_path: Path) -> None:
-    disk = SmallDisk(room=10_000)
+async def test_a_record_that_the_disk_refused_is_made_up_for_from_its_note(tmp_path: Path) -> None:
+    disk = SmallDisk(room=200_000)
     spool = _open(tmp_path, files=disk)
     work = spool.reserve()
     work.note(b"interrupted")
@@ -95,23 +95,73 @@ def test_a_record_that_the_disk_refused_is_made_up_for_from_its_note(tmp_path: P
     with pytest.raises(HeadraceError):
         work.append(b"done")
     disk.broken = False
-    spool.append(b"another")
-    assert _payloads(spool) == [b"another", b"interrupted"]
+    syncing = asyncio.create_task(keep_synced(spool, interval_seconds=0, probe_seconds=0))
+    async with asyncio.timeout(10):
+        await spool.appended.wait()
+    syncing.cancel()
+    await asyncio.wait([syncing])
+    assert _payloads(spool) == [b"interrupted"]
     spool.reserve().release()
     spool.close()
 
 
+def test_a_note_that_could_not_be_forgotten_is_forgotten_later(tmp_path: Path) -> None:
+    disk = SmallDisk(room=200_000)
+    spool = _open(tmp_path, files=disk)
+    first, second = spool.reserve(), spool.reserve()
+    first.note(b"interrupted")
+    first.append(b"done")
+    second.note(b"interrupted, too")
+    disk.broken = True
+    second.release()
+    disk.broken = False
+    spool.catch_up()
+    assert _payloads(spool) == [b"done", b"interrupted, too"]
+    spool.close()
+    again = _open(tmp_path)
+    assert _payloads(again) == []
+    again.close()
+
+
+def test_a_damaged_note_is_told_and_the_others_are_kept(tmp_path: Path) -> None:
+    spool = _open(tmp_path)
+    for payload in (b"first", b"second"):
+        spool.reserve().note(payload)
+    spool.close()
+    file = tmp_path / "in-flight-1000"
+    content = bytearray(file.read_bytes())
+    content[9] ^= 1
+    file.write_bytes(content)
+    registry = CollectorRegistry()
+    again = _open(tmp_path, registry=registry)
+    assert _payloads(again) == [b"second"]
+    assert registry.get_sample_value("headrace_spool_damaged_total") == 1
+    again.close()
+
+
+def test_a_release_with_larger_notes_takes_over_the_smaller_ones(tmp_path: Path) -> None:
+    spool = _open(tmp_path)
+    for payload in (b"first", b"second"):
+        spool.reserve().note(payload)
+    spool.close()
+    later = _open(tmp_path, limits=Limits(reserved_bytes=2000, disk_margin_bytes=0))
+    assert sorted(_payloads(later)) == [b"first", b"second"]
+    later.close()
+    assert [path.name for path in tmp_path.glob("in-flight-*")] == ["in-flight-2000"]
+
+
 def test_a_disk_that_is_full_at_the_start_delays_the_notes_only(tmp_path: Path) -> None:
-    disk = SmallDisk(room=10_000)
+    disk = SmallDisk(room=200_000)
     killed = _open(tmp_path, files=disk)
     killed.reserve().note(b"interrupted")
     killed.close()
     disk.room = 0
     spool = _open(tmp_path, files=disk)
     assert _payloads(spool) == []
-    disk.room = 10_000
-    spool.append(b"another")
-    assert _payloads(spool) == [b"another", b"interrupted"]
+    disk.room = 200_000
+    spool.probe()
+    spool.catch_up()
+    assert _payloads(spool) == [b"interrupted"]
     spool.close()
 
 
@@ -136,6 +186,7 @@ def test_impossible_notes_are_the_callers_fault(tmp_path: Path, payload: bytes) 
     spool.close()
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.sampled_from(["begin", "end", "kill"]), max_size=40))
 def test_every_piece_of_work_leaves_exactly_one_record(steps: list[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -160,5 +211,5 @@ def _work(directory: Path, steps: list[str]) -> None:
     spool.close()
     spool = _open(directory)
     assert sorted(map(int, _payloads(spool))) == list(range(begun))
-    assert (directory / "in-flight").stat().st_size <= begun * 1008
+    assert (directory / "in-flight-1000").stat().st_size <= begun * 1008
     spool.close()

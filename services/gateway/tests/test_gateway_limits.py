@@ -186,6 +186,28 @@ async def test_one_organization_leaves_room_for_the_others(
         assert (await gateway.client.post(CHAT, content=BODY)).status_code == 200
 
 
+async def test_strangers_do_not_crowd_out_who_is_known_while_auth_hangs() -> None:
+    async with (
+        running_gateway(maximum_strangers_in_flight=PLACES) as gateway,
+        asyncio.timeout(DEADLINE_SECONDS),
+    ):
+        assert (await gateway.client.post(CHAT, content=BODY)).status_code == 200
+        gateway.accounts.door.clear()
+        strangers = [
+            asyncio.create_task(
+                gateway.client.post(
+                    CHAT, content=BODY, headers={"authorization": f"Bearer hr_{number}"}
+                )
+            )
+            for number in range(PLACES + 1)
+        ]
+        refused, waiting = await asyncio.wait(strangers, return_when=asyncio.FIRST_COMPLETED)
+        _is_refused(next(iter(refused)).result())
+        assert (await gateway.client.post(CHAT, content=BODY)).status_code == 200
+        gateway.accounts.door.set()
+        assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {401}
+
+
 @pytest.mark.parametrize("path", ["/api/v1/auth/login", "/api/v1/keys"])
 async def test_a_large_account_body_is_refused_when_it_is_announced(
     gateway: Gateway, path: str

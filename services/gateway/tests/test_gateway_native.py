@@ -54,6 +54,8 @@ async def test_keys_are_created_listed_and_revoked(gateway: Gateway) -> None:
         "",
         f"api_key:{key['id']}",
     ]
+    # Noted before the act, so that a kill of the process leaves none without a trace.
+    assert gateway.events.begun == {e.request_id for e in gateway.events.exchanges}
 
 
 async def test_a_key_can_be_revoked_while_rates_cannot_be_counted(gateway: Gateway) -> None:

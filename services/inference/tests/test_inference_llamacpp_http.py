@@ -6,11 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
-from headrace_common.clock import SystemClock
-from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
 from headrace_inference.adapters.llamacpp_http import LlamaCppHttp
 
 MODELS = b'{"data": [{"meta": {"n_vocab": 7}}]}'
@@ -55,11 +50,14 @@ async def test_a_listener_that_hangs_is_found_out_in_time() -> None:
         assert not await http.answers(seconds=0.1)
 
 
-async def test_an_engine_whose_listener_hangs_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = LlamaCppOptions(Path("none"), 1, context_tokens=64, threads=1, stall_seconds=0.1)
-    engine = LlamaCppEngine(options, SystemClock())
-    async with listener(ANSWER) as http, asyncio.timeout(10):
-        monkeypatch.setattr(engine, "_http", http)
-        with pytest.raises(HeadraceError, match="does not answer any more") as caught:
-            await engine.watch()
-    assert caught.value.reason is Reason.ENGINE_FAILED
+async def test_a_listener_that_goes_mute_is_noticed() -> None:
+    async with listener(ANSWER) as http, asyncio.timeout(2):
+        await http.vocabulary_size()
+        await http.until_mute(0.1)
+
+
+async def test_a_listener_that_is_busy_with_others_lives() -> None:
+    async with listener(*[ANSWER] * 50) as http, asyncio.timeout(10):
+        others = [asyncio.create_task(http.vocabulary_size()) for _ in range(40)]
+        assert await http.answers(seconds=5)
+        assert await asyncio.gather(*others) == [7] * 40

@@ -1,6 +1,6 @@
 """What the cache service can be told from its environment (`HEADRACE_CACHE_...`)."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from headrace_common.settings import GrpcServiceSettings
@@ -23,3 +23,9 @@ class CacheSettings(GrpcServiceSettings):
     default_time_to_live_seconds: int = Field(default=3600, ge=1)
     maximum_time_to_live_seconds: int = Field(default=86_400, ge=1)
     maximum_payload_bytes: int = Field(default=1024 * 1024, ge=1)
+
+    @model_validator(mode="after")
+    def _check_payload(self) -> "CacheSettings":
+        if self.maximum_payload_bytes >= self.maximum_message_bytes:
+            raise ValueError("maximum_payload_bytes must be below maximum_message_bytes")
+        return self

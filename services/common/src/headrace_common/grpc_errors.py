@@ -44,6 +44,17 @@ REASON_OF_BARE_STATUS = MappingProxyType(
 )
 """What a status without ErrorInfo means: it came from the transport or a proxy, not a servicer."""
 
+FAILURE_OF_BARE_STATUS = MappingProxyType(
+    {
+        grpc.StatusCode.UNAVAILABLE: "cannot be reached",
+        grpc.StatusCode.DEADLINE_EXCEEDED: "did not answer in time",
+        grpc.StatusCode.RESOURCE_EXHAUSTED: "has too much to do",
+    }
+)
+
+TOO_LARGE = "message larger than max"
+"""How gRPC says, in words only, that a message will never fit."""
+
 
 def to_trailing_metadata(error: HeadraceError) -> tuple[tuple[str, bytes], ...]:
     """The status details of an error, for `context.abort`."""
@@ -73,8 +84,11 @@ def from_rpc_error(error: grpc.aio.AioRpcError, service: str) -> HeadraceError:
                 info = error_details_pb2.ErrorInfo()
                 if detail.Unpack(info) and info.domain == DOMAIN and info.reason in REASON_NAMES:
                     return _from_info(info, status.message)
+    if TOO_LARGE in (error.details() or ""):
+        return HeadraceError(Reason.REQUEST_TOO_LARGE, f"Too large for the {service} service.")
     reason = REASON_OF_BARE_STATUS.get(error.code(), Reason.INTERNAL)
-    return HeadraceError(reason, f"the {service} service did not answer as expected")
+    failure = FAILURE_OF_BARE_STATUS.get(error.code(), "did not answer as expected")
+    return HeadraceError(reason, f"The {service} service {failure}.")
 
 
 @contextmanager

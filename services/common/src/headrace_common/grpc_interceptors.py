@@ -60,7 +60,10 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         if handler.unary_stream:
             call = handler.unary_stream
             return grpc.unary_stream_rpc_method_handler(stream, **serializers)
-        return handler  # client streams exist only in gRPC's own reflection service
+        if handler.stream_stream:  # gRPC's own reflection service
+            call = handler.stream_stream
+            return grpc.stream_stream_rpc_method_handler(stream, **serializers)
+        return handler
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ ALLOWED_FIELDS = frozenset(
 )
 
 EventDict = MutableMapping[str, Any]
-Logger = structlog.stdlib.BoundLogger
+Logger = structlog.typing.FilteringBoundLogger
 
 
 def configure_logging(
@@ -61,7 +61,7 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for chatty in ("sqlalchemy", "alembic", "httpx", "uvicorn.access", "asyncio"):
+    for chatty in ("sqlalchemy", "alembic", "httpx", "uvicorn.error", "uvicorn.access", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

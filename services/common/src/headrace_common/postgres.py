@@ -30,13 +30,11 @@ FAILURES = (
 )
 """What SQLAlchemy and asyncpg raise, deadlines included (TimeoutError is an OSError)."""
 
-FAREWELL_SECONDS = 0.2
-"""How long an abandoned connection may take to cancel its statement before it is cut."""
-
 OWN_FAULT_CLASSES = ("22", "23", "42")
 """SQLSTATE classes (data, integrity, syntax or access) that a statement of ours brings about."""
 
 CLOSE_SECONDS = 0.1
+"""How long an abandoned connection may take to say good-bye before it is cut."""
 
 
 async def open_database(

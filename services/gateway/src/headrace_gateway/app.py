@@ -138,6 +138,7 @@ def _stages(settings: GatewaySettings, neighbours: Neighbours, clock: Clock) -> 
             clock,
             fresh_seconds=settings.principal_fresh_seconds,
             stale_seconds=settings.principal_stale_seconds,
+            maximum_strangers=settings.maximum_strangers_in_flight,
         ),
         admit=Admit(
             neighbours.limiter,

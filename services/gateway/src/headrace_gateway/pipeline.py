@@ -114,18 +114,20 @@ class Pipeline:
 
         It goes on while rates cannot be counted: a key must be revocable on a bad day.
         """
-        async with self._accounted(exchange):
+        async with self._accounted(exchange) as entry:
             principal = await self._stages.identify.run(exchange)
             try:
                 await self._stages.admit.run(exchange, principal, None)
             except HeadraceError as error:
                 if error.kind is not Kind.UNAVAILABLE:
                     raise
+            entry.begin(exchange, self._seconds(exchange))
             return await call()
 
     async def log_in(self, exchange: Exchange, call: Callable[[], Awaitable[T]]) -> T:
         """Run a login, for which there is nobody to identify yet."""
-        async with self._accounted(exchange):
+        async with self._accounted(exchange) as entry:
+            entry.begin(exchange, self._seconds(exchange))
             return await call()
 
     @asynccontextmanager

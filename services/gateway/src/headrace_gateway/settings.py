@@ -33,6 +33,8 @@ class GatewaySettings(ServiceSettings):
     default_requests_per_minute: int = Field(default=600, ge=1)
     """Of a user, over all credentials, unless user, team or organisation have a limit set."""
 
+    maximum_strangers_in_flight: int = Field(default=256, ge=1)
+    """Unknown credentials that `auth` is being asked about before further ones get QUEUE_FULL."""
     principal_fresh_seconds: float = Field(default=10.0, gt=0)
     principal_stale_seconds: float = Field(default=600.0, gt=0)
     """How long a known principal is served from memory while `auth` does not answer."""

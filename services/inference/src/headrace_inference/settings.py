@@ -14,6 +14,9 @@ class InferenceSettings(GrpcServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="HEADRACE_INFERENCE_", protected_namespaces=())
 
+    drain_seconds: float = Field(default=315.0, gt=0)
+    """Longer than `maximum_request_seconds`: an answer that has begun may end."""
+
     engine: Literal["llamacpp", "echo"] = "llamacpp"
     model_id: str = Field(default="smollm2-135m-instruct", min_length=1)
     """The public id under which callers ask for the model."""

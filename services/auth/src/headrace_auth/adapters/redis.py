@@ -9,7 +9,7 @@ KEPT_SECONDS = 86_400
 class RedisRevocationAnnouncer:
     """Marks the credential where admission's script looks at every request."""
 
-    def __init__(self, url: str, *, timeout_seconds: float, maximum_connections: int = 8) -> None:
+    def __init__(self, url: str, *, timeout_seconds: float, maximum_connections: int) -> None:
         self._timeout_seconds = timeout_seconds
         self._redis = create_redis(
             url, timeout_seconds=timeout_seconds, maximum_connections=maximum_connections

@@ -8,7 +8,7 @@ from headrace_common.redis import create_redis, redis_deadline
 class RedisEntryStore:
     """One key per entry, expired by Redis itself."""
 
-    def __init__(self, url: str, *, timeout_seconds: float, maximum_connections: int = 64) -> None:
+    def __init__(self, url: str, *, timeout_seconds: float, maximum_connections: int) -> None:
         self._timeout_seconds = timeout_seconds
         self._redis = create_redis(
             url, timeout_seconds=timeout_seconds, maximum_connections=maximum_connections

@@ -19,6 +19,7 @@ HEADER = struct.Struct("<II")
 """CRC-32 of the payload, and its length."""
 
 FREE = HEADER.pack(0, 0)
+PREFIX = "in-flight-"
 
 
 class Note(NamedTuple):
@@ -29,20 +30,20 @@ class Note(NamedTuple):
 
 
 class InFlightFile:
-    """The file in `directory`; every slot takes a payload of `slot_bytes` at most."""
+    """A file whose slots take payloads of `slot_bytes` at most, as its name says."""
 
     def __init__(self, directory: Path, files: Files, slot_bytes: int) -> None:
+        self.path = directory / f"{PREFIX}{slot_bytes}"
         self._files = files
         self._stride = HEADER.size + slot_bytes
-        self._descriptor = os.open(directory / "in-flight", os.O_RDWR | os.O_CREAT, 0o600)
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         self._slots = -(-os.fstat(self._descriptor).st_size // self._stride)
-        self._free = [slot for slot in range(self._slots) if self._load(slot) is None]
-
-    def left_behind(self) -> Iterator[Note]:
-        """What is stored; right after the start, the notes of a killed process."""
-        for slot in range(self._slots):
-            if (payload := self._load(slot)) is not None:
-                yield Note(slot, payload)
+        self._free: list[int] = []
+        self.left_behind: list[Note] = []
+        """What a killed process noted."""
+        self.damaged = 0
+        """Slots in which something stood that cannot be read; one may be torn by the kill."""
+        self._look_through()
 
     def put(self, payload: bytes) -> Note:
         """Store `payload`; raises OSError, and takes no slot then."""
@@ -71,11 +72,21 @@ class InFlightFile:
     def _place(self, slot: int) -> int:
         return slot * self._stride
 
-    def _load(self, slot: int) -> bytes | None:
-        content = os.pread(self._descriptor, self._stride, self._place(slot))
-        if len(content) < HEADER.size:
-            return None
-        checksum, length = HEADER.unpack_from(content)
-        payload = content[HEADER.size : HEADER.size + length]
-        intact = 0 < length == len(payload) and checksum == zlib.crc32(payload)
-        return payload if intact else None
+    def _look_through(self) -> None:
+        for slot in range(self._slots):
+            content = os.pread(self._descriptor, self._stride, self._place(slot))
+            checksum, length = HEADER.unpack_from(content.ljust(HEADER.size, b"\0"))
+            payload = content[HEADER.size : HEADER.size + length]
+            if 0 < length == len(payload) and checksum == zlib.crc32(payload):
+                self.left_behind.append(Note(slot, payload))
+            else:
+                self._free.append(slot)
+                self.damaged += length > 0
+
+
+def files_of_other_sizes(directory: Path, files: Files, slot_bytes: int) -> Iterator[InFlightFile]:
+    """Those that a release with other slots has left."""
+    for path in directory.glob(f"{PREFIX}*"):
+        size = int(path.name.removeprefix(PREFIX))
+        if size != slot_bytes:
+            yield InFlightFile(directory, files, size)

@@ -3,8 +3,9 @@
 reserve -> (work) -> append -> segment file -> read -> (delivered) -> acknowledge -> segment removed
 
 An append is one write, so it outlives a killed process at once; `keep_synced` makes it outlive the
-machine within its interval. Disk use stays under `maximum_bytes` plus one segment. All methods but
-`sync` and `probe` belong to one thread.
+machine within its interval. Disk use stays under `maximum_bytes`, one segment, and `reserved_bytes`
+for each piece of work that ever ran at once. All methods but `sync` and `probe` belong to one
+thread.
 """
 
 import os
@@ -19,7 +20,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.logs import get_logger
 from headrace_common.spool.cursor import Position
 from headrace_common.spool.files import Files, SystemFiles, write_whole
-from headrace_common.spool.in_flight import InFlightFile, Note
+from headrace_common.spool.in_flight import InFlightFile, Note, files_of_other_sizes
 from headrace_common.spool.lock import lock_directory
 from headrace_common.spool.metrics import Backlog, SpoolMetrics
 from headrace_common.spool.reader import Reader, Record
@@ -84,8 +85,10 @@ class Spool:
         """Set by every append; `Delivery` clears it."""
         self.unsynced = Event()
         """Set by every append and failure; `keep_synced` clears it."""
-        self._owed = list(self._in_flight.left_behind())
-        self._append_owed()
+        self._owed = self._in_flight.left_behind
+        self._spent: list[Note] = []
+        self._take_over()
+        self.catch_up()
 
     def reserve(self) -> "Reservation":
         """Keep room for the record of work that begins now.
@@ -119,7 +122,6 @@ class Spool:
         except OSError as error:
             self.fail(error)
             raise _unavailable("the event spool's disk takes no data") from error
-        self._append_owed()
 
     def read(self, maximum_records: int) -> list[Record]:
         """The oldest unacknowledged records, in order; empty when there are none.
@@ -142,6 +144,23 @@ class Spool:
         self._metrics.rejected.inc()
         self._log.error("spool_record_rejected", reason=reason, size_bytes=len(record.payload))
         self.acknowledge(record.end)
+
+    def catch_up(self) -> None:
+        """Append the notes of work that did not come to append its record, and forget used ones.
+
+        A kill after the append and before the note is forgotten repeats a record: receivers drop
+        duplicates.
+        """
+        try:
+            while self._owed:
+                self._write(self._owed[-1].payload)
+                self._metrics.interrupted.inc()
+                self._spent.append(self._owed.pop())
+            while self._spent:
+                self._in_flight.clear(self._spent[-1])
+                self._spent.pop()
+        except OSError as error:
+            self.fail(error)
 
     def sync(self) -> None:
         """Make everything that was appended so far outlive the machine; raises OSError."""
@@ -187,32 +206,27 @@ class Spool:
 
     def _release(self, note: Note | None, *, appended: bool) -> None:
         self._reserved -= self._limits.reserved_bytes
-        if note is None:
-            return
-        if appended:
-            self._forget(note)
-        else:
-            self._owed.append(note)
+        if note is not None:
+            (self._spent if appended else self._owed).append(note)
+        if not self.failed:
+            self.catch_up()
 
-    def _append_owed(self) -> None:
-        """Append the notes of work that did not come to append its record.
-
-        A kill after the append and before the note is forgotten repeats a record: receivers drop
-        duplicates.
-        """
-        try:
-            while self._owed:
-                self._write(self._owed[-1].payload)
-                self._metrics.interrupted.inc()
-                self._forget(self._owed.pop())
-        except OSError as error:
-            self.fail(error)
-
-    def _forget(self, note: Note) -> None:
-        try:
-            self._in_flight.clear(note)
-        except OSError as error:
-            self.fail(error)
+    def _take_over(self) -> None:
+        """What a release with another `reserved_bytes` noted; report damage."""
+        sizes = files_of_other_sizes(self._directory, self._files, self._limits.reserved_bytes)
+        damaged = self._in_flight.damaged
+        for older in sizes:
+            damaged += older.damaged
+            try:
+                for note in older.left_behind:
+                    self._write(note.payload)
+                older.path.unlink()
+            except OSError as error:
+                self.fail(error)
+            older.close()
+        if damaged:
+            self._metrics.damaged.inc(damaged)
+            self._log.error("spool_damaged", count=damaged)
 
     def _write(self, payload: bytes) -> None:
         now_ms = int(self._clock.now().timestamp() * 1000)

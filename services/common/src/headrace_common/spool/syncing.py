@@ -20,6 +20,7 @@ async def keep_synced(
         try:
             if spool.failed:
                 await asyncio.to_thread(spool.probe)
+                spool.catch_up()
             await asyncio.to_thread(spool.sync)
         except OSError as error:
             spool.fail(error)

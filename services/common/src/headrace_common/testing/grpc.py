@@ -20,13 +20,11 @@ async def serving(
     clock: Clock | None = None,
     registry: CollectorRegistry | None = None,
     drain_seconds: float = 0.5,
-    maximum_concurrent_calls: int = 1024,
+    **bounds: int,
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """Serve as in production and yield a channel to it; ends both."""
-    settings = GrpcServiceSettings(
-        grpc_address="127.0.0.1:0",
-        drain_seconds=drain_seconds,
-        maximum_concurrent_calls=maximum_concurrent_calls,
+    """Serve as in production and yield a channel to it; ends both. `bounds` are settings."""
+    settings = GrpcServiceSettings.model_validate(
+        {"grpc_address": "127.0.0.1:0", "drain_seconds": drain_seconds, **bounds}
     )
     runtime = Runtime(step_seconds=drain_seconds + 5)
     server = await start_grpc_server(

@@ -1,5 +1,6 @@
 """Every port in this process's memory: for tests, and to read what a port means."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,10 +35,14 @@ class MemoryAccounts:
         """(e-mail, password) to the credential that a login brings."""
         self.keys: dict[str, ApiKey] = {}
         self.unavailable = False
+        self.door = asyncio.Event()
+        """Nobody is resolved while it is not set."""
+        self.door.set()
         self.resolutions = 0
 
     async def resolve(self, credential: str) -> Principal:
         self.resolutions += 1
+        await self.door.wait()
         self._check_available()
         return self._known(credential)
 

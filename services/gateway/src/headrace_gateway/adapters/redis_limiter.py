@@ -20,7 +20,7 @@ class RedisRateLimiter:
         url: str,
         *,
         timeout_seconds: float,
-        maximum_connections: int = 64,
+        maximum_connections: int,
         frozen_now: int = 0,
     ) -> None:
         """`frozen_now` (microseconds since 1970) replaces Redis's clock, for tests."""

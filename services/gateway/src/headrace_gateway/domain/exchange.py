@@ -72,7 +72,7 @@ class Exchange:
     first_token_seconds: float | None = None
     streamed: bool = False
 
-    interruption: HeadraceError | None = None
+    stopped_by: HeadraceError | None = None
     """Why we stopped the work ourselves; without one, who stops it is the caller."""
     outcome: Outcome | None = None
     error: HeadraceError | None = None
@@ -100,13 +100,13 @@ class Exchange:
     def fail(self, error: BaseException) -> None:
         """Remember how it failed; a cancelled task or closed generator is a caller that left.
 
-        Unless we stopped the work: then its `interruption` is the reason.
+        Unless we stopped the work: then its `stopped_by` is the reason.
         """
         if isinstance(error, HeadraceError):
             self.error = error
         elif isinstance(error, (asyncio.CancelledError, GeneratorExit)):
             gone = HeadraceError(Reason.CANCELLED, "the caller went away")
-            self.error = self.interruption or gone
+            self.error = self.stopped_by or gone
         else:
             self.error = HeadraceError(Reason.INTERNAL, "internal error")
         if self.error.kind is Kind.CANCELLED:

@@ -86,8 +86,8 @@ class CompletionResponse(Response):
             for task in (work, *watchers):
                 task.cancel()
             await asyncio.wait([work, *watchers])
-        if work.cancelled() and self._exchange.interruption is not None:
-            await self._fail(self._exchange.interruption, scope, receive, send)
+        if work.cancelled() and self._exchange.stopped_by is not None:
+            await self._fail(self._exchange.stopped_by, scope, receive, send)
         elif not work.cancelled() and (error := work.exception()) is not None:
             raise error
 
@@ -154,7 +154,7 @@ class CompletionResponse(Response):
 
     async def _until_out_of_time(self) -> None:
         await self._out_of_time.wait()
-        self._exchange.interruption = HeadraceError(
+        self._exchange.stopped_by = HeadraceError(
             Reason.NOT_SERVING, "The server is shutting down and the answer took too long for it."
         )
 

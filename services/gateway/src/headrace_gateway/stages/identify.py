@@ -42,6 +42,7 @@ class Identify:
         *,
         fresh_seconds: float,
         stale_seconds: float,
+        maximum_strangers: int,
         maximum_known: int = 20_000,
     ) -> None:
         self._resolver = resolver
@@ -52,6 +53,7 @@ class Identify:
         self._known: TTLCache[bytes, Known] = TTLCache(
             maximum_known, stale_seconds, timer=clock.monotonic
         )
+        self._maximum_strangers = maximum_strangers
         self._resolving: dict[bytes, asyncio.Task[Principal]] = {}
 
     async def run(self, exchange: Exchange) -> Principal:
@@ -78,6 +80,8 @@ class Identify:
         now = self._clock.monotonic()
         if known and now < known.ask_again_at:
             return known.principal
+        if known is None:
+            self._refuse_crowd(digest)
         try:
             principal = await self._resolve_once(digest, credential)
         except HeadraceError as error:
@@ -92,6 +96,13 @@ class Identify:
             return known.principal
         self._known[digest] = Known(principal, now, now + self._fresh_seconds)
         return principal
+
+    def _refuse_crowd(self, digest: bytes) -> None:
+        """While `auth` hangs, strangers must not take the places of those who are known."""
+        if digest not in self._resolving and len(self._resolving) >= self._maximum_strangers:
+            raise HeadraceError(
+                Reason.QUEUE_FULL, "Too many credentials are being checked.", retry_after_seconds=1
+            )
 
     async def _resolve_once(self, digest: bytes, credential: str) -> Principal:
         """One question to `auth` however many requests wait for its answer."""

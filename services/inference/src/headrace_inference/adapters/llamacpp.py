@@ -4,7 +4,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Pr
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import file_digest
 
-LISTENER_CHECK_SECONDS = 5.0
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
 
 
@@ -131,12 +130,16 @@ class LlamaCppEngine:
     async def watch(self) -> None:
         if self._http is None:
             raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
-        while not self._dead.is_set():
-            if not await self._http.answers(self._options.stall_seconds):
-                self._dead.set()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LISTENER_CHECK_SECONDS):
-                    await self._dead.wait()
+        deaths = (
+            asyncio.ensure_future(self._dead.wait()),
+            asyncio.ensure_future(self._http.until_mute(self._options.stall_seconds)),
+        )
+        try:
+            await asyncio.wait(deaths, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for death in deaths:
+                death.cancel()
+        self._dead.set()
         raise HeadraceError(Reason.ENGINE_FAILED, "the engine does not answer any more")
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ CONNECTIONS = 2
 """Fewer than threads; let go before the listener closes them after 5 s."""
 
 RETRY_SECONDS = 0.5
+CHECK_SECONDS = 5.0
 
 
 class LlamaCppHttp:
@@ -35,6 +36,7 @@ class LlamaCppHttp:
             timeout=TIMEOUT_SECONDS,
         )
         self._places = asyncio.Semaphore(CONNECTIONS)
+        self._answered = asyncio.Event()
         self._calls: set[asyncio.Task[Any]] = set()
 
     async def vocabulary_size(self) -> int:
@@ -54,19 +56,24 @@ class LlamaCppHttp:
         answer = await self._call("POST", "/apply-template", {"messages": messages})
         return str(answer["prompt"])
 
+    async def until_mute(self, seconds: float) -> None:
+        """Return when the listener has answered nothing, to nobody, for so long."""
+        while await self.answers(seconds):
+            await asyncio.sleep(CHECK_SECONDS)
+
     async def answers(self, seconds: float) -> bool:
-        """Whether the listener answers anything within this time."""
+        """Whether the listener answers anything, to whomever, within this time."""
+        self._answered.clear()
         try:
             async with asyncio.timeout(seconds):
-                while True:
+                while not self._answered.is_set():
                     try:
                         await self.vocabulary_size()
-                    except HeadraceError:
+                    except HeadraceError:  # a busy one may have no place for this call
                         await asyncio.sleep(RETRY_SECONDS)
-                    else:
-                        return True
         except TimeoutError:
-            return False
+            return self._answered.is_set()
+        return True
 
     async def _call(self, method: str, path: str, body: Any = None) -> Any:
         try:
@@ -85,6 +92,7 @@ class LlamaCppHttp:
         try:
             response = await self._client.request(method, path, json=body)
             response.raise_for_status()
+            self._answered.set()
             return response.json()
         except (httpx.HTTPError, ValueError) as error:
             raise HeadraceError(
