@@ -58,7 +58,7 @@ class LlamaCppHttp:
 
     async def until_mute(self, seconds: float) -> None:
         """Return when the listener has answered nothing, to nobody, for so long."""
-        while await self.answers(seconds):
+        while await self.answers(seconds):  # noqa: ASYNC110 - the pause between two questions
             await asyncio.sleep(CHECK_SECONDS)
 
     async def answers(self, seconds: float) -> bool:
