@@ -53,7 +53,7 @@ test: $(VENV)/.dev ## Run every test that needs no torch; about five minutes on 
 	@$(MAKE) --no-print-directory --keep-going $(addprefix test-,$(SUITES))
 
 test-unit: $(VENV)/.dev ## Run the unit tests beside the services
-	$(PYTEST) $(addsuffix /tests,$(PACKAGES))
+	$(PYTEST) $(addsuffix /tests,$(PACKAGES)) benchmarks/tests
 
 test-architecture: $(VENV)/.dev ## Check imports, sizes and names
 	$(PYTEST) tests/architecture
@@ -73,7 +73,7 @@ test-chaos: $(VENV)/.dev ## Kill, freeze and drain every part under load; takes 
 check: $(VENV)/.dev ## Check format, lint, types, imports, protos and generated code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy $(SOURCES) benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	@scripts/generate-protos.sh --check

@@ -1,6 +1,8 @@
 """How fast the gateway is and what a request costs, beside a peer and beside bare ASGI."""
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -8,17 +10,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import gateway_tables as tables
-from benchmarks.cells import LEFT_OUT, Cell, length_for, measure
-from benchmarks.contestants import bare_asgi, headrace, litellm
-from benchmarks.contestants.contestant import Entrant
-from benchmarks.machine import Machine
-from benchmarks.options import JsonFile, Prepare, Quick
+from benchmarks import litellm
+from benchmarks.cells import FULL, LEFT_OUT, QUICK, Cell, measure
+from benchmarks.contestants import BARE_ASGI, HEADRACE, bare_asgi, headrace
 from benchmarks.processes import ContestantError
-from benchmarks.profiling.gateway import profile_gateway
-from benchmarks.report import create_console, say, write_json
+from benchmarks.profile import profile_gateway
+from benchmarks.report import JsonFile, Machine, Prepare, Quick, create_console
+from benchmarks.tables import tables, targets
 
-ENTRANTS = (bare_asgi.ENTRANT, litellm.ENTRANT, headrace.ENTRANT)
+STARTS = {BARE_ASGI: bare_asgi, litellm.NAME: litellm.start, HEADRACE: headrace}
 
 ProfileFolder = Annotated[
     Path | None,
@@ -55,52 +55,48 @@ class Run:
         """Install what is not part of this repository."""
         with self._attempt(litellm.NAME):
             litellm.install()
-            self._say(f"{litellm.NAME} {litellm.VERSION} is installed in {litellm.home()}.")
+            self._console.print(
+                f"{litellm.NAME} {litellm.VERSION} is installed in {litellm.home()}."
+            )
 
     def profile(self, folder: Path) -> None:
         """See where the gateway's time goes."""
-        with self._attempt(headrace.NAME):
+        with self._attempt(HEADRACE):
             for table in profile_gateway(folder, quick=self._quick):
                 self._console.print(table)
 
     def compare(self, json_file: Path | None) -> None:
         """Measure all contestants, one after the other."""
         machine = Machine.here()
-        self._say(machine.line())
+        self._console.print(machine.line())
         if self._quick:
-            self._say(LEFT_OUT)
+            self._console.print(LEFT_OUT)
         cells: list[Cell] = []
-        for entrant in ENTRANTS:
-            with self._attempt(entrant.name):
-                cells.extend(self._cells_of(entrant))
-        self._report(cells)
+        for name in STARTS:
+            with self._attempt(name):
+                cells.extend(self._cells_of(name))
+        wanted = list(targets(cells))
+        self._console.print(*tables(cells), *(target.line() for target in wanted), sep="\n")
         if json_file:
-            figures = [cell.model_dump(mode="json") for cell in cells]
-            targets = [target.figures() for target in tables.targets(cells)]
-            write_json(
-                json_file,
-                {"machine": machine.model_dump(), "cells": figures, "targets": targets},
-            )
+            figures = {
+                "machine": dataclasses.asdict(machine),
+                "cells": [cell.model_dump(mode="json") for cell in cells],
+                "targets": [dataclasses.asdict(target) for target in wanted],
+            }
+            json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
-    def _cells_of(self, entrant: Entrant) -> Iterator[Cell]:
-        length = length_for(entrant, quick=self._quick)
-        with entrant.start() as contestants:
+    def _cells_of(self, name: str) -> Iterator[Cell]:
+        length = QUICK if self._quick else FULL
+        loads = [(kind, count) for kind in (False, True) for count in length.concurrencies]
+        with STARTS[name]() as contestants:
             for contestant in contestants:
-                for streamed, concurrency in length.loads():
+                for streamed, concurrency in loads:
                     kind = "streams" if streamed else "plain answers"
-                    self._say(f"{contestant.name}: {kind} at concurrency {concurrency}")
+                    self._console.print(f"{contestant.name}: {kind} at concurrency {concurrency}")
                     cell = measure(contestant, length, streamed=streamed, concurrency=concurrency)
                     if cell.outcome.errors:
-                        self._say(f"first error: {cell.outcome.first_error}")
+                        self._console.print(f"first error: {cell.outcome.first_error}")
                     yield cell
-
-    def _report(self, cells: Sequence[Cell]) -> None:
-        self._console.print(tables.plain_table([cell for cell in cells if not cell.streamed]))
-        self._console.print(tables.streamed_table([cell for cell in cells if cell.streamed]))
-        self._console.print(tables.split_table(cells))
-        self._console.print(tables.ratio_table(cells))
-        for target in tables.targets(cells):
-            self._say(target.line())
 
     @contextmanager
     def _attempt(self, contestant: str) -> Iterator[None]:
@@ -108,10 +104,7 @@ class Run:
             yield
         except ContestantError as error:
             self.failed = True
-            self._say(f"ERROR {contestant} could not run: {error}")
-
-    def _say(self, text: str) -> None:
-        say(self._console, text)
+            self._console.print(f"ERROR {contestant} could not run: {error}")
 
 
 if __name__ == "__main__":

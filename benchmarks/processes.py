@@ -1,18 +1,23 @@
-"""What groups of processes use, and programs started for the length of a block."""
+"""What groups of processes use, and servers started for the length of a block."""
 
+import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import psutil
 
+T = TypeVar("T")
 Groups = Mapping[str, Sequence[psutil.Process]]
 """Processes by the part of a contestant that they make up, for example `gateway`."""
 
 ROOT = Path(__file__).parents[1]
+INHERITED = ("PATH", "HOME", "LANG")
+POLL_SECONDS = 0.1
 REST_SECONDS = 0.3
 REST_SHARE = 0.1
 STOP_SECONDS = 10.0
@@ -62,29 +67,56 @@ def until_at_rest(groups: Callable[[], Groups], deadline_seconds: float = 15.0) 
 
 
 @contextmanager
-def running(
-    command: Sequence[str], environment: Mapping[str, str], log: Path
+def listening(
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    *,
+    deadline_seconds: float,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[psutil.Process]:
-    """The program in the repository's root, its output in `log`, ended at the end."""
+    """A server that takes connections on `port`; raises ContestantError with its last words."""
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - the benchmark's own command lines
-            command, env=dict(environment), cwd=ROOT, stdin=subprocess.DEVNULL,
-            stdout=output, stderr=subprocess.STDOUT,
+        process = subprocess.Popen(  # noqa: S603 - the contestants' command lines
+            command, env={**inherited, **(environment or {})}, cwd=ROOT,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
+        deadline = time.monotonic() + deadline_seconds
+        while not _takes_connections(port):
+            if process.poll() is not None:
+                raise ContestantError(f"it ended at its start: {_last_words(log)}")
+            if time.monotonic() > deadline:
+                raise ContestantError(f"it did not listen within {deadline_seconds:.0f} s")
+            time.sleep(POLL_SECONDS)
         yield psutil.Process(process.pid)
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process)
 
 
-def _each(
-    members: Sequence[psutil.Process], read: Callable[[psutil.Process], Any]
-) -> Iterator[Any]:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _takes_connections(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _last_words(log: Path) -> str:
+    return " / ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:])
+
+
+def _each(members: Sequence[psutil.Process], read: Callable[[psutil.Process], T]) -> Iterator[T]:
     for process in members:
         with suppress(psutil.NoSuchProcess):
             yield read(process)

@@ -1,15 +1,28 @@
-"""How a benchmark tells what it measured: tables, ratios, TARGET lines and a JSON file."""
+"""What every benchmark shares: its options, the machine it ran on, tables and TARGET lines."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import platform
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+import psutil
+import typer
 from rich.console import Console
 from rich.table import Table
 
 PIPED_COLUMNS = 160
+
+Prepare = Annotated[
+    bool, typer.Option("--prepare", help="Install what the contestants need, and stop.")
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Take under a minute; says what it leaves out.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", dir_okay=False, help="Write all figures to this file.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +34,47 @@ class Target:
     wanted: float
 
     def line(self) -> str:
-        if self.measured is None:
-            return f"TARGET {self.name}: not measured, wanted >= {self.wanted:.2f}: missed"
-        verdict = "met" if self.measured >= self.wanted else "missed"
-        measured = f"measured {self.measured:.2f}, wanted >= {self.wanted:.2f}"
-        return f"TARGET {self.name}: {measured}: {verdict}"
+        measured, verdict = "not measured", "missed"
+        if self.measured is not None:
+            measured = f"measured {self.measured:.2f}"
+            verdict = "met" if self.measured >= self.wanted else "missed"
+        return f"TARGET {self.name}: {measured}, wanted >= {self.wanted:.2f}: {verdict}"
 
-    def figures(self) -> dict[str, Any]:
-        return {"name": self.name, "measured": self.measured, "wanted": self.wanted}
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine at the time of a run."""
+
+    processor: str
+    cores: int
+    memory_gib: float
+    kernel: str
+    python: str
+    load_average: float
+    """Of the last minute before the run: above 0.5, something else was busy as well."""
+
+    @classmethod
+    def here(cls) -> "Machine":
+        return cls(
+            processor=_processor(),
+            cores=os.cpu_count() or 1,
+            memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+            kernel=platform.release(),
+            python=platform.python_version(),
+            load_average=round(os.getloadavg()[0], 2),
+        )
+
+    def line(self) -> str:
+        return (
+            f"{self.cores} x {self.processor}, {self.memory_gib} GiB, Linux {self.kernel},"
+            f" Python {self.python}; load average before the run: {self.load_average}"
+        )
 
 
 def create_console() -> Console:
-    """A console that does not break tables when its output goes into a file."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)
+    """A console that prints text as it is, and does not break tables that go into a file."""
+    width = None if Console().is_terminal else PIPED_COLUMNS
+    return Console(highlight=False, markup=False, soft_wrap=True, width=width)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
@@ -47,11 +87,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     return built
 
 
-def say(console: Console, text: str) -> None:
-    """One line, as it is."""
-    console.print(text, markup=False, soft_wrap=True)
-
-
-def write_json(path: Path, figures: Mapping[str, Any]) -> None:
-    """All figures, for whoever compares runs."""
-    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()

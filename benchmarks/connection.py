@@ -55,10 +55,6 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return await self._answered
 
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
     # ---- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

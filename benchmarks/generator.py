@@ -1,25 +1,22 @@
 """Closed-loop load: each connection sends its next request when it has the last one's answer."""
 
 import asyncio
-import resource
 import ssl
+import sys
 from dataclasses import dataclass, field
 from time import perf_counter
 from urllib.parse import urlsplit
 
 import orjson
+import uvloop
 
-from benchmarks.load.connection import Answer, Connection, connect
-from benchmarks.load.plan import Outcome, Plan
-from benchmarks.samples import Summary
-
-CONNECT_SECONDS = 10.0
-ANSWER_SECONDS = 60.0
+from benchmarks.connection import Answer, Connection, connect
+from benchmarks.load import ANSWER_SECONDS, CONNECT_SECONDS, Outcome, Plan, Summary
 
 
 @dataclass(slots=True)
 class Tally:
-    """What one phase has seen so far."""
+    """What was seen so far."""
 
     latencies: list[float] = field(default_factory=list)
     first_tokens: list[float] = field(default_factory=list)
@@ -32,54 +29,52 @@ class Tally:
 
 
 class Generator:
-    """Carries out one plan; `open` it first."""
+    """Carries out one plan."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._tls = ssl.create_default_context(cafile=plan.ca_file) if plan.ca_file else None
         self._request = render_request(plan)
-        self._connections: list[Connection] = []
+        self._tally = Tally()
 
-    async def open(self) -> None:
-        """Raises OSError or TimeoutError."""
+    async def run(self) -> Outcome:
+        """Connect, begin requests for as long as planned, and wait for their answers."""
         async with asyncio.timeout(CONNECT_SECONDS):
-            for _ in range(self._plan.concurrency):
-                self._connections.append(await connect(self._plan.url, self._tls))
-
-    async def run(self, seconds: float) -> Outcome:
-        """Begin requests for so long, and wait for their answers; raises OSError."""
-        cpu, started, tally = _own_cpu_seconds(), perf_counter(), Tally()
-        async with asyncio.timeout(seconds + ANSWER_SECONDS), asyncio.TaskGroup() as group:
-            for place in range(self._plan.concurrency):
-                group.create_task(self._keep_asking(place, started + seconds, tally))
+            connections = [await self._connect() for _ in range(self._plan.concurrency)]
+        started = perf_counter()
+        until = started + self._plan.seconds
+        async with (
+            asyncio.timeout(self._plan.seconds + ANSWER_SECONDS),
+            asyncio.TaskGroup() as group,
+        ):
+            for connection in connections:
+                group.create_task(self._keep_asking(connection, until))
         return Outcome(
-            answered=len(tally.latencies),
-            errors=tally.errors,
-            first_error=tally.first_error,
+            answered=len(self._tally.latencies),
+            errors=self._tally.errors,
+            first_error=self._tally.first_error,
             seconds=perf_counter() - started,
-            latency=Summary.of(tally.latencies),
-            first_token=Summary.of(tally.first_tokens),
-            own_cpu_seconds=_own_cpu_seconds() - cpu,
+            latency=Summary.of(self._tally.latencies),
+            first_token=Summary.of(self._tally.first_tokens),
         )
 
-    def close(self) -> None:
-        for connection in self._connections:
-            connection.close()
+    async def _connect(self) -> Connection:
+        return await connect(self._plan.url, self._tls)
 
-    async def _keep_asking(self, place: int, until: float, tally: Tally) -> None:
+    async def _keep_asking(self, connection: Connection, until: float) -> None:
         while (sent_at := perf_counter()) < until:
             try:
-                answer = await self._connections[place].ask(self._request)
+                answer = await connection.ask(self._request)
             except ConnectionError as error:
-                tally.fail(str(error))
-                self._connections[place] = await connect(self._plan.url, self._tls)
+                self._tally.fail(str(error))
+                connection = await self._connect()
                 continue
             if wrong := self._fault_of(answer):
-                tally.fail(wrong)
+                self._tally.fail(wrong)
                 continue
-            tally.latencies.append(answer.ended_at - sent_at)
+            self._tally.latencies.append(answer.ended_at - sent_at)
             if self._plan.streamed and answer.first_token_at is not None:
-                tally.first_tokens.append(answer.first_token_at - sent_at)
+                self._tally.first_tokens.append(answer.first_token_at - sent_at)
 
     def _fault_of(self, answer: Answer) -> str:
         """What is wrong with the answer; nothing if it is the echo of the prompt."""
@@ -110,6 +105,15 @@ def render_request(plan: Plan) -> bytes:
     return f"POST /v1/chat/completions HTTP/1.1\r\n{head}\r\n".encode() + content
 
 
-def _own_cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+async def main() -> None:
+    """Read a plan from standard input, and write the outcome to standard output."""
+    generator = Generator(Plan.model_validate_json(sys.stdin.read()))
+    outcome = await generator.run()
+    sys.stdout.write(outcome.model_dump_json())
+
+
+if __name__ == "__main__":
+    try:
+        uvloop.run(main())
+    except* (OSError, TimeoutError) as failed:
+        sys.exit(f"{type(failed.exceptions[0]).__name__}: {failed.exceptions[0]}")

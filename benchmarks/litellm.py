@@ -9,14 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.contestants.bare_asgi import MODEL, upstream
-from benchmarks.contestants.contestant import Contestant, Entrant
-from benchmarks.contestants.servers import listening
-from benchmarks.processes import ContestantError, tree
+from benchmarks.contestants import UPSTREAM_MODEL, Contestant, upstream
+from benchmarks.processes import ContestantError, listening, tree
 from headrace_local.checks import free_port
 
 NAME = "litellm"
-# The newest release that installs from PyPI alone: later ones ask for an unpublished certifi.
+# Tried beside it: 1.106.10 and 1.109.1 ask for certifi>=2026.10.19 and could not be installed.
 VERSION = "1.106.0"
 MASTER_KEY = "sk-benchmark"
 START_SECONDS = 120.0
@@ -65,24 +63,18 @@ def start() -> Iterator[Sequence[Contestant]]:
                 Contestant(
                     NAME,
                     f"http://127.0.0.1:{port}",
-                    MODEL,
+                    UPSTREAM_MODEL,
                     lambda: {"litellm": tree(process), **model.processes()},
                     {"authorization": f"Bearer {MASTER_KEY}"},
                 ),
             )
 
 
-ENTRANT = Entrant(NAME, start, is_slow=True)
-
-
 def _config(upstream_url: str) -> dict[str, object]:
-    target = {
-        "model": f"openai/{MODEL}",
-        "api_base": f"{upstream_url}/v1",
-        "api_key": "none",
-    }
+    model = f"openai/{UPSTREAM_MODEL}"
+    target = {"model": model, "api_base": f"{upstream_url}/v1", "api_key": "none"}
     return {
-        "model_list": [{"model_name": MODEL, "litellm_params": target}],
+        "model_list": [{"model_name": UPSTREAM_MODEL, "litellm_params": target}],
         "general_settings": {"master_key": MASTER_KEY},
     }
 

@@ -1,0 +1,97 @@
+"""Who is measured beside LiteLLM: Headrace's whole local stack, and the canned upstream alone."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.processes import ContestantError, Groups, listening, tree
+from headrace_local.checks import free_port
+from headrace_local.errors import LocalStackError
+from headrace_local.stack import Stack
+from headrace_local.testing import processes, temporary_stack
+
+BARE_ASGI, HEADRACE, GATEWAY = "bare ASGI", "headrace", "headrace gateway"
+UPSTREAM_MODEL = "echo"
+UPSTREAM_START_SECONDS = 20.0
+PARTS = ("gateway", "auth", "cache", "audit", "inference", "redis", "postgres")
+# High enough that no load here is refused.
+SETTINGS = {
+    "gateway": {"default_requests_per_minute": "100000000"},
+    "inference": {"slots": "256", "queue_length": "256"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A running server that speaks OpenAI's chat completions and echoes the last message."""
+
+    name: str
+    url: str
+    model: str
+    processes: Callable[[], Groups]
+    """All that works for its requests, by part, as of now."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ca_file: Path | None = None
+
+
+@contextmanager
+def upstream() -> Iterator[Contestant]:
+    """The canned upstream on a free port; raises ContestantError."""
+    port = free_port()
+    command = (
+        *(sys.executable, "-m", "uvicorn", "benchmarks.upstream:app"),
+        *("--port", str(port), "--log-level", "warning", "--no-access-log"),
+        *("--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "--backlog", "2048"),
+    )
+    with TemporaryDirectory(prefix="headrace-benchmark-") as folder:
+        log = Path(folder) / "upstream.log"
+        with listening(command, port, log, deadline_seconds=UPSTREAM_START_SECONDS) as process:
+            url = f"http://127.0.0.1:{port}"
+            yield Contestant(BARE_ASGI, url, UPSTREAM_MODEL, lambda: {"upstream": tree(process)})
+
+
+@contextmanager
+def bare_asgi() -> Iterator[Sequence[Contestant]]:
+    """The upstream asked directly: the most that Python and uvicorn give."""
+    with upstream() as contestant:
+        yield (contestant,)
+
+
+@contextmanager
+def headrace() -> Iterator[Sequence[Contestant]]:
+    """One stack, two doors: as callers ask it, and without Envoy, as other gateways are."""
+    with echo_stack() as stack:
+        access = stack.access
+        envoy = _contestant(HEADRACE, access.url, stack, (*PARTS, "envoy"), access.ca_file)
+        yield envoy, at_the_gateway(stack)
+
+
+@contextmanager
+def echo_stack() -> Iterator[Stack]:
+    """The whole stack on free ports, in a folder that is removed; raises ContestantError."""
+    try:
+        with temporary_stack(engine="echo", settings=SETTINGS) as stack:
+            yield stack
+    except LocalStackError as error:
+        raise ContestantError(str(error)) from error
+
+
+def at_the_gateway(stack: Stack) -> Contestant:
+    """Without Envoy and TLS, which other gateways do not have in front of them either."""
+    return _contestant(GATEWAY, f"http://{stack.plan.address('gateway')}", stack, PARTS)
+
+
+def _contestant(
+    name: str, url: str, stack: Stack, parts: Sequence[str], ca_file: Path | None = None
+) -> Contestant:
+    return Contestant(
+        name,
+        url,
+        stack.access.model,
+        lambda: {part: processes(stack, part) for part in parts},
+        {"authorization": f"Bearer {stack.access.api_key}"},
+        ca_file,
+    )

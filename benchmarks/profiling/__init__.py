@@ -1,1 +1,0 @@
-"""Where a process's time goes, as py-spy sees it."""
