@@ -1,7 +1,7 @@
-"""A real PostgreSQL and a real Redis for the tests that cross a boundary; never skipped."""
+"""For all tests: a real PostgreSQL and a real Redis, never skipped, and a way to print figures."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,3 +44,16 @@ def redis_url(redis_server: str) -> str:
     with redis.Redis.from_url(redis_server) as client:
         client.flushall()
     return redis_server
+
+
+@pytest.fixture
+def report(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], None]:
+    """Shows measured figures in every run, not in failed ones alone."""
+
+    def show(figures: str) -> None:
+        with capsys.disabled():
+            print(f"\n{request.node.name}: {figures}", end="")  # noqa: T201 - this is the report
+
+    return show

@@ -8,18 +8,16 @@ import secrets
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import httpx
 from anyio.from_thread import start_blocking_portal
+from tests.stack.completions import CHAT, DONE, PATIENCE_SECONDS, event_of
 
 from headrace_local.components import MODEL_ID
 from headrace_local.stack import Stack
 
-CHAT = "/v1/chat/completions"
-PATIENCE_SECONDS = 30.0
-"""After which a caller takes a call for hung."""
 HUNG = "hung"
 
 
@@ -141,9 +139,20 @@ async def ask(
 ) -> Answer:
     """Ask once; never raises because of what the stack does."""
     answer = Answer(question.prompt, question.streamed, time.monotonic())
+    request = client.build_request("POST", CHAT, json=question.body())
+    return await send(client, request, answer, patience_seconds)
+
+
+async def send(
+    client: httpx.AsyncClient,
+    request: httpx.Request,
+    answer: Answer,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Answer:
+    """Returns the answer, filled with what became of the request; see `ask`."""
     try:
         async with asyncio.timeout(patience_seconds):
-            await _receive(client, question, answer)
+            await _receive(client, request, answer)
     except TimeoutError:
         answer.broken = HUNG
     except httpx.HTTPError as error:
@@ -178,15 +187,15 @@ async def _ask_on(
             await asyncio.sleep(0.02)  # a refusal takes so little time that the refused would spin
 
 
-async def _receive(client: httpx.AsyncClient, question: Question, answer: Answer) -> None:
-    async with client.stream("POST", CHAT, json=question.body()) as response:
+async def _receive(client: httpx.AsyncClient, request: httpx.Request, answer: Answer) -> None:
+    async with aclosing(await client.send(request, stream=True)) as response:
         answer.status = response.status_code
         answer.request_id = response.headers.get("x-request-id", "")
         answer.retry_after = response.headers.get("retry-after", "")
         answer.cache = response.headers.get("x-headrace-cache", "")
         if response.headers.get("content-type", "").startswith("text/event-stream"):
             async for line in response.aiter_lines():
-                _read_event(line, answer)
+                _read_event(event_of(line), answer)
         else:
             _read_body(json.loads(await response.aread()), answer)
 
@@ -200,12 +209,10 @@ def _read_body(body: dict[str, object], answer: Answer) -> None:
     answer.complete = True
 
 
-def _read_event(line: str, answer: Answer) -> None:
-    if line == "data: [DONE]":
-        answer.complete = True
-    elif line.startswith("data: "):
-        match json.loads(line.removeprefix("data: ")):
-            case {"error": {"code": str(code)}}:
-                answer.code = code
-            case {"choices": [{"delta": {"content": str(text)}}]}:
-                answer.text += text
+def _read_event(event: object, answer: Answer) -> None:
+    answer.complete = answer.complete or event == DONE
+    match event:
+        case {"error": {"code": str(code)}}:
+            answer.code = code
+        case {"choices": [{"delta": {"content": str(text)}}]}:
+            answer.text += text

@@ -1,17 +1,15 @@
 """Stacks whose parts may be killed and frozen, for every chaos test."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import pytest
 
 from headrace_inference.testing import prepared_model
 from headrace_local.components import Engine, Settings
-from headrace_local.stack import Stack, StackOptions
+from headrace_local.stack import Stack
 from headrace_local.supervisor import RestartPolicy
-from headrace_local.testing import stack_in_background
+from headrace_local.testing import temporary_stack
 
 RESTARTS = RestartPolicy(maximum=1000, window_seconds=3, first_pause_seconds=0.1)
 """Never gives up: the tests kill more often than any sane supervisor would bear."""
@@ -33,18 +31,13 @@ def chaos_stack(settings: Settings | None = None, *, engine: Engine = "echo") ->
         service: {**SETTINGS.get(service, {}), **wanted.get(service, {})}
         for service in SETTINGS.keys() | wanted.keys()
     }
-    # Not pytest's own folder: another pytest of the same user may close it for PostgreSQL's user.
-    with tempfile.TemporaryDirectory(prefix="headrace-chaos-") as state:
-        options = StackOptions(
-            state=Path(state),
-            port=0,
-            models=prepared_model().parent if engine == "llamacpp" else None,
-            engine=engine,
-            settings=merged,
-            restarts=RESTARTS,
-        )
-        with stack_in_background(options) as stack:
-            yield stack
+    with temporary_stack(
+        models=prepared_model().parent if engine == "llamacpp" else None,
+        engine=engine,
+        settings=merged,
+        restarts=RESTARTS,
+    ) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")
@@ -58,18 +51,3 @@ def stack() -> Iterator[Stack]:
     """The stack of one module's tests, with the echo engine."""
     with chaos_stack() as running:
         yield running
-
-
-@pytest.fixture
-def report(
-    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
-) -> Callable[[str], None]:
-    """Shows measured figures in every run, not in failed ones alone."""
-    terminal = request.config.get_terminal_writer()
-
-    def show(figures: str) -> None:
-        with capsys.disabled():
-            terminal.line()
-            terminal.line(figures)
-
-    return show

@@ -1,23 +1,18 @@
 """The audit's rows of completions, to be compared with what callers saw."""
 
-import asyncio
-import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-import asyncpg
-import httpx
-from tests.chaos.callers import CHAT, Answer
+from anyio.from_thread import start_blocking_portal
+from tests.chaos.callers import Answer
+from tests.stack.audit import rows_where
+from tests.stack.completions import CHAT
+from tests.stack.metrics import Metrics
 
 from headrace_local.stack import Stack
 
-DELIVERY_SECONDS = 60.0
-ROWS = (
-    "SELECT event_id::text, request_id, outcome, error_reason, http_status FROM audit.events"
-    " WHERE operation = $1"
-)
-PROXY_ERROR = "proxy_error"
-"""The code of Envoy's own answers, which name no request of ours."""
+SPOOLED = "headrace_spool_records"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +26,32 @@ class Row:
     http_status: int
 
 
+@contextmanager
+def ledger_of(stack: Stack) -> Iterator[Callable[[], list[Row]]]:
+    """Yields what tells the settled rows that were not there when the block began."""
+    before = frozenset(settled_rows(stack))
+    yield lambda: [row for row in settled_rows(stack) if row not in before]
+
+
 def settled_rows(stack: Stack) -> list[Row]:
-    """All rows, read when the gateway's spool holds nothing any more."""
-    deadline = time.monotonic() + DELIVERY_SECONDS
-    while undelivered(stack):
-        assert time.monotonic() < deadline, f"not delivered after {DELIVERY_SECONDS} s"
-        time.sleep(0.05)  # delivery tells nobody
-    return asyncio.run(_read(stack))
+    """All rows, read when the gateway's spool holds nothing any more; blocks until then."""
+    with start_blocking_portal() as portal:  # for callers with and without a loop of their own
+        return portal.call(_settled_rows, stack)
 
 
-async def _read(stack: Stack) -> list[Row]:
-    sockets = str(stack.plan.runtime / "postgres")
-    connection = await asyncpg.connect(
-        host=sockets, user="postgres", database="headrace", timeout=10
-    )
-    try:
-        return [Row(**row) for row in await connection.fetch(ROWS, f"POST {CHAT}", timeout=30)]
-    finally:
-        await connection.close(timeout=10)
-
-
-def undelivered(stack: Stack) -> float:
-    """How many records wait in the gateway's spool."""
-    return metric(stack, "gateway", "headrace_spool_records")
-
-
-def metric(stack: Stack, service: str, name: str) -> float:
-    """A sample without labels from a service's metrics."""
-    address = stack.plan.address(f"{service}_metrics")
-    text = httpx.get(f"http://{address}/metrics", timeout=5, trust_env=False).text
-    [value] = [line.split()[1] for line in text.splitlines() if line.startswith(f"{name} ")]
-    return float(value)
+async def _settled_rows(stack: Stack) -> list[Row]:
+    async with Metrics(stack, "gateway") as metrics:
+        await metrics.until(SPOOLED, 0)
+    return [
+        Row(
+            str(row["event_id"]),
+            row["request_id"],
+            row["outcome"],
+            row["error_reason"],
+            row["http_status"],
+        )
+        for row in await rows_where(stack, "operation = $1", f"POST {CHAT}")
+    ]
 
 
 def assert_accounted(

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 
 import httpx
-from tests.chaos.callers import CHAT, Question, ask, client_of
+from tests.chaos.callers import Question, ask, client_of
+from tests.stack.completions import CHAT
 
 from headrace_local.stack import Stack
 

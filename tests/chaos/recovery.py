@@ -15,7 +15,8 @@ from headrace_local.testing import kill
 T = TypeVar("T")
 
 RECOVERY_SECONDS = 60.0
-COMPONENTS = ("gateway", "auth", "cache", "audit", "inference", "redis", "postgres")
+SERVICES = ("gateway", "auth", "cache", "audit", "inference")
+COMPONENTS = (*SERVICES, "redis", "postgres")
 
 
 @dataclass(frozen=True, slots=True)

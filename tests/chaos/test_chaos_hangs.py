@@ -12,8 +12,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.chaos.callers import Answer, Question, Script, calling
 from tests.chaos.conftest import StackFactory
-from tests.chaos.ledger import Row, assert_accounted, settled_rows
+from tests.chaos.ledger import assert_accounted, ledger_of
 from tests.chaos.recovery import COMPONENTS, wait_for, wait_for_more
+from tests.chaos.refusals import assert_clear
 from tests.chaos.visitors import Visitors, arrive, begin
 
 from headrace_common.grpc_server import LIVENESS
@@ -27,7 +28,8 @@ HANG_NOTICED_SECONDS = 15.0
 """When a gRPC channel gives a silent peer up: see `headrace_common.grpc_client`."""
 OWN_SECONDS = 2.0
 """What an answer takes by itself, beside the wait for what hangs."""
-RECOVERY_SECONDS = 5.0
+RETURN_SECONDS = 5.0
+"""From SIGCONT until every kind of call succeeds."""
 HEALTH_SECONDS = 2 * INTERVAL_SECONDS
 """A dependency is looked at every two seconds, for two seconds at most."""
 
@@ -39,6 +41,7 @@ TOKEN_SECONDS = 0.02
 LONGEST_WORDS = 100
 LONGEST_SECONDS = LONGEST_WORDS * TOKEN_SECONDS
 UNAVAILABLE = "dependency_unavailable"
+COMPLETIONS = ("plain", "stream", "cached", "new plain", "new stream")
 LONG = Question(" ".join(f"word-{number}" for number in range(400)), streamed=True)
 """Eight seconds at the stack's pace, so that it crosses the freeze."""
 
@@ -119,47 +122,46 @@ def stack(make_stack: StackFactory) -> Iterator[Stack]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("component", MATRIX)
 async def test_ten_seconds_of_silence(stack: Stack, component: str) -> None:
-    visitors, before, lives = await arrive(stack, visits=12), await _rows(stack), _lives(stack)
-    with calling(stack, concurrency=2, script=Script(longest=LONGEST_WORDS)) as load:
-        await asyncio.to_thread(wait_for_more, load, 6)
-        crossing = await begin(stack, LONG)
-        with frozen(stack, component):
-            visiting = asyncio.create_task(visitors.visit(component))
-            await _assert_gateway_stays_in_service(stack)
-            await asyncio.sleep(FREEZE_SECONDS)
-        visit = await visiting
-        later = await _visit_until_all_is_well(visitors)
-    _assert_as_stated(visit, MATRIX[component])
+    visitors, lives = await arrive(stack, visits=12), _lives(stack)
+    with ledger_of(stack) as new_rows:
+        with calling(stack, concurrency=2, script=Script(longest=LONGEST_WORDS)) as load:
+            await asyncio.to_thread(wait_for_more, load, 6)
+            crossing = await begin(stack, LONG)
+            with frozen(stack, component):
+                visiting = asyncio.create_task(visitors.visit(component))
+                await _assert_gateway_stays_in_service(stack)
+                await asyncio.sleep(FREEZE_SECONDS)
+                await _assert_gateway_stays_in_service(stack)
+            visits = [await visiting, *await _visit_until_all_is_well(visitors)]
+        completions = [await crossing, *load, *_completions(visits)]
+        rows = new_rows()
+    _assert_as_stated(visits[0], MATRIX[component])
     _assert_load_as_stated(load, MATRIX[component]["plain"])
-    assert (await crossing).good
+    assert crossing.result().good
     assert not crossing.result().wrong
     assert _lives(stack) == lives
-    completions = [crossing.result(), *load, *_completions([visit, *later])]
-    assert_accounted(completions, [row for row in await _rows(stack) if row not in before])
+    assert_accounted(completions, rows)
 
 
 @pytest.mark.timeout(120)
 async def test_a_model_server_that_hangs_on_is_given_up(stack: Stack) -> None:
-    before, lives = await _rows(stack), _lives(stack)
-    crossing = await begin(stack, LONG)
-    frozen_at = time.monotonic()
-    with frozen(stack, "inference"):
-        waiting = asyncio.create_task(_ask_plain(stack, "while it is thought alive"))
-        for call in (await crossing, await waiting):
-            assert call.code == UNAVAILABLE
-            assert call.ended_at - frozen_at < HANG_NOTICED_SECONDS + OWN_SECONDS
-        assert crossing.result().status == 200
-        refusal = await _ask_plain(stack, "once it is given up")
-        assert refusal.seconds < OWN_SECONDS
+    lives = _lives(stack)
+    with ledger_of(stack) as new_rows:
+        crossing = await begin(stack, LONG)
+        frozen_at = time.monotonic()
+        with frozen(stack, "inference"):
+            waiting = asyncio.create_task(_ask_plain(stack, "while it is thought alive"))
+            for call in (await crossing, await waiting):
+                assert call.code == UNAVAILABLE
+                assert call.ended_at - frozen_at < HANG_NOTICED_SECONDS + OWN_SECONDS
+            refusal = await _ask_plain(stack, "once it is given up")
+        tries = await _ask_until_answered(stack)
+        rows = new_rows()
+    assert crossing.result().status == 200
+    assert refusal.seconds < OWN_SECONDS
     for call in (waiting.result(), refusal):
-        _assert_clear(call)
-    thawed_at = time.monotonic()
-    tries = [await _ask_plain(stack, "again")]
-    while not tries[-1].good:
-        assert time.monotonic() - thawed_at < RECOVERY_SECONDS
-        tries.append(await _ask_plain(stack, "again"))
+        assert_clear(call, {UNAVAILABLE})
     assert _lives(stack) == lives
-    rows = [row for row in await _rows(stack) if row not in before]
     assert_accounted([crossing.result(), waiting.result(), refusal, *tries], rows)
     [audited] = [row for row in rows if row.request_id == crossing.result().request_id]
     assert audited.outcome == "failed"
@@ -185,9 +187,11 @@ def _assert_as_stated(visit: Mapping[str, Answer], cells: Mapping[str, Cell]) ->
         assert answer.seconds < cell.seconds + OWN_SECONDS, (name, answer)
         if cell.answered:
             assert answer.status in (200, 201), (name, answer)
+            assert answer.complete, (name, answer)
             assert not answer.code, (name, answer)
+            assert name not in COMPLETIONS or not answer.wrong, (name, answer)
         else:
-            _assert_clear(answer)
+            assert_clear(answer, {UNAVAILABLE})
 
 
 def _assert_load_as_stated(load: Sequence[Answer], cell: Cell) -> None:
@@ -197,28 +201,31 @@ def _assert_load_as_stated(load: Sequence[Answer], cell: Cell) -> None:
         assert answer.seconds < cell.seconds + LONGEST_SECONDS + OWN_SECONDS, answer
         if not answer.good:
             assert not cell.answered, answer
-            _assert_clear(answer)
-
-
-def _assert_clear(answer: Answer) -> None:
-    assert (answer.status, answer.code) == (503, UNAVAILABLE), answer
-    assert answer.request_id, answer
-    assert int(answer.retry_after) >= 1, answer
+            assert_clear(answer, {UNAVAILABLE})
 
 
 async def _visit_until_all_is_well(visitors: Visitors) -> list[dict[str, Answer]]:
-    deadline, visits = time.monotonic() + RECOVERY_SECONDS, []
+    deadline, visits = time.monotonic() + RETURN_SECONDS, []
     for number in count():
         visits.append(await visitors.visit(f"recovery {number}"))
-        if all(not answer.code for answer in visits[-1].values()):
-            return visits
         assert time.monotonic() < deadline, visits[-1]
+        if all(answer.complete and not answer.code for answer in visits[-1].values()):
+            assert not any(answer.wrong for answer in _completions(visits[-1:])), visits[-1]
+            return visits
     raise AssertionError
 
 
+async def _ask_until_answered(stack: Stack) -> list[Answer]:
+    deadline = time.monotonic() + RETURN_SECONDS
+    tries = [await _ask_plain(stack, "again")]
+    while not tries[-1].good:
+        assert time.monotonic() < deadline, tries[-1]
+        tries.append(await _ask_plain(stack, "again"))
+    return tries
+
+
 def _completions(visits: Sequence[Mapping[str, Answer]]) -> list[Answer]:
-    names = ("plain", "stream", "cached", "new plain", "new stream")
-    return [visit[name] for visit in visits for name in names]
+    return [visit[name] for visit in visits for name in COMPLETIONS]
 
 
 async def _ask_plain(stack: Stack, prompt: str) -> Answer:
@@ -228,10 +235,6 @@ async def _ask_plain(stack: Stack, prompt: str) -> Answer:
 def _lives(stack: Stack) -> dict[str, object]:
     """Which process every component is, for none may need a restart."""
     return {name: stack.supervisor.status(name).process for name in COMPONENTS}
-
-
-async def _rows(stack: Stack) -> list[Row]:
-    return await asyncio.to_thread(settled_rows, stack)
 
 
 async def _assert_gateway_stays_in_service(stack: Stack) -> None:
@@ -246,7 +249,7 @@ def _health(stack: Stack, service: str, name: str = "") -> str:
     with grpc.insecure_channel(stack.plan.address(service)) as channel:
         request = health_pb2.HealthCheckRequest(service=name)
         answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=OWN_SECONDS)
-        return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
 def _wait_for_health(stack: Stack, service: str, wanted: str) -> None:

@@ -7,11 +7,11 @@ import pytest
 from tests.chaos.conftest import StackFactory
 from tests.chaos.ledger import settled_rows
 from tests.chaos.mixture import Mixture
+from tests.chaos.recovery import SERVICES
 
 from headrace_local.stack import Stack
 from headrace_local.testing import processes
 
-SERVICES = ("gateway", "auth", "cache", "audit", "inference")
 SHOWN = (*SERVICES, "redis", "postgres", "envoy")
 MARKS = (2_000, 5_000, 10_000, 20_000)
 MODEL_MARKS = (200, 500, 1_000)

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
-from tests.chaos.callers import HUNG, PATIENCE_SECONDS, Answer, Question, ask, client_of
+from tests.chaos.callers import Answer, Question, ask, client_of, send
+from tests.stack.completions import PATIENCE_SECONDS
 
 from headrace_local.stack import Stack
 
@@ -53,15 +54,7 @@ class Visitors:
     ) -> Answer:
         answer = Answer(path, False, time.monotonic())
         async with _client(self.stack, credential) as client:
-            try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    response = await client.request(method, path, json=body)
-            except TimeoutError:
-                answer.broken = HUNG
-            else:
-                _fill(answer, response)
-        answer.seconds = time.monotonic() - answer.sent_at
-        return answer
+            return await send(client, client.build_request(method, path, json=body), answer)
 
 
 async def arrive(stack: Stack, visits: int) -> Visitors:
@@ -118,11 +111,3 @@ async def _require_our_error_body(response: httpx.Response) -> None:
         assert set(error) == {"message", "type", "param", "code", "request_id"}
         assert error["message"]
         assert error["request_id"] == response.headers["x-request-id"]
-
-
-def _fill(answer: Answer, response: httpx.Response) -> None:
-    answer.status, answer.complete = response.status_code, True
-    answer.request_id = response.headers["x-request-id"]
-    answer.retry_after = response.headers.get("retry-after", "")
-    if response.is_error:
-        answer.code = response.json()["error"]["code"]

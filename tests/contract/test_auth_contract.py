@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import pytest
@@ -89,7 +89,8 @@ async def _refusal(call: Awaitable[Any]) -> HeadraceError:
 
 async def _resolve(stub: Stub, credential: str) -> auth_pb2.Principal:
     request = auth_pb2.ResolveCredentialRequest(credential=credential)
-    return (await stub.ResolveCredential(request, timeout=5)).principal
+    response: auth_pb2.ResolveCredentialResponse = await stub.ResolveCredential(request, timeout=5)
+    return response.principal
 
 
 async def test_login_resolve_and_verify_with_the_published_key(

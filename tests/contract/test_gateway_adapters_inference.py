@@ -75,7 +75,8 @@ class KeepingChannel:
         self._calls: list[grpc.aio.UnaryStreamCall] = []
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Callable[..., Any]:
-        return self._channel.unary_unary(*arguments, **options)
+        start: Callable[..., Any] = self._channel.unary_unary(*arguments, **options)
+        return start
 
     def unary_stream(self, *arguments: Any, **options: Any) -> Callable[..., Any]:
         start = self._channel.unary_stream(*arguments, **options)
@@ -199,7 +200,8 @@ async def test_the_owner_reads_what_the_gateway_wrote() -> None:
 
 
 async def test_zeros_are_sent_and_not_taken_for_absent() -> None:
-    engine, zeros = ScriptedEngine(), {"temperature": 0.0, "seed": 0, "top_logprobs": 0}
+    engine = ScriptedEngine()
+    zeros: dict[str, Any] = {"temperature": 0.0, "seed": 0, "top_logprobs": 0}
     async with inference(engine) as target:
         await collect(target, chat("x", **zeros))
     assert engine.requests[0].sampling == requests.Sampling(**zeros)

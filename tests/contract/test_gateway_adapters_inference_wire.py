@@ -82,6 +82,7 @@ async def test_tools_and_names_are_written_and_the_call_carries_its_request_id()
     async with scripted(servicer) as target:
         await collect(target, wanted)
     assert servicer.metadata["x-request-id"] == "req_1"
+    assert servicer.request is not None
     (message,), (tool,) = servicer.request.chat.messages, servicer.request.tools
     assert (message.role, message.content) == ("tool", "4")
     assert (message.name, message.tool_call_id) == ("adder", "call_1")
@@ -111,7 +112,7 @@ async def test_a_stream_that_ends_before_its_answer_is_a_failure(
 
 
 @pytest.mark.parametrize("reason", [pb.FINISH_REASON_UNSPECIFIED, 99])
-async def test_a_finish_reason_from_the_future_is_a_failure(reason: int) -> None:
+async def test_a_finish_reason_from_the_future_is_a_failure(reason: Any) -> None:
     finished = pb.Finished(finish_reasons=[pb.FINISH_REASON_STOP, reason])
     servicer = ScriptedServicer(STARTED, pb.GenerateResponse(finished=finished))
     async with scripted(servicer) as target:

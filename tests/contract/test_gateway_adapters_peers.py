@@ -27,7 +27,8 @@ class Silence(grpc.GenericRpcHandler):
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         async def wait(request: bytes, context: object) -> bytes:
-            return await asyncio.Event().wait()
+            await asyncio.Event().wait()
+            raise AssertionError
 
         return grpc.unary_unary_rpc_method_handler(wait)
 
@@ -53,7 +54,7 @@ def every_call(channel: grpc.aio.Channel) -> dict[str, Awaitable[Any]]:
 
 async def reasons(calls: dict[str, Awaitable[Any]]) -> dict[str, Reason]:
     async with asyncio.timeout(4):
-        results = await asyncio.gather(*calls.values(), return_exceptions=True)
+        results: list[Any] = await asyncio.gather(*calls.values(), return_exceptions=True)
     return {name: result.reason for name, result in zip(calls, results, strict=True)}
 
 

@@ -7,12 +7,10 @@ import time
 from typing import Any
 
 import httpx
+from tests.stack.completions import CHAT, DONE, PATIENCE_SECONDS, event_of
 
 from headrace_local.components import MODEL_ID
 from headrace_local.stack import Stack
-
-CHAT = "/v1/chat/completions"
-PATIENCE_SECONDS = 60.0
 
 
 class Call:
@@ -88,18 +86,19 @@ class Call:
             client.stream("POST", CHAT, json=body, headers=headers) as response,
         ):
             self.status, self.headers = response.status_code, response.headers
-            async for line in response.aiter_lines():
-                self._read(line)
-                self._news.set()
+            if response.headers["content-type"].startswith("text/event-stream"):
+                async for line in response.aiter_lines():
+                    self._read(event_of(line))
+                    self._news.set()
+            else:
+                self._read(json.loads(await response.aread()))
+                self._read(DONE)
 
-    def _read(self, line: str) -> None:
-        content = line.removeprefix("data: ")
-        if content == "[DONE]":
+    def _read(self, message: Any) -> None:
+        if message == DONE:
             self.done = True
-        elif content and not content.startswith(":"):
-            message = json.loads(content)
+        elif message:
             assert "error" not in message, message
-            self.done = message.get("object") == "chat.completion"
             self.ids.add(message["id"])
             for choice in message["choices"]:
                 self._read_choice(choice)

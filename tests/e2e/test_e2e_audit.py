@@ -5,28 +5,25 @@ from typing import Any
 
 import httpx
 import openai
-from tests.e2e.audit_rows import row_where
+from tests.stack.audit import row_where
+from tests.stack.completions import CHAT
 
-from headrace_local.access import Access
 from headrace_local.components import MODEL_ID
+from headrace_local.stack import Stack
 
 
-def _find(database: dict[str, Any], request_id: str) -> Any:
-    return asyncio.run(row_where(database, "request_id = $1", request_id))
+def _find(stack: Stack, request_id: str) -> Any:
+    return asyncio.run(row_where(stack, "request_id = $1", request_id))
 
 
-def test_completions_hits_refusals_and_lists_are_rows(
-    client: openai.OpenAI, database_arguments: dict[str, Any]
-) -> None:
+def test_completions_hits_refusals_and_lists_are_rows(client: openai.OpenAI, stack: Stack) -> None:
     ask = client.chat.completions.with_raw_response.create
     question: Any = [{"role": "user", "content": "Name one audited river."}]
     miss, hit = (
         ask(model=MODEL_ID, messages=question, temperature=0, max_tokens=10) for _ in range(2)
     )
     listed = client.models.with_raw_response.list()
-    rows = [
-        _find(database_arguments, answer.headers["x-request-id"]) for answer in (miss, hit, listed)
-    ]
+    rows = [_find(stack, answer.headers["x-request-id"]) for answer in (miss, hit, listed)]
     usage = miss.parse().usage
     assert usage is not None
     assert [row["outcome"] for row in rows] == ["succeeded"] * 3
@@ -41,43 +38,37 @@ def test_completions_hits_refusals_and_lists_are_rows(
     assert rows[2]["operation"] == "GET /v1/models"
 
 
-def test_a_wrong_key_is_a_row_without_an_actor(
-    http: httpx.Client, database_arguments: dict[str, Any]
-) -> None:
+def test_a_wrong_key_is_a_row_without_an_actor(http: httpx.Client, stack: Stack) -> None:
     response = http.get("/v1/models", headers={"authorization": "Bearer hr_wrong"})
     assert response.status_code == 401
-    row = _find(database_arguments, response.headers["x-request-id"])
+    row = _find(stack, response.headers["x-request-id"])
     assert (row["outcome"], row["error_reason"]) == ("refused", "CREDENTIAL_INVALID")
     assert (row["http_status"], row["user_id"]) == (401, None)
 
 
-def test_a_hang_up_is_a_row_with_what_was_used(
-    http: httpx.Client, stack: Access, database_arguments: dict[str, Any]
-) -> None:
+def test_a_hang_up_is_a_row_with_what_was_used(http: httpx.Client, stack: Stack) -> None:
     body = {
         "model": MODEL_ID,
         "messages": [{"role": "user", "content": "Write a very long story about a river."}],
         "stream": True,
         "max_tokens": 1000,
     }
-    headers = {"authorization": f"Bearer {stack.api_key}"}
-    with http.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
+    headers = {"authorization": f"Bearer {stack.access.api_key}"}
+    with http.stream("POST", CHAT, json=body, headers=headers) as response:
         lines = response.iter_lines()
         while '"delta":{"content"' not in next(lines):
             continue
-    row = _find(database_arguments, response.headers["x-request-id"])
+    row = _find(stack, response.headers["x-request-id"])
     assert (row["outcome"], row["error_reason"]) == ("cancelled", "CANCELLED")
     assert row["prompt_tokens"] > 0
     assert 0 < row["completion_tokens"] < 1000
 
 
-def test_logins_are_rows_and_hold_no_secret(
-    http: httpx.Client, stack: Access, database_arguments: dict[str, Any]
-) -> None:
-    good = {"email": stack.email, "password": stack.password}
-    bad = {"email": stack.email, "password": "not the password at all"}
+def test_logins_are_rows_and_hold_no_secret(http: httpx.Client, stack: Stack) -> None:
+    good = {"email": stack.access.email, "password": stack.access.password}
+    bad = {"email": stack.access.email, "password": "not the password at all"}
     answers = [http.post("/api/v1/auth/login", json=body) for body in (good, bad)]
-    rows = [_find(database_arguments, answer.headers["x-request-id"]) for answer in answers]
+    rows = [_find(stack, answer.headers["x-request-id"]) for answer in answers]
     assert [row["outcome"] for row in rows] == ["succeeded", "refused"]
     assert rows[0]["user_id"]
-    assert stack.password not in str(rows)
+    assert stack.access.password not in str(rows)

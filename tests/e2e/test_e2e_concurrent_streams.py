@@ -81,9 +81,9 @@ def _assert_complete(call: Call) -> None:
 
 
 async def test_streams_that_run_together_say_what_each_says_alone(
-    running_stack: Stack, trust: ssl.SSLContext, say: Callable[[str], None]
+    stack: Stack, trust: ssl.SSLContext, report: Callable[[str], None]
 ) -> None:
-    alone, together = await _ask_alone_and_together(running_stack, trust)
+    alone, together = await _ask_alone_and_together(stack, trust)
     for call in (*alone, *together):
         _assert_complete(call)
     assert _most_at_once(together) >= SLOTS
@@ -93,7 +93,7 @@ async def test_streams_that_run_together_say_what_each_says_alone(
     epsilon = SHIFT_OF_TWO * max(shift for pair in pairs for shift in _shifts(*pair))
     places = [(one, _common(one, other)) for one, other in pairs]
     distances = [_distance(one.tokens[at]) for one, at in places if at < ANSWER_TOKENS]
-    say(
+    report(
         f"{len(distances)} of {STREAMS} streams differ from their lone runs where the two best"
         f" tokens are {[float(f'{each:.2g}') for each in distances]} apart; epsilon {epsilon:.2g}"
     )

@@ -9,12 +9,13 @@ import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from tests.e2e.calls import Call
-from tests.e2e.scene import RUNNING, STORY, WAITING, Scene
+from tests.e2e.scene import RUNNING, STORY, WAITING, Scene, play_in_time
 
 from headrace_local.stack import Stack
 from headrace_local.testing import frozen
@@ -25,17 +26,19 @@ IDENTIFIED = 'headrace_gateway_stage_seconds_count{stage="identify"}'
 LONG_STORY = f"Go on: {'the river ran and ran ' * 220}"
 """Over 1,000 tokens, which the engine reads in chunks of 128."""
 
+NewScene = Callable[[], Scene]
+
 streamed_and_plain = pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
 
 
 @pytest.fixture
-async def scene(
-    running_stack: Stack,
-    trust: ssl.SSLContext,
-    database_arguments: dict[str, Any],
-    say: Callable[[str], None],
-) -> AsyncIterator[Scene]:
-    async with Scene(running_stack, trust, database_arguments, say) as made:
+def new_scene(stack: Stack, trust: ssl.SSLContext, report: Callable[[str], None]) -> NewScene:
+    return partial(Scene, stack, trust, report)
+
+
+@pytest.fixture
+async def scene(new_scene: NewScene) -> AsyncIterator[Scene]:
+    async with new_scene() as made:
         yield made
 
 
@@ -64,26 +67,34 @@ async def test_before_admission_answers(scene: Scene, stream: bool) -> None:
 
 
 @streamed_and_plain
-async def test_in_the_queue(scene: Scene, stream: bool) -> None:
+async def test_in_the_queue(new_scene: NewScene, stream: bool) -> None:
+    await play_in_time(new_scene, partial(_in_the_queue, stream=stream))
+
+
+async def _in_the_queue(scene: Scene, stream: bool) -> None:
     for _ in range(SLOTS - 1):
         await scene.join()
     await scene.inference.until(RUNNING, SLOTS)
     leaver = await scene.leaver(stream=stream)
     await scene.inference.until(WAITING, 1)
     gone = await leaver.hang_up()
-    await scene.assert_in_time(gone, await scene.inference.until(WAITING, 0))
+    await scene.measure(gone, await scene.inference.until(WAITING, 0))
     assert await scene.inference.value(RUNNING) == SLOTS
     _assert_cancelled(await scene.row(), prompt_tokens=0, completion_tokens=0)
     assert await scene.used() == (0, 0)
 
 
 @streamed_and_plain
-async def test_before_the_first_token(scene: Scene, stream: bool) -> None:
+async def test_before_the_first_token(new_scene: NewScene, stream: bool) -> None:
+    await play_in_time(new_scene, partial(_before_the_first_token, stream=stream))
+
+
+async def _before_the_first_token(scene: Scene, stream: bool) -> None:
     leaver = await scene.leaver(LONG_STORY, stream=stream)
     await scene.inference.until(RUNNING, 2)
     await scene.witness.more(3)  # each beside one chunk of the prompt
     gone = await leaver.hang_up()
-    await scene.assert_in_time(gone, await scene.inference.until(RUNNING, 1))
+    await scene.measure(gone, await scene.inference.until(RUNNING, 1))
     prompt_tokens, completion_tokens = await scene.used()
     assert (prompt_tokens > 1000, completion_tokens) == (True, 0)
     _assert_cancelled(await scene.row(), prompt_tokens=prompt_tokens, completion_tokens=0)
@@ -91,7 +102,11 @@ async def test_before_the_first_token(scene: Scene, stream: bool) -> None:
 
 @streamed_and_plain
 @pytest.mark.parametrize("others", [1, SLOTS - 1])
-async def test_in_the_middle(scene: Scene, stream: bool, others: int) -> None:
+async def test_in_the_middle(new_scene: NewScene, stream: bool, others: int) -> None:
+    await play_in_time(new_scene, partial(_in_the_middle, stream=stream, others=others))
+
+
+async def _in_the_middle(scene: Scene, stream: bool, others: int) -> None:
     for _ in range(others - 1):
         await scene.join()
     await scene.inference.until(RUNNING, others)
@@ -100,11 +115,11 @@ async def test_in_the_middle(scene: Scene, stream: bool, others: int) -> None:
     await scene.witness.more(8)  # one of them beside the leaver's prompt
     gone = await leaver.hang_up()
     back = await scene.inference.until(RUNNING, others)
-    passes = await scene.assert_in_time(gone, back)
+    passes = await scene.measure(gone, back)
     prompt_tokens, counted = await scene.used()
     row = await scene.row()
     audited = row["completion_tokens"]
-    scene.say(f"tokens: {len(leaver.tokens)} received, {audited} audited, {counted} counted")
+    scene.report(f"tokens: {len(leaver.tokens)} received, {audited} audited, {counted} counted")
     _assert_cancelled(row, prompt_tokens=prompt_tokens, completion_tokens=audited)
     assert audited > 0
     assert len(leaver.tokens) <= audited <= counted <= audited + passes
@@ -132,11 +147,11 @@ async def _leave_at_random(stack: Stack, trust: ssl.SSLContext) -> None:
 
 
 async def test_after_many_hang_ups_the_next_caller_is_answered_at_once(
-    running_stack: Stack, trust: ssl.SSLContext
+    stack: Stack, trust: ssl.SSLContext
 ) -> None:
     for _ in range(ROUNDS // 15):
-        await asyncio.gather(*(_leave_at_random(running_stack, trust) for _ in range(15)))
-    async with Call(running_stack, trust, "Why is the sky blue?", max_tokens=8) as next_caller:
+        await asyncio.gather(*(_leave_at_random(stack, trust) for _ in range(15)))
+    async with Call(stack, trust, "Why is the sky blue?", max_tokens=8) as next_caller:
         async with asyncio.timeout(20):
             await next_caller.end()
     assert next_caller.tokens

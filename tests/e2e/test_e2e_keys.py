@@ -15,9 +15,9 @@ HEADRACE = Path(sys.executable).with_name("headrace")
 
 
 @pytest.fixture
-def administrator(http: httpx.Client, stack: Access) -> dict[str, str]:
+def administrator(http: httpx.Client, access: Access) -> dict[str, str]:
     """Headers of the logged-in administrator."""
-    credentials = {"email": stack.email, "password": stack.password}
+    credentials = {"email": access.email, "password": access.password}
     answer = http.post("/api/v1/auth/login", json=credentials)
     assert answer.status_code == 200, answer.text
     assert answer.json()["token_type"] == "Bearer"
@@ -60,20 +60,20 @@ def test_a_key_is_restricted_to_its_models(
     assert http.post("/v1/chat/completions", json=body, headers=headers).status_code == 404
 
 
-def test_an_api_key_makes_no_keys(http: httpx.Client, stack: Access) -> None:
-    headers = {"authorization": f"Bearer {stack.api_key}"}
+def test_an_api_key_makes_no_keys(http: httpx.Client, access: Access) -> None:
+    headers = {"authorization": f"Bearer {access.api_key}"}
     answer = http.post("/api/v1/keys", json={"name": "more"}, headers=headers)
     assert answer.status_code == 403, answer.text
 
 
-def test_the_command_line_does_the_same(stack: Access, tmp_path: Path) -> None:
+def test_the_command_line_does_the_same(access: Access, tmp_path: Path) -> None:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("HEADRACE")},
         "XDG_CONFIG_HOME": str(tmp_path),
-        "HEADRACE_URL": stack.url,
-        "HEADRACE_CA_FILE": str(stack.ca_file),
-        "HEADRACE_EMAIL": stack.email,
-        "HEADRACE_PASSWORD": stack.password,
+        "HEADRACE_URL": access.url,
+        "HEADRACE_CA_FILE": str(access.ca_file),
+        "HEADRACE_EMAIL": access.email,
+        "HEADRACE_PASSWORD": access.password,
         "COLUMNS": "200",
     }
 

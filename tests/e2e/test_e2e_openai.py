@@ -146,9 +146,11 @@ def test_what_the_engine_cannot_do_is_refused_by_name(client: openai.OpenAI) -> 
     assert caught.value.param == "tools"
 
 
-def test_the_certificate_is_checked(stack: Access) -> None:
+def test_the_certificate_is_checked(access: Access) -> None:
     with (
-        openai.OpenAI(base_url=f"{stack.url}/v1", api_key=stack.api_key, max_retries=0) as stranger,
+        openai.OpenAI(
+            base_url=f"{access.url}/v1", api_key=access.api_key, max_retries=0
+        ) as stranger,
         pytest.raises(openai.APIConnectionError),
     ):
         stranger.models.list()

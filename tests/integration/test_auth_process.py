@@ -45,12 +45,16 @@ class Service:
 
     async def login(self) -> auth_pb2.LoginResponse:
         request = auth_pb2.LoginRequest(email=EMAIL, password=PASSWORD)
-        return await self.stub.Login(request, timeout=5)
+        response: auth_pb2.LoginResponse = await self.stub.Login(request, timeout=5)
+        return response
 
     async def resolve(self, credential: str) -> auth_pb2.Principal:
         request = auth_pb2.ResolveCredentialRequest(credential=credential)
         with translate_rpc_errors("auth"):
-            return (await self.stub.ResolveCredential(request, timeout=5)).principal
+            response: auth_pb2.ResolveCredentialResponse = await self.stub.ResolveCredential(
+                request, timeout=5
+            )
+        return response.principal
 
     async def stop(self) -> tuple[int, str]:
         """Exit code and output."""

@@ -1,8 +1,11 @@
-"""The whole stack for tests that are not asynchronous themselves, and ways to break it."""
+"""The whole stack in the background of a test or a benchmark, and ways to break it."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import psutil
 from anyio.from_thread import start_blocking_portal
@@ -11,11 +14,18 @@ from headrace_local.stack import Stack, StackOptions, running_stack
 
 
 @contextmanager
-def stack_in_background(options: StackOptions) -> Iterator[Stack]:
-    """Run a stack beside the test, in a thread of its own that supervises it."""
+def temporary_stack(**options: Any) -> Iterator[Stack]:
+    """A stack in the background, on any free port, whose state is in a folder that vanishes.
+
+    `options` are those of StackOptions, without `state` and `port`.
+    """
+    # Not pytest's own folder: another pytest of the same user may close it for PostgreSQL's user.
     with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(running_stack(options)) as stack,
+        tempfile.TemporaryDirectory(prefix="headrace-temporary-") as state,
+        start_blocking_portal() as portal,  # the thread that supervises it
+        portal.wrap_async_context_manager(
+            running_stack(StackOptions(state=Path(state), port=0, **options))
+        ) as stack,
     ):
         yield stack
 
@@ -47,7 +57,22 @@ def frozen(stack: Stack, *components: str) -> Iterator[None]:
     """Stop (SIGSTOP) all processes of the components for the length of the block."""
     with ExitStack() as thaw:
         for component in components:
-            for process in processes(stack, component):
-                thaw.callback(process.resume)
-                process.suspend()
+            thaw.enter_context(suspended(processes(stack, component)[0]))
         yield
+
+
+@contextmanager
+def suspended(leader: psutil.Process) -> Iterator[None]:
+    """Stop (SIGSTOP) a process and all that it started for the length of the block."""
+    with ExitStack() as thaw:
+        thaw.callback(leader.resume)
+        leader.suspend()  # first, so that it starts no more children
+        for child in leader.children(recursive=True):
+            thaw.callback(_unless_ended, child.resume)
+            _unless_ended(child.suspend)
+        yield
+
+
+def _unless_ended(act: Callable[[], None]) -> None:
+    with suppress(psutil.NoSuchProcess):  # children end when they like
+        act()

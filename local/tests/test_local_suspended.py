@@ -1,0 +1,28 @@
+"""Freezing a process for tests: none that it has started goes on."""
+
+import subprocess
+import sys
+
+import psutil
+
+from headrace_local.testing import suspended
+
+FORKING = """
+import subprocess
+while True:
+    subprocess.Popen(["sleep", "0.01"])
+    print("forked", flush=True)
+"""
+AT_REST = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+
+
+def test_a_leader_that_starts_children_all_the_time_is_stopped_with_all_of_them() -> None:
+    with subprocess.Popen([sys.executable, "-c", FORKING], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        leader = psutil.Process(process.pid)
+        for _ in range(20):
+            process.stdout.readline()
+            with suspended(leader):
+                family = [leader, *leader.children(recursive=True)]
+                assert {member.status() for member in family} <= set(AT_REST)
+        process.kill()

@@ -1,0 +1,20 @@
+"""What makes an error a clear one."""
+
+from collections.abc import Collection
+
+from tests.chaos.callers import Answer
+
+PROXY_ERROR = "proxy_error"
+"""The code of Envoy's own answers, which name no request of ours."""
+CLEAR_CODES = {PROXY_ERROR, "dependency_unavailable", "not_serving"}
+
+
+def assert_clear(
+    answer: Answer, codes: Collection[str], statuses: Collection[int] = (503,)
+) -> None:
+    """The caller learns why, which request it was, and when to come again."""
+    assert answer.status in statuses, answer
+    assert answer.code in codes, answer
+    assert answer.request_id or answer.code == PROXY_ERROR, answer
+    if answer.status == 503:
+        assert int(answer.retry_after) >= 1, answer
