@@ -49,7 +49,7 @@ demo: install ## Start, stream one answer over HTTPS, stop
 
 SUITES := unit architecture contract integration e2e
 
-test: $(VENV)/.dev ## Run every test that needs no torch; about five minutes on two cores
+test: $(VENV)/.dev ## Run every test that needs no torch; about nine minutes on two cores
 	@$(MAKE) --no-print-directory --keep-going $(addprefix test-,$(SUITES))
 
 test-unit: $(VENV)/.dev ## Run the unit tests beside the services
@@ -67,7 +67,7 @@ test-integration: $(VENV)/.dev ## Run adapters against a real PostgreSQL and Red
 test-e2e: $(VENV)/.dev ## Start the whole stack and drive it over HTTPS
 	$(PYTEST) tests/e2e
 
-test-chaos: $(VENV)/.dev ## Kill, freeze and drain every part under load; takes a while, not part of `test`
+test-chaos: $(VENV)/.dev ## Kill, freeze and drain every part under load; eleven minutes, not part of `test`
 	$(PYTEST) tests/chaos
 
 check: $(VENV)/.dev ## Check format, lint, types, imports, protos and generated code
