@@ -45,7 +45,7 @@ def configure_logging(
         drop_unlisted_fields,
         structlog.processors.JSONRenderer(),
     ]
-    # Our own lines bypass the standard library, which would add two thirds to their cost.
+    # Our own lines bypass the standard library, which would double their cost.
     structlog.configure(
         processors=[*always, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
