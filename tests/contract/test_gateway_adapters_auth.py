@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from headrace_gateway.http.native_schema import NewApiKeyBody
 from prometheus_client import CollectorRegistry
 
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
@@ -21,7 +22,6 @@ from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.domain.principal import Limit, LimitKind, Principal
 from headrace_gateway.http.bodies import parse_body
-from headrace_gateway.http.native_schema import NewApiKeyBody
 from headrace_gateway.ports import ApiKey, NewApiKey
 
 SETTINGS = AuthSettings(

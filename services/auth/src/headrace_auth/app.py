@@ -4,6 +4,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
+from headrace_auth.adapters.audit_events import EntryEncoder, OutboxDelivery
 from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.adapters.postgres.tables import SCHEMA
 from headrace_auth.adapters.redis import RedisRevocationAnnouncer
@@ -12,14 +13,19 @@ from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.metrics import AuthMetrics
 from headrace_auth.ports import RevocationAnnouncer, Store
-from headrace_auth.servicer import AuthServicer
+from headrace_auth.servicers.api_keys import ApiKeyServicer
+from headrace_auth.servicers.auth import AuthServicer
+from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.sessions import SessionServicer
 from headrace_auth.settings import AuthSettings
+from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.manage_keys import KeyManager
 from headrace_auth.use_cases.resolve import CredentialResolver
 from headrace_auth.use_cases.start import ensure_first_owner, ensure_signing_keys
 from headrace_common.clock import Clock, SystemClock
-from headrace_common.grpc_server import start_grpc_server
+from headrace_common.grpc_client import create_channel
+from headrace_common.grpc_server import Registration, start_grpc_server
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.postgres import open_database, watch_database
 from headrace_common.runtime import Runtime, run_service
@@ -51,16 +57,21 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
     runtime.on_stop("redis", announcer.close)
     passwords = Passwords(settings.password_cost())
     runtime.on_stop("passwords", passwords.close)
-    servicer = await build(
+    audit = create_channel(settings.audit_target)
+    runtime.on_stop("channel to audit", audit.close)
+    store = PostgresStore(engine, timeout_seconds=settings.database_timeout_seconds)
+    delivery = OutboxDelivery(store.announcements, audit)
+    runtime.start_task("outbox delivery", delivery.keep_delivering())
+    registrations = await build(
         settings,
-        store=PostgresStore(engine, timeout_seconds=settings.database_timeout_seconds),
+        store=store,
         announcer=announcer,
         passwords=passwords,
         registry=registry,
         clock=clock,
     )
     server = await start_grpc_server(
-        runtime, settings, [servicer.registration()], registry=registry, clock=clock
+        runtime, settings, registrations, registry=registry, clock=clock
     )
     runtime.start_task("database watch", watch_database(engine, server))
 
@@ -73,13 +84,14 @@ async def build(
     passwords: Passwords,
     registry: CollectorRegistry,
     clock: Clock,
-) -> AuthServicer:
-    """The servicer with everything behind it; the store gets the owner and key that it lacks."""
+) -> list[Registration]:
+    """All servicers with everything behind them; the store gets the owner and key that it lacks."""
+    encode = EntryEncoder(f"auth/{settings.instance_name}")
+    acts = Acts(store, announcer, clock, encode)
     if settings.bootstrap_email and settings.bootstrap_password:
         await ensure_first_owner(
-            store,
+            acts,
             passwords,
-            clock,
             email=settings.bootstrap_email,
             password=settings.bootstrap_password.get_secret_value(),
         )
@@ -87,13 +99,21 @@ async def build(
     tokens = AccessTokens(
         await ensure_signing_keys(store, sealer, clock), settings.token_audience()
     )
-    return AuthServicer(
-        resolver=CredentialResolver(store, tokens, clock),
-        login=Login(
-            store, passwords, tokens, clock, access_token_seconds=settings.access_token_seconds
-        ),
-        key_manager=KeyManager(store, announcer, clock),
-        tokens=tokens,
-        metrics=AuthMetrics(registry),
-        clock=clock,
+    metrics = AuthMetrics(registry)
+    resolver = CredentialResolver(store, tokens, clock)
+    callers = Callers(resolver, metrics)
+    login = Login(
+        store, passwords, tokens, clock, access_token_seconds=settings.access_token_seconds
     )
+    servicers = (
+        AuthServicer(
+            resolver=resolver,
+            announcements=store.announcements,
+            tokens=tokens,
+            metrics=metrics,
+            clock=clock,
+        ),
+        SessionServicer(login=login, metrics=metrics),
+        ApiKeyServicer(callers=callers, key_manager=KeyManager(acts), clock=clock),
+    )
+    return [servicer.registration() for servicer in servicers]

@@ -6,11 +6,11 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from headrace.auth.v1 import auth_pb2
-from headrace_auth.domain.api_keys import ApiKey
+from headrace.auth.v1 import api_keys_pb2, auth_pb2
 from headrace_auth.domain.fields import ApiKeyRequest, check_api_key_request
 from headrace_auth.domain.principal import Budget, Limit, LimitKind, Principal
 from headrace_auth.domain.refusals import credential_invalid, credential_missing, invalid_field
+from headrace_auth.use_cases.manage_keys import ApiKeyView
 
 MAXIMUM_CREDENTIAL = 4096
 """Characters; gRPC itself refuses metadata of 8 KiB before any servicer sees it."""
@@ -42,7 +42,7 @@ def bounded_credential(credential: str) -> str:
     return credential
 
 
-def api_key_request(message: auth_pb2.CreateApiKeyRequest, now: datetime) -> ApiKeyRequest:
+def api_key_request(message: api_keys_pb2.CreateApiKeyRequest, now: datetime) -> ApiKeyRequest:
     """Raises INVALID_FIELD."""
     return check_api_key_request(
         name=message.name,
@@ -66,23 +66,28 @@ def principal_message(principal: Principal) -> auth_pb2.Principal:
         allowed_models=principal.allowed_models,
         limits=[_limit_message(limit) for limit in principal.limits],
         budgets=[_budget_message(budget) for budget in principal.budgets],
-        expires_at=_timestamp(principal.expires_at),
+        expires_at=timestamp(principal.expires_at),
+        allowed_networks=principal.allowed_networks,
+        revocation_ids=principal.revocation_ids,
+        session_id=principal.session_id,
+        client_id=principal.client_id,
     )
 
 
-def api_key_message(key: ApiKey) -> auth_pb2.ApiKey:
+def api_key_message(view: ApiKeyView) -> api_keys_pb2.ApiKey:
     """With the rates that a key's messages have fields for."""
-    message = auth_pb2.ApiKey(
+    key = view.key
+    message = api_keys_pb2.ApiKey(
         api_key_id=key.api_key_id,
         name=key.name,
         scopes=sorted(key.scopes),
         allowed_models=key.allowed_models,
         created_by=key.created_by,
-        created_at=_timestamp(key.created_at),
-        expires_at=_timestamp(key.expires_at),
-        revoked_at=_timestamp(key.revoked_at),
+        created_at=timestamp(key.created_at),
+        expires_at=timestamp(key.expires_at),
+        revoked_at=timestamp(key.revoked_at),
     )
-    for limit in key.limits:
+    for limit in view.limits:
         if limit.kind in RATES and not limit.model:
             setattr(message, limit.kind, limit.amount)
     return message
@@ -106,15 +111,17 @@ def _budget_message(budget: Budget) -> auth_pb2.Budget:
         currency=budget.currency,
         period=f"BUDGET_PERIOD_{budget.period.name}",
         time_zone=budget.time_zone,
+        model=budget.model,
     )
 
 
-def _timestamp(time: datetime | None) -> Timestamp | None:
+def timestamp(time: datetime | None) -> Timestamp | None:
+    """Unset for None."""
     if time is None:
         return None
-    timestamp = Timestamp()
-    timestamp.FromDatetime(time)
-    return timestamp
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message
 
 
 def _optional_time(message: Any, field: str) -> datetime | None:

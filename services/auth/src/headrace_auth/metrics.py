@@ -12,6 +12,7 @@ OUTCOME_OF_KIND = MappingProxyType(
     {
         Kind.INVALID: "refused",
         Kind.UNAUTHENTICATED: "refused",
+        Kind.LIMITED: "refused",
         Kind.OVERLOADED: "overloaded",
         Kind.UNAVAILABLE: "unavailable",
     }

@@ -4,40 +4,85 @@ Every method of a store raises HeadraceError (DEPENDENCY_UNAVAILABLE) when it ca
 is never an answer about a credential.
 """
 
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from headrace_auth.domain.api_keys import ApiKey, StoredApiKey
+from headrace_auth.domain.announcements import OutboxEvent, Revocation
+from headrace_auth.domain.api_keys import StoredApiKey
 from headrace_auth.domain.paging import Position
 from headrace_auth.domain.principal import Member
+from headrace_auth.domain.records import Record
+
+R = TypeVar("R", bound=Record)
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What logging in needs of a user; `organization_id` is the oldest membership's."""
+class Records(Protocol[R]):
+    """The records of one type, within a transaction."""
 
-    user_id: str
-    password_hash: str
-    organization_id: str | None
+    async def get(self, *key: Any, lock: bool = False) -> R | None:
+        """The record with this key; locked, it stays as it is until the transaction ends."""
 
-    def __repr__(self) -> str:
-        return f"Account({self.user_id!r})"
+    async def find(self, **equals: Any) -> list[R]:
+        """All records with these values, by key; for what is few by nature."""
+
+    async def page(self, after: Position | None, size: int, **equals: Any) -> list[R]:
+        """At most `size` records with these values after a position, newest first."""
+
+    async def add(self, record: R) -> None:
+        """Keep a new record; raises ALREADY_EXISTS."""
+
+    async def put(self, record: R) -> None:
+        """Keep a changed record; raises ALREADY_EXISTS, or LookupError if there is none."""
+
+    async def remove(self, *key: Any) -> None:
+        """Forget the record with this key, if there is one."""
+
+    async def purge(self, field: str, before: datetime) -> int:
+        """Forget the records whose `field` lies before a moment; how many there were."""
 
 
-@dataclass(frozen=True, slots=True)
-class FirstOwner:
-    """The organisation and the owner that an empty installation starts with."""
+class Transaction(Protocol):
+    """Everything that happens in one step, or not at all."""
 
-    organization_id: str
-    organization_name: str
-    user_id: str
-    email: str
-    password_hash: str
-    created_at: datetime
+    def of(self, record_type: type[R]) -> Records[R]:
+        """The records of this type."""
 
-    def __repr__(self) -> str:
-        return f"FirstOwner({self.user_id!r})"
+    async def alone(self, name: str) -> None:
+        """Until this transaction ends, others that ask for the same name wait."""
+
+    async def now(self) -> datetime:
+        """The database's clock, which all replicas share."""
+
+
+class Principals(Protocol):
+    """What resolving a credential reads, in one round trip each."""
+
+    async def api_key(self, api_key_id: str) -> StoredApiKey | None:
+        """The key and whom it acts as now; None also when that user left or was disabled."""
+
+    async def member(
+        self, user_id: str, organization_id: str, *, unless_ended: Sequence[str] = ()
+    ) -> Member | None:
+        """The user in that organisation, with what limits it there.
+
+        None as above, and also when one of these revocation ids has ended.
+        """
+
+
+class Announcements(Protocol):
+    """What was written to be told to others."""
+
+    async def revocations_since(self, moment: datetime) -> tuple[Sequence[Revocation], datetime]:
+        """What ended after `moment`, and the database's clock."""
+
+    async def undelivered(self, size: int) -> Sequence[OutboxEvent]:
+        """The oldest events that wait for delivery."""
+
+    async def delivered(self, event_ids: Sequence[str]) -> None:
+        """Forget these events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,42 +94,6 @@ class SealedSigningKey:
     encrypted_private_key: bytes
     public_jwk: dict[str, Any]
     created_at: datetime
-
-
-class Users(Protocol):
-    """Who exists, and where they belong."""
-
-    async def account(self, email: str) -> Account | None:
-        """The account of a normalised e-mail address."""
-
-    async def member(self, user_id: str, organization_id: str) -> Member | None:
-        """The user in that organisation, with what limits them there."""
-
-    async def any_exists(self) -> bool:
-        """Whether there is a user at all."""
-
-    async def add_first_owner(self, owner: FirstOwner) -> bool:
-        """Add `owner` if there is no user yet; True for exactly one of several racing callers."""
-
-
-class ApiKeys(Protocol):
-    """The keys of all organisations; secrets only as SHA-256 digests."""
-
-    async def add(self, key: ApiKey, secret_sha256: bytes) -> None:
-        """Keep a new key together with its limits."""
-
-    async def find(self, api_key_id: str) -> StoredApiKey | None:
-        """The key and its maker as of now; None also when the maker left the organisation."""
-
-    async def page(
-        self, organization_id: str, *, created_by: str | None, after: Position | None, size: int
-    ) -> list[ApiKey]:
-        """At most `size` keys after a position, newest first; of one maker, or of all."""
-
-    async def revoke(
-        self, api_key_id: str, organization_id: str, *, created_by: str | None, now: datetime
-    ) -> ApiKey | None:
-        """End a key for good; the first revocation's time stays. None if there is no such key."""
 
 
 class SigningKeys(Protocol):
@@ -100,18 +109,21 @@ class SigningKeys(Protocol):
 class Store(Protocol):
     """One database with everything in it."""
 
-    @property
-    def users(self) -> Users: ...
+    def begin(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction, committed at the end of the block and undone if the block raises."""
 
     @property
-    def api_keys(self) -> ApiKeys: ...
+    def principals(self) -> Principals: ...
+
+    @property
+    def announcements(self) -> Announcements: ...
 
     @property
     def signing_keys(self) -> SigningKeys: ...
 
 
 class RevocationAnnouncer(Protocol):
-    """Tells every gateway that a credential has ended."""
+    """Tells every gateway that principals have ended."""
 
-    async def announce(self, organization_id: str, credential_id: str) -> None:
+    async def announce(self, organization_id: str, revocation_ids: Iterable[str]) -> None:
         """Return once told; raises HeadraceError (DEPENDENCY_UNAVAILABLE)."""

@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from headrace_auth.crypto.passwords import PasswordCost
 from headrace_auth.domain.access_tokens import Audience
-from headrace_common.settings import GrpcServiceSettings
+from headrace_common.settings import Address, GrpcServiceSettings
 
 KEY_BYTES = 32
 
@@ -28,6 +28,8 @@ class AuthSettings(GrpcServiceSettings):
     """How long a start waits for a PostgreSQL that is still starting itself."""
     pool_size: int = Field(default=10, ge=1)
     """Connections; further uses wait for one, `database_timeout_seconds` at most."""
+    audit_target: Address
+    """Where changes are told; they wait in the database while it does not answer."""
     redis_url: SecretStr
     """Admission's Redis, where gateways look for revocations."""
     redis_timeout_seconds: float = Field(default=1.0, gt=0)

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     NOT_ALLOWED = "not_allowed"
+    CONFLICT = "conflict"
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
     LIMITED = "limited"
@@ -59,6 +60,9 @@ class Reason(StrEnum):
     INTERNAL = "INTERNAL"
     REQUEST_TOO_SLOW = "REQUEST_TOO_SLOW"
     INTERRUPTED = "INTERRUPTED"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    SECOND_FACTOR_REQUIRED = "SECOND_FACTOR_REQUIRED"
+    LOGIN_THROTTLED = "LOGIN_THROTTLED"
 
 
 KIND_OF_REASON = MappingProxyType(
@@ -87,6 +91,9 @@ KIND_OF_REASON = MappingProxyType(
         Reason.INTERNAL: Kind.INTERNAL,
         Reason.REQUEST_TOO_SLOW: Kind.TOO_SLOW,
         Reason.INTERRUPTED: Kind.UNAVAILABLE,
+        Reason.ALREADY_EXISTS: Kind.CONFLICT,
+        Reason.SECOND_FACTOR_REQUIRED: Kind.UNAUTHENTICATED,
+        Reason.LOGIN_THROTTLED: Kind.LIMITED,
     }
 )
 

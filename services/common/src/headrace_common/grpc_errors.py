@@ -21,6 +21,7 @@ STATUS_OF_KIND = MappingProxyType(
         Kind.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
         Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Kind.NOT_ALLOWED: grpc.StatusCode.UNIMPLEMENTED,
+        Kind.CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
         Kind.TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
         Kind.TOO_SLOW: grpc.StatusCode.DEADLINE_EXCEEDED,
         Kind.LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,

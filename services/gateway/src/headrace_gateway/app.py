@@ -12,6 +12,7 @@ from headrace_common.grpc_client import create_channel
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.runtime import Runtime, run_service
 from headrace_common.spool import Limits, Spool, start_spool
+from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.audit_events import AuditClient, SpoolEventLog
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.cache_grpc import GrpcAnswerStore
@@ -41,6 +42,7 @@ from headrace_gateway.stages.admit import Admit
 from headrace_gateway.stages.guard import Guard
 from headrace_gateway.stages.identify import Identify
 from headrace_gateway.stages.look_up import LookUp
+from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.route import Router
 from headrace_gateway.stages.settle import Settle
 
@@ -56,6 +58,7 @@ class Neighbours:
     answers: AnswerStore
     event_log: EventLog
     router: Router
+    ended: Ended
 
 
 def run(settings: GatewaySettings) -> None:
@@ -68,13 +71,13 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     clock, registry = SystemClock(), create_registry()
     serve_metrics(runtime, registry, settings.metrics_address)
     event_log = _start_event_log(settings, runtime, clock, registry)
-    auth = AuthClient(
-        _channel(runtime, settings.auth_target),
-        resolve_seconds=settings.auth_timeout_seconds,
-        account_seconds=settings.account_timeout_seconds,
-    )
+    auth_channel = _channel(runtime, settings.auth_target)
+    auth = AuthClient(auth_channel, resolve_seconds=settings.auth_timeout_seconds)
+    accounts = GrpcAccounts(auth_channel, seconds=settings.account_timeout_seconds)
     key_set = KeySet(auth, clock)
     runtime.start_task("key set", key_set.keep_fresh())
+    ended = Ended(auth, clock, keep_seconds=settings.principal_stale_seconds)
+    runtime.start_task("revocations", ended.keep_fresh())
     router = _start_router(settings, runtime)
     answers = GrpcAnswerStore(
         _channel(runtime, settings.cache_target),
@@ -82,7 +85,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         store_seconds=settings.cache_store_timeout_seconds,
     )
     limiter = _limiter(settings, runtime)
-    neighbours = Neighbours(auth, key_set, auth, limiter, answers, event_log, router)
+    neighbours = Neighbours(auth, key_set, accounts, limiter, answers, event_log, router, ended)
     readiness = Readiness({"auth": key_set.known.is_set, "models": router.known.is_set})
     app = build(settings, neighbours, readiness, clock=clock, registry=registry)
     await serve_http(
@@ -136,6 +139,7 @@ def _stages(settings: GatewaySettings, neighbours: Neighbours, clock: Clock) -> 
             neighbours.resolver,
             neighbours.verifier,
             clock,
+            neighbours.ended,
             fresh_seconds=settings.principal_fresh_seconds,
             stale_seconds=settings.principal_stale_seconds,
             maximum_strangers=settings.maximum_strangers_in_flight,

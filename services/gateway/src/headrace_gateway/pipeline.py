@@ -20,7 +20,12 @@ from headrace_gateway.domain.completion import (
     ModelCard,
 )
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
+from headrace_gateway.domain.principal import (
+    INVOKE_MODELS,
+    READ_MODELS,
+    Principal,
+    invalid_credential,
+)
 from headrace_gateway.logs import log_exchange
 from headrace_gateway.metrics import GatewayMetrics
 from headrace_gateway.ports import EventEntry, EventLog
@@ -70,7 +75,7 @@ class Pipeline:
                 principal = await self._identify(exchange, INVOKE_MODELS)
             request = await read()
             with timed("admit"):
-                await stages.admit.run(exchange, principal, request)
+                principal = await self._admit(exchange, principal, request, INVOKE_MODELS)
             with timed("guard_prompt"):
                 stages.guard.check_prompt(exchange, request)
             route = stages.router.run(exchange, principal, request.model)
@@ -99,14 +104,14 @@ class Pipeline:
         """The models that the caller may use."""
         async with self._accounted(exchange):
             principal = await self._identify(exchange, READ_MODELS)
-            await self._stages.admit.run(exchange, principal, None)
+            principal = await self._admit(exchange, principal, None, READ_MODELS)
             return self._stages.router.cards_for(principal)
 
     async def find_model(self, exchange: Exchange, model: str) -> ModelCard:
         """One model; raises MODEL_NOT_FOUND."""
         async with self._accounted(exchange):
             principal = await self._identify(exchange, READ_MODELS)
-            await self._stages.admit.run(exchange, principal, None)
+            principal = await self._admit(exchange, principal, None, READ_MODELS)
             return self._stages.router.run(exchange, principal, model).card
 
     async def administer(self, exchange: Exchange, call: Callable[[], Awaitable[T]]) -> T:
@@ -117,7 +122,7 @@ class Pipeline:
         async with self._accounted(exchange) as entry:
             principal = await self._stages.identify.run(exchange)
             try:
-                await self._stages.admit.run(exchange, principal, None)
+                await self._admit(exchange, principal, None)
             except HeadraceError as error:
                 if error.kind is not Kind.UNAVAILABLE:
                     raise
@@ -176,6 +181,25 @@ class Pipeline:
     async def _identify(self, exchange: Exchange, scope: str) -> Principal:
         principal = await self._stages.identify.run(exchange)
         principal.require_scope(scope)
+        return principal
+
+    async def _admit(
+        self,
+        exchange: Exchange,
+        principal: Principal,
+        request: CompletionRequest | None,
+        scope: str | None = None,
+    ) -> Principal:
+        """Admit whoever it is by now: what was known of the principal may have ended meanwhile."""
+        admit = self._stages.admit
+        if await admit.run(exchange, principal, request):
+            return principal
+        known, principal = principal, await self._stages.identify.again(exchange)
+        if scope is not None:
+            principal.require_scope(scope)
+        changed = principal.revocation_ids != known.revocation_ids
+        if not changed or not await admit.run(exchange, principal, request):
+            raise invalid_credential()
         return principal
 
     async def _note(self, exchange: Exchange, events: Events) -> Events:

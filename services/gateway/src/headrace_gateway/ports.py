@@ -1,9 +1,9 @@
 """What the gateway needs from outside, as small protocols."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from headrace_gateway.domain.completion import Answer, CompletionRequest, Events, ModelCard
 from headrace_gateway.domain.exchange import Exchange
@@ -89,55 +89,27 @@ class EventLog(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """What a login brings."""
+class AccountAnswer:
+    """What a call of the account side answered, by field name."""
 
-    access_token: str
-    expires_in_seconds: int
-    principal: Principal
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """An API key without its secret."""
-
-    id: str
-    name: str
-    scopes: tuple[str, ...]
-    allowed_models: tuple[str, ...]
-    created_by: str
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    requests_per_minute: int | None
-    tokens_per_minute: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewApiKey:
-    """What a person asks for when making a key."""
-
-    name: str
-    scopes: tuple[str, ...] = ()
-    allowed_models: tuple[str, ...] = ()
-    expires_at: datetime | None = None
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
+    fields: Mapping[str, Any] = field(repr=False)
+    principal: Principal | None = None
+    """Who it turned out to be, where the call was about finding out."""
 
 
 class Accounts(Protocol):
-    """Logins and keys; every call but `login` carries the person's own credential."""
+    """Everything about accounts and administration; `auth` alone decides who may do it."""
 
-    async def login(self, email: str, password: str) -> Session:
-        """Raises LOGIN_FAILED."""
+    async def call(self, name: str, fields: Mapping[str, Any], exchange: Exchange) -> AccountAnswer:
+        """Make a call, for example `ApiKeyService/CreateApiKey`, for whoever the exchange is.
 
-    async def create_key(self, credential: str, wanted: NewApiKey) -> tuple[ApiKey, str]:
-        """The key and its secret; raises PERMISSION_DENIED, INVALID_FIELD."""
+        Fields are named as in the proto; moments are datetimes, enum members lower-case names.
+        Raises what `auth` raises, and DEPENDENCY_UNAVAILABLE.
+        """
 
-    async def list_keys(
-        self, credential: str, page_size: int, page_token: str
-    ) -> tuple[Sequence[ApiKey], str]:
-        """A page of keys and the next page's token (empty on the last)."""
 
-    async def revoke_key(self, credential: str, key_id: str) -> ApiKey:
-        """Raises RESOURCE_NOT_FOUND, PERMISSION_DENIED."""
+class Revocations(Protocol):
+    """Tells which principals have ended."""
+
+    async def since(self, moment: datetime | None) -> tuple[Sequence[tuple[str, str]], datetime]:
+        """Organisation and revocation id of what ended, and the clock to ask with next time."""

@@ -1,174 +1,167 @@
 """A Store and a RevocationAnnouncer in this process's memory, for tests and trials."""
 
-from dataclasses import dataclass, field, replace
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import TypeVar
 
+from headrace_auth.adapters.memory_records import MemoryRecords, Rows
+from headrace_auth.domain.announcements import OutboxEvent, Revocation
 from headrace_auth.domain.api_keys import ApiKey, StoredApiKey
-from headrace_auth.domain.paging import Position
-from headrace_auth.domain.principal import Budget, Limit, Member, Role, Subject
-from headrace_auth.ports import Account, FirstOwner, SealedSigningKey
+from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
+from headrace_auth.domain.directory import Membership, Organization, User
+from headrace_auth.domain.principal import Budget, Limit, Member, Subject
+from headrace_auth.domain.records import Record
+from headrace_auth.ports import SealedSigningKey
+from headrace_common.clock import Clock
+
+R = TypeVar("R", bound=Record)
 
 
-@dataclass(slots=True)
-class MemoryUser:
-    """A user's row."""
+class MemoryTransaction:
+    """A transaction; the whole store is its own until it ends."""
 
-    user_id: str
-    email: str
-    password_hash: str
-    token_version: int = 1
+    def __init__(self, rows: Rows, clock: Clock) -> None:
+        self._rows = rows
+        self._clock = clock
 
+    def of(self, record_type: type[R]) -> MemoryRecords[R]:
+        return MemoryRecords(record_type, self._rows)
 
-@dataclass(frozen=True, slots=True)
-class MemoryMembership:
-    """A membership's row."""
+    async def alone(self, name: str) -> None:
+        pass  # it is already
 
-    user_id: str
-    organization_id: str
-    role: Role
-    team_id: str | None = None
+    async def now(self) -> datetime:
+        return self._clock.now()
 
 
-@dataclass(slots=True)
-class MemoryTables:
-    """The rows; limits and budgets each with the organisation that set them."""
+class MemoryPrincipals:
+    """Principals over the rows of a MemoryStore."""
 
-    users: dict[str, MemoryUser] = field(default_factory=dict)
-    memberships: dict[tuple[str, str], MemoryMembership] = field(default_factory=dict)
-    keys: dict[str, tuple[ApiKey, bytes]] = field(default_factory=dict)
-    limits: list[tuple[str, Limit]] = field(default_factory=list)
-    budgets: list[tuple[str, Budget]] = field(default_factory=list)
-    signing_keys: list[SealedSigningKey] = field(default_factory=list)
+    def __init__(self, store: "MemoryStore") -> None:
+        self._store = store
 
-
-class MemoryUsers:
-    """Users over MemoryTables."""
-
-    def __init__(self, tables: MemoryTables) -> None:
-        self._tables = tables
-
-    async def account(self, email: str) -> Account | None:
-        for user in self._tables.users.values():
-            if user.email == email:
-                joined = [key[1] for key in self._tables.memberships if key[0] == user.user_id]
-                return Account(user.user_id, user.password_hash, joined[0] if joined else None)
-        return None
-
-    async def member(self, user_id: str, organization_id: str) -> Member | None:
-        membership = self._tables.memberships.get((user_id, organization_id))
-        if membership is None:
+    async def api_key(self, api_key_id: str) -> StoredApiKey | None:
+        rows = self._store.rows
+        key: ApiKey | None = rows.get(ApiKey, {}).get((api_key_id,))
+        member = await self.member(key.created_by, key.organization_id) if key else None
+        if key is None or member is None:
             return None
-        subjects = {
+        limits, budgets = self._consumption(
+            key.organization_id, {(Subject.API_KEY, key.api_key_id)}
+        )
+        return StoredApiKey(key, member, limits, budgets)
+
+    async def member(
+        self, user_id: str, organization_id: str, *, unless_ended: Sequence[str] = ()
+    ) -> Member | None:
+        rows = self._store.rows
+        if any((organization_id, each) in rows.get(Revocation, {}) for each in unless_ended):
+            return None
+        membership: Membership | None = rows.get(Membership, {}).get((user_id, organization_id))
+        user: User | None = rows.get(User, {}).get((user_id,))
+        if membership is None or user is None or user.disabled_at is not None:
+            return None
+        organization: Organization = rows[Organization][organization_id,]
+        subjects: set[tuple[Subject, str | None]] = {
             (Subject.USER, user_id),
             (Subject.TEAM, membership.team_id),
             (Subject.ORGANIZATION, organization_id),
         }
+        limits, budgets = self._consumption(organization_id, subjects)
         return Member(
-            user_id,
-            organization_id,
-            membership.role,
-            self._tables.users[user_id].token_version,
-            tuple(
-                limit
-                for owner, limit in self._tables.limits
-                if owner == organization_id and (limit.subject, limit.subject_id) in subjects
-            ),
-            tuple(
-                budget
-                for owner, budget in self._tables.budgets
-                if owner == organization_id and (budget.subject, budget.subject_id) in subjects
-            ),
+            user_id=user_id,
+            organization_id=organization_id,
+            role=membership.role,
+            token_version=user.token_version,
+            limits=limits,
+            budgets=budgets,
+            team_id=membership.team_id,
+            version=membership.version,
+            organization_version=organization.version,
+            in_platform=organization.platform,
         )
 
-    async def any_exists(self) -> bool:
-        return bool(self._tables.users)
+    def _consumption(
+        self, organization_id: str, subjects: set[tuple[Subject, str | None]]
+    ) -> tuple[tuple[Limit, ...], tuple[Budget, ...]]:
+        def about(record: LimitRecord | BudgetRecord) -> bool:
+            subject = (record.subject_type, record.subject_id)
+            return record.organization_id == organization_id and subject in subjects
 
-    async def add_first_owner(self, owner: FirstOwner) -> bool:
-        if self._tables.users:
-            return False
-        self._tables.users[owner.user_id] = MemoryUser(
-            owner.user_id, owner.email, owner.password_hash
+        limits: Iterable[LimitRecord] = self._store.rows.get(LimitRecord, {}).values()
+        budgets: Iterable[BudgetRecord] = self._store.rows.get(BudgetRecord, {}).values()
+        return (
+            tuple(record.limit() for record in limits if about(record)),
+            tuple(record.budget() for record in budgets if about(record)),
         )
-        self._tables.memberships[owner.user_id, owner.organization_id] = MemoryMembership(
-            owner.user_id, owner.organization_id, Role.OWNER
-        )
-        return True
 
 
-class MemoryApiKeys:
-    """ApiKeys over MemoryTables."""
+class MemoryAnnouncements:
+    """Announcements over the rows of a MemoryStore."""
 
-    def __init__(self, tables: MemoryTables, users: MemoryUsers) -> None:
-        self._tables = tables
-        self._users = users
+    def __init__(self, store: "MemoryStore", clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
 
-    async def add(self, key: ApiKey, secret_sha256: bytes) -> None:
-        self._tables.keys[key.api_key_id] = (key, secret_sha256)
+    async def revocations_since(self, moment: datetime) -> tuple[Sequence[Revocation], datetime]:
+        known: Iterable[Revocation] = self._store.rows.get(Revocation, {}).values()
+        return [one for one in known if one.announced_at > moment], self._clock.now()
 
-    async def find(self, api_key_id: str) -> StoredApiKey | None:
-        row = self._tables.keys.get(api_key_id)
-        if row is None:
-            return None
-        key, secret_sha256 = row
-        member = await self._users.member(key.created_by, key.organization_id)
-        return StoredApiKey(key, secret_sha256, member) if member else None
+    async def undelivered(self, size: int) -> Sequence[OutboxEvent]:
+        waiting = self._store.rows.get(OutboxEvent, {})
+        return [waiting[key] for key in sorted(waiting)[:size]]
 
-    async def page(
-        self, organization_id: str, *, created_by: str | None, after: Position | None, size: int
-    ) -> list[ApiKey]:
-        found = [
-            (Position(key.created_at, key.api_key_id), key)
-            for key, _ in self._tables.keys.values()
-            if key.organization_id == organization_id and created_by in (None, key.created_by)
-        ]
-        found.sort(key=lambda item: item[0], reverse=True)
-        return [key for position, key in found if after is None or position < after][:size]
-
-    async def revoke(
-        self, api_key_id: str, organization_id: str, *, created_by: str | None, now: datetime
-    ) -> ApiKey | None:
-        row = self._tables.keys.get(api_key_id)
-        if row is None or row[0].organization_id != organization_id:
-            return None
-        key, secret_sha256 = row
-        if created_by not in (None, key.created_by):
-            return None
-        revoked = replace(key, revoked_at=key.revoked_at or now)
-        self._tables.keys[api_key_id] = (revoked, secret_sha256)
-        return revoked
+    async def delivered(self, event_ids: Sequence[str]) -> None:
+        for event_id in event_ids:
+            self._store.rows.get(OutboxEvent, {}).pop((event_id,), None)
 
 
 class MemorySigningKeys:
-    """SigningKeys over MemoryTables."""
+    """SigningKeys in memory."""
 
-    def __init__(self, tables: MemoryTables) -> None:
-        self._tables = tables
+    def __init__(self) -> None:
+        self.keys: list[SealedSigningKey] = []
 
     async def newest_first(self) -> list[SealedSigningKey]:
-        return sorted(self._tables.signing_keys, key=lambda key: key.created_at, reverse=True)
+        return sorted(self.keys, key=lambda key: key.created_at, reverse=True)
 
     async def add_first(self, key: SealedSigningKey) -> bool:
-        if self._tables.signing_keys:
+        if self.keys:
             return False
-        self._tables.signing_keys.append(key)
+        self.keys.append(key)
         return True
 
 
 class MemoryStore:
-    """A Store whose rows are in `tables`, gone with the process."""
+    """A Store whose rows are gone with the process; one transaction runs at a time."""
 
-    def __init__(self) -> None:
-        self.tables = MemoryTables()
-        self.users = MemoryUsers(self.tables)
-        self.api_keys = MemoryApiKeys(self.tables, self.users)
-        self.signing_keys = MemorySigningKeys(self.tables)
+    def __init__(self, clock: Clock) -> None:
+        self.rows: Rows = {}
+        self.principals = MemoryPrincipals(self)
+        self.announcements = MemoryAnnouncements(self, clock)
+        self.signing_keys = MemorySigningKeys()
+        self._clock = clock
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[MemoryTransaction]:
+        async with self._lock:
+            before = {kind: dict(rows) for kind, rows in self.rows.items()}
+            try:
+                yield MemoryTransaction(self.rows, self._clock)
+            except BaseException:
+                self.rows.clear()
+                self.rows.update(before)
+                raise
 
 
 class MemoryRevocationAnnouncer:
-    """Remembers the ids that were announced."""
+    """Remembers what was announced, and where."""
 
     def __init__(self) -> None:
-        self.announced: list[str] = []
+        self.announced: list[tuple[str, str]] = []
 
-    async def announce(self, _organization_id: str, credential_id: str) -> None:
-        self.announced.append(credential_id)
+    async def announce(self, organization_id: str, revocation_ids: Iterable[str]) -> None:
+        self.announced += [(organization_id, each) for each in revocation_ids]

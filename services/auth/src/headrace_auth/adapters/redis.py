@@ -1,5 +1,7 @@
 """Announces revocations through the Redis that all gateways' admission shares."""
 
+from collections.abc import Iterable
+
 from headrace_common.redis import create_redis, redis_deadline
 
 KEPT_SECONDS = 86_400
@@ -7,7 +9,7 @@ KEPT_SECONDS = 86_400
 
 
 class RedisRevocationAnnouncer:
-    """Marks the credential where admission's script looks at every request."""
+    """Marks revocation ids where admission's script looks at every request."""
 
     def __init__(self, url: str, *, timeout_seconds: float, maximum_connections: int) -> None:
         self._timeout_seconds = timeout_seconds
@@ -15,14 +17,18 @@ class RedisRevocationAnnouncer:
             url, timeout_seconds=timeout_seconds, maximum_connections=maximum_connections
         )
 
-    async def announce(self, organization_id: str, credential_id: str) -> None:
+    async def announce(self, organization_id: str, revocation_ids: Iterable[str]) -> None:
+        # One organisation's keys are in one hash slot, so this works on a cluster, too.
+        batch = self._redis.pipeline(transaction=False)
+        for revocation_id in revocation_ids:
+            batch.set(marker(organization_id, revocation_id), "1", ex=KEPT_SECONDS)
         async with redis_deadline(self._timeout_seconds, "admission's Redis does not answer"):
-            await self._redis.set(marker(organization_id, credential_id), "1", ex=KEPT_SECONDS)
+            await batch.execute()
 
     async def close(self) -> None:
         await self._redis.aclose()
 
 
-def marker(organization_id: str, credential_id: str) -> str:
+def marker(organization_id: str, revocation_id: str) -> str:
     """The key that admission looks at, in the hash slot of the organisation's other keys."""
-    return f"admission:{{{organization_id}}}:revoked:{credential_id}"
+    return f"admission:{{{organization_id}}}:revoked:{revocation_id}"

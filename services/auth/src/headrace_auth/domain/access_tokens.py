@@ -7,7 +7,7 @@ from typing import Any
 
 from headrace_auth.domain.principal import Scope
 
-CLIENT_ID = "headrace"
+OWN_CLIENT_ID = "headrace"
 """`client_id` of tokens that people get by logging in to Headrace itself."""
 
 
@@ -31,6 +31,9 @@ class AccessClaims:
     token_version: int
     issued_at: datetime
     expires_at: datetime
+    session_id: str = ""
+    client_id: str = ""
+    """Of the OAuth2 client; empty for Headrace's own logins."""
 
 
 def to_payload(claims: AccessClaims, audience: Audience) -> dict[str, Any]:
@@ -40,9 +43,10 @@ def to_payload(claims: AccessClaims, audience: Audience) -> dict[str, Any]:
         "aud": audience.audience,
         "sub": claims.user_id,
         "jti": claims.token_id,
-        "client_id": CLIENT_ID,
+        "client_id": claims.client_id or OWN_CLIENT_ID,
         "iat": int(claims.issued_at.timestamp()),
         "exp": int(claims.expires_at.timestamp()),
+        "sid": claims.session_id,
         "org": claims.organization_id,
         "role": claims.role,
         "scope": " ".join(sorted(claims.scopes)),
@@ -55,6 +59,7 @@ def from_payload(payload: Mapping[str, Any]) -> AccessClaims:
 
     Raises ValueError, KeyError or TypeError if it is not one that `to_payload` made.
     """
+    client_id = _text(payload["client_id"])
     return AccessClaims(
         token_id=_text(payload["jti"]),
         user_id=_text(payload["sub"]),
@@ -64,6 +69,8 @@ def from_payload(payload: Mapping[str, Any]) -> AccessClaims:
         token_version=_integer(payload["token_version"]),
         issued_at=datetime.fromtimestamp(_integer(payload["iat"]), UTC),
         expires_at=datetime.fromtimestamp(_integer(payload["exp"]), UTC),
+        session_id=_text(payload["sid"]),
+        client_id=client_id if client_id != OWN_CLIENT_ID else "",
     )
 
 

@@ -12,11 +12,13 @@ import hashlib
 import hmac
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
 
 from headrace_auth.domain import base62
-from headrace_auth.domain.principal import Limit, Member, Scope
+from headrace_auth.domain.principal import Budget, Limit, Member, Scope
+from headrace_auth.domain.records import Kind
 
 PREFIX = "hr_"
 ID_BYTES, ID_LENGTH = 12, 17
@@ -53,7 +55,12 @@ class ApiKeyText:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is known of a key; `allowed_models` empty means all."""
+    """A key that authenticates by its secret, or by signatures when it has an algorithm.
+
+    `created_by` is whom it acts as; `allowed_models` and `allowed_networks` empty mean all.
+    """
+
+    KIND: ClassVar = Kind("api_key", ("api_key_id",))
 
     api_key_id: str
     organization_id: str
@@ -61,26 +68,59 @@ class ApiKey:
     name: str
     scopes: frozenset[Scope]
     created_at: datetime
+    secret_sha256: bytes | None = field(default=None, repr=False)
+    """Of a key that is shown as a bearer credential; None for one that only signs."""
     allowed_models: tuple[str, ...] = ()
+    allowed_networks: tuple[str, ...] = ()
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
-    limits: tuple[Limit, ...] = ()
+    previous_secret_sha256: bytes | None = field(default=None, repr=False)
+    previous_secret_expires_at: datetime | None = None
+    """Until then the secret before the last rotation works, too."""
+    signature_algorithm: str = ""
+    """RFC 9421's name, for a key that signs requests."""
+    public_key: str = ""
+    sealed_signing_secret: bytes | None = field(default=None, repr=False)
 
     def is_live(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
+    def has_secret(self, secret_sha256: bytes, now: datetime) -> bool:
+        """Whether this is the digest of a secret that works now; compared in constant time."""
+        current = self.secret_sha256 or b""
+        matches = hmac.compare_digest(current, secret_sha256)
+        if self.previous_secret_sha256 is None or self.previous_secret_expires_at is None:
+            return matches
+        previous = hmac.compare_digest(self.previous_secret_sha256, secret_sha256)
+        return matches or (previous and now < self.previous_secret_expires_at)
+
+    def secret_expires_at(self, secret_sha256: bytes) -> datetime | None:
+        """When the credential with this secret ends: a rotated one before the key itself."""
+        previous = self.previous_secret_expires_at
+        if previous is None or secret_sha256 != self.previous_secret_sha256:
+            return self.expires_at
+        return min(previous, self.expires_at) if self.expires_at else previous
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyUse:
+    """When and how often a key has been used, as far as it has been written down."""
+
+    KIND: ClassVar = Kind("api_key_use", ("api_key_id",))
+
+    api_key_id: str
+    last_used_at: datetime
+    use_count: int
+
 
 @dataclass(frozen=True, slots=True)
 class StoredApiKey:
-    """A key with its secret's digest and its maker as a member of the key's organisation."""
+    """A key, the user it acts as in the key's organisation, and the key's own limits."""
 
     key: ApiKey
-    secret_sha256: bytes
     member: Member
-
-    def has_secret(self, secret_sha256: bytes) -> bool:
-        """Whether the digests are equal, in a time that does not depend on where they differ."""
-        return hmac.compare_digest(self.secret_sha256, secret_sha256)
+    limits: tuple[Limit, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
 
 def mint(entropy: bytes) -> ApiKeyText:

@@ -4,6 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from headrace_auth.domain.revocation_ids import (
+    membership_revocation,
+    organization_revocation,
+    session_revocation,
+    user_revocation,
+)
+
 
 class Role(StrEnum):
     """What a user is in one organisation."""
@@ -16,12 +23,25 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a credential may be used for (RFC 6749, section 3.3)."""
+    """What a credential may be used for (RFC 6749, section 3.3).
+
+    `account` is one's own: sessions, password, second factor. `organization` is its teams, users,
+    roles and invitations, `clients` its OAuth2 clients, `platform` what concerns all organisations.
+    """
 
     LLM_INVOKE = "llm:invoke"
     MODELS_READ = "models:read"
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"
+    ACCOUNT_READ = "account:read"
+    ACCOUNT_WRITE = "account:write"
+    ORGANIZATION_READ = "organization:read"
+    ORGANIZATION_WRITE = "organization:write"
+    LIMITS_READ = "limits:read"
+    LIMITS_WRITE = "limits:write"
+    CLIENTS_READ = "clients:read"
+    CLIENTS_WRITE = "clients:write"
+    PLATFORM_WRITE = "platform:write"
 
 
 class CredentialKind(StrEnum):
@@ -29,6 +49,7 @@ class CredentialKind(StrEnum):
 
     API_KEY = "api_key"
     ACCESS_TOKEN = "access_token"  # noqa: S105 - not a password
+    SIGNATURE = "signature"
 
 
 class Subject(StrEnum):
@@ -77,13 +98,15 @@ class Budget:
     currency: str
     period: BudgetPeriod
     time_zone: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """A user in one organisation as the database knows it now.
 
-    `limits` and `budgets` are those of the user, the user's team and the organisation.
+    `limits` and `budgets` are those of the user, the user's team and the organisation; `version`
+    and `organization_version` count the changes of the membership and of the organisation.
     """
 
     user_id: str
@@ -92,6 +115,11 @@ class Member:
     token_version: int
     limits: tuple[Limit, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    team_id: str | None = None
+    version: int = 1
+    organization_version: int = 1
+    in_platform: bool = False
+    """Whether the organisation is the one that runs this installation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +133,25 @@ class Principal:
     limits: tuple[Limit, ...]
     budgets: tuple[Budget, ...]
     allowed_models: tuple[str, ...] = ()
+    allowed_networks: tuple[str, ...] = ()
+    """CIDR; empty means from anywhere."""
     expires_at: datetime | None = None
+    session_id: str = ""
+    """Of an access token; empty for keys."""
+    client_id: str = ""
+    """The OAuth2 client behind an access token; empty for Headrace's own logins and for keys."""
+
+    @property
+    def revocation_ids(self) -> tuple[str, ...]:
+        """Names under which the end of this principal may be announced; see `Revocation`."""
+        member = self.member
+        ids = [
+            self.credential_id,
+            membership_revocation(member.user_id, member.version),
+            organization_revocation(member.organization_version),
+        ]
+        if self.credential_kind is CredentialKind.ACCESS_TOKEN:
+            ids.append(user_revocation(member.user_id, member.token_version))
+        if self.session_id:
+            ids.append(session_revocation(self.session_id))
+        return tuple(ids)

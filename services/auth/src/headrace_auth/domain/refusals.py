@@ -23,9 +23,14 @@ def permission_denied(message: str) -> HeadraceError:
     return HeadraceError(Reason.PERMISSION_DENIED, message)
 
 
-def api_key_not_found() -> HeadraceError:
-    """Another organisation's or person's key gets this too: its existence is not told."""
-    return HeadraceError(Reason.RESOURCE_NOT_FOUND, "There is no such API key.")
+def not_found(what: str) -> HeadraceError:
+    """Another organisation's or person's thing gets this too: its existence is not told."""
+    return HeadraceError(Reason.RESOURCE_NOT_FOUND, f"There is no such {what.replace('_', ' ')}.")
+
+
+def already_exists(what: str) -> HeadraceError:
+    """A name, an address or an id is taken."""
+    return HeadraceError(Reason.ALREADY_EXISTS, f"This {what.replace('_', ' ')} exists already.")
 
 
 def invalid_field(param: str, message: str) -> HeadraceError:

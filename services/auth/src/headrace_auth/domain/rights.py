@@ -1,32 +1,54 @@
-"""The two tables that decide what a role may do; what is not in them is denied."""
+"""The table that decides what a role may do; what is not in it is denied."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 from headrace_auth.domain.principal import CredentialKind, Principal, Role, Scope
 from headrace_auth.domain.refusals import permission_denied
 
+DEFAULT_KEY_SCOPES = frozenset({Scope.LLM_INVOKE, Scope.MODELS_READ})
+"""What an API key gets when its maker names no scopes."""
+
+READING = frozenset(
+    {
+        Scope.MODELS_READ,
+        Scope.KEYS_READ,
+        Scope.ACCOUNT_READ,
+        Scope.ORGANIZATION_READ,
+        Scope.LIMITS_READ,
+        Scope.CLIENTS_READ,
+    }
+)
 SCOPES_OF_ROLE = MappingProxyType(
     {
         Role.OWNER: frozenset(Scope),
-        Role.ADMIN: frozenset(Scope),
-        Role.MEMBER: frozenset(Scope),
-        Role.AUDITOR: frozenset({Scope.MODELS_READ, Scope.KEYS_READ}),
+        Role.ADMIN: frozenset(Scope) - {Scope.PLATFORM_WRITE},
+        Role.MEMBER: frozenset(
+            {
+                Scope.LLM_INVOKE,
+                Scope.MODELS_READ,
+                Scope.KEYS_READ,
+                Scope.KEYS_WRITE,
+                Scope.ACCOUNT_READ,
+                Scope.ACCOUNT_WRITE,
+                Scope.ORGANIZATION_READ,
+                Scope.LIMITS_READ,
+            }
+        ),
+        Role.AUDITOR: READING | {Scope.ACCOUNT_WRITE},
         Role.SERVICE: frozenset({Scope.LLM_INVOKE, Scope.MODELS_READ}),
     }
 )
 """The most that a credential of this role can be used for."""
 
-DEFAULT_KEY_SCOPES = frozenset({Scope.LLM_INVOKE, Scope.MODELS_READ})
-"""What an API key gets when its maker names no scopes."""
-
-
-class Action(StrEnum):
-    """What somebody may want to do to API keys."""
-
-    CREATE_API_KEY = "create_api_key"
-    LIST_API_KEYS = "list_api_keys"
-    REVOKE_API_KEY = "revoke_api_key"
+GRANTABLE_ROLES = MappingProxyType(
+    {
+        Role.OWNER: frozenset(Role),
+        Role.ADMIN: frozenset({Role.ADMIN, Role.MEMBER, Role.AUDITOR, Role.SERVICE}),
+    }
+)
+"""Which roles somebody may give, take away or act on: none above one's own."""
 
 
 class Reach(StrEnum):
@@ -34,43 +56,204 @@ class Reach(StrEnum):
 
     OWN = "own"
     ORGANIZATION = "organization"
+    PLATFORM = "platform"
+    """Of any organisation; only for the organisation that runs this installation."""
 
 
-SCOPE_OF_ACTION = MappingProxyType(
+class Action(StrEnum):
+    """What somebody may want to do; each is the call of a service in `protos/headrace/auth/v1`."""
+
+    CREATE_API_KEY = "CreateApiKey"
+    LIST_API_KEYS = "ListApiKeys"
+    UPDATE_API_KEY = "UpdateApiKey"
+    ROTATE_API_KEY = "RotateApiKey"
+    REVOKE_API_KEY = "RevokeApiKey"
+
+    GET_ME = "GetMe"
+    SWITCH_ORGANIZATION = "SwitchOrganization"
+    LIST_SESSIONS = "ListSessions"
+    END_SESSION = "EndSession"
+    END_ALL_SESSIONS = "EndAllSessions"
+    CHANGE_PASSWORD = "ChangePassword"  # noqa: S105 - not a password
+    START_SECOND_FACTOR = "StartSecondFactor"
+    CONFIRM_SECOND_FACTOR = "ConfirmSecondFactor"
+    REMOVE_SECOND_FACTOR = "RemoveSecondFactor"
+    LIST_IDENTITIES = "ListIdentities"
+    LINK_IDENTITY = "LinkIdentity"
+    UNLINK_IDENTITY = "UnlinkIdentity"
+    ALLOW_CLIENT = "AllowClient"
+
+    CREATE_ORGANIZATION = "CreateOrganization"
+    LIST_ORGANIZATIONS = "ListOrganizations"
+    GET_ORGANIZATION = "GetOrganization"
+    UPDATE_ORGANIZATION = "UpdateOrganization"
+    CREATE_TEAM = "CreateTeam"
+    LIST_TEAMS = "ListTeams"
+    UPDATE_TEAM = "UpdateTeam"
+    DELETE_TEAM = "DeleteTeam"
+    LIST_USERS = "ListUsers"
+    GET_USER = "GetUser"
+    UPDATE_USER = "UpdateUser"
+    REMOVE_USER = "RemoveUser"
+    END_USER_SESSIONS = "EndUserSessions"
+    DISABLE_USER = "DisableUser"
+    ENABLE_USER = "EnableUser"
+    CREATE_SERVICE_ACCOUNT = "CreateServiceAccount"
+    INVITE_USER = "InviteUser"
+    LIST_INVITATIONS = "ListInvitations"
+    REVOKE_INVITATION = "RevokeInvitation"
+    LIST_ROLES = "ListRoles"
+
+    LIST_LIMITS = "ListLimits"
+    SET_LIMIT = "SetLimit"
+    REMOVE_LIMIT = "RemoveLimit"
+    LIST_BUDGETS = "ListBudgets"
+    SET_BUDGET = "SetBudget"
+    REMOVE_BUDGET = "RemoveBudget"
+    SET_ORGANIZATION_LIMIT = "SetOrganizationLimit"
+    SET_ORGANIZATION_BUDGET = "SetOrganizationBudget"
+    GET_PRICE_TABLE = "GetPriceTable"
+    SET_PRICE_TABLE = "SetPriceTable"
+
+    CREATE_CLIENT = "CreateClient"
+    LIST_CLIENTS = "ListClients"
+    ROTATE_CLIENT_SECRET = "RotateClientSecret"  # noqa: S105 - not a password
+    REVOKE_CLIENT = "RevokeClient"
+
+    LIST_SIGNING_KEYS = "ListSigningKeys"
+    ROTATE_SIGNING_KEYS = "RotateSigningKeys"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A row of the table: the scope that an action needs, and how far each role may go."""
+
+    scope: Scope
+    owner: Reach | None = None
+    admin: Reach | None = None
+    member: Reach | None = None
+    auditor: Reach | None = None
+    service: Reach | None = None
+    personal: bool = False
+    """Only for people who logged in here: not with a key, and not through another application."""
+
+    def reach(self, role: Role) -> Reach | None:
+        found: Reach | None = getattr(self, role.value)
+        return found
+
+
+OWN, ORGANIZATION, PLATFORM = Reach.OWN, Reach.ORGANIZATION, Reach.PLATFORM
+
+
+def _own_account(scope: Scope) -> Rule:
+    return Rule(scope, OWN, OWN, OWN, OWN, personal=True)
+
+
+RULES = MappingProxyType(
     {
-        Action.CREATE_API_KEY: Scope.KEYS_WRITE,
-        Action.LIST_API_KEYS: Scope.KEYS_READ,
-        Action.REVOKE_API_KEY: Scope.KEYS_WRITE,
+        # A key that makes keys would outlive its own expiry, limits and models.
+        Action.CREATE_API_KEY: Rule(
+            Scope.KEYS_WRITE, ORGANIZATION, ORGANIZATION, OWN, personal=True
+        ),
+        Action.LIST_API_KEYS: Rule(Scope.KEYS_READ, ORGANIZATION, ORGANIZATION, OWN, ORGANIZATION),
+        Action.UPDATE_API_KEY: Rule(
+            Scope.KEYS_WRITE, ORGANIZATION, ORGANIZATION, OWN, personal=True
+        ),
+        Action.ROTATE_API_KEY: Rule(Scope.KEYS_WRITE, ORGANIZATION, ORGANIZATION, OWN),
+        Action.REVOKE_API_KEY: Rule(Scope.KEYS_WRITE, ORGANIZATION, ORGANIZATION, OWN),
+        Action.GET_ME: Rule(Scope.ACCOUNT_READ, OWN, OWN, OWN, OWN),
+        Action.SWITCH_ORGANIZATION: _own_account(Scope.ACCOUNT_WRITE),
+        Action.LIST_SESSIONS: _own_account(Scope.ACCOUNT_READ),
+        Action.END_SESSION: _own_account(Scope.ACCOUNT_WRITE),
+        Action.END_ALL_SESSIONS: _own_account(Scope.ACCOUNT_WRITE),
+        Action.CHANGE_PASSWORD: _own_account(Scope.ACCOUNT_WRITE),
+        Action.START_SECOND_FACTOR: _own_account(Scope.ACCOUNT_WRITE),
+        Action.CONFIRM_SECOND_FACTOR: _own_account(Scope.ACCOUNT_WRITE),
+        Action.REMOVE_SECOND_FACTOR: _own_account(Scope.ACCOUNT_WRITE),
+        Action.LIST_IDENTITIES: _own_account(Scope.ACCOUNT_READ),
+        Action.LINK_IDENTITY: _own_account(Scope.ACCOUNT_WRITE),
+        Action.UNLINK_IDENTITY: _own_account(Scope.ACCOUNT_WRITE),
+        Action.ALLOW_CLIENT: _own_account(Scope.ACCOUNT_WRITE),
+        Action.CREATE_ORGANIZATION: Rule(Scope.PLATFORM_WRITE, PLATFORM, personal=True),
+        Action.LIST_ORGANIZATIONS: Rule(Scope.ACCOUNT_READ, OWN, OWN, OWN, OWN),
+        Action.GET_ORGANIZATION: Rule(
+            Scope.ORGANIZATION_READ, ORGANIZATION, ORGANIZATION, ORGANIZATION, ORGANIZATION
+        ),
+        Action.UPDATE_ORGANIZATION: Rule(Scope.ORGANIZATION_WRITE, ORGANIZATION),
+        Action.CREATE_TEAM: Rule(Scope.ORGANIZATION_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.LIST_TEAMS: Rule(
+            Scope.ORGANIZATION_READ, ORGANIZATION, ORGANIZATION, ORGANIZATION, ORGANIZATION
+        ),
+        Action.UPDATE_TEAM: Rule(Scope.ORGANIZATION_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.DELETE_TEAM: Rule(Scope.ORGANIZATION_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.LIST_USERS: Rule(
+            Scope.ORGANIZATION_READ, ORGANIZATION, ORGANIZATION, OWN, ORGANIZATION
+        ),
+        Action.GET_USER: Rule(
+            Scope.ORGANIZATION_READ, ORGANIZATION, ORGANIZATION, OWN, ORGANIZATION
+        ),
+        Action.UPDATE_USER: Rule(Scope.ORGANIZATION_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.REMOVE_USER: Rule(Scope.ORGANIZATION_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.END_USER_SESSIONS: Rule(Scope.ORGANIZATION_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.DISABLE_USER: Rule(Scope.PLATFORM_WRITE, PLATFORM, personal=True),
+        Action.ENABLE_USER: Rule(Scope.PLATFORM_WRITE, PLATFORM, personal=True),
+        Action.CREATE_SERVICE_ACCOUNT: Rule(Scope.ORGANIZATION_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.INVITE_USER: Rule(Scope.ORGANIZATION_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.LIST_INVITATIONS: Rule(
+            Scope.ORGANIZATION_READ, ORGANIZATION, ORGANIZATION, None, ORGANIZATION
+        ),
+        Action.REVOKE_INVITATION: Rule(Scope.ORGANIZATION_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.LIST_ROLES: Rule(
+            Scope.ORGANIZATION_READ, ORGANIZATION, ORGANIZATION, ORGANIZATION, ORGANIZATION
+        ),
+        Action.LIST_LIMITS: Rule(Scope.LIMITS_READ, ORGANIZATION, ORGANIZATION, OWN, ORGANIZATION),
+        Action.SET_LIMIT: Rule(Scope.LIMITS_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.REMOVE_LIMIT: Rule(Scope.LIMITS_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.LIST_BUDGETS: Rule(Scope.LIMITS_READ, ORGANIZATION, ORGANIZATION, OWN, ORGANIZATION),
+        Action.SET_BUDGET: Rule(Scope.LIMITS_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.REMOVE_BUDGET: Rule(Scope.LIMITS_WRITE, ORGANIZATION, ORGANIZATION),
+        # What an organisation may use is not its own to say.
+        Action.SET_ORGANIZATION_LIMIT: Rule(Scope.PLATFORM_WRITE, PLATFORM),
+        Action.SET_ORGANIZATION_BUDGET: Rule(Scope.PLATFORM_WRITE, PLATFORM),
+        Action.GET_PRICE_TABLE: Rule(Scope.LIMITS_READ, PLATFORM, PLATFORM, PLATFORM, PLATFORM),
+        Action.SET_PRICE_TABLE: Rule(Scope.PLATFORM_WRITE, PLATFORM),
+        Action.CREATE_CLIENT: Rule(Scope.CLIENTS_WRITE, ORGANIZATION, ORGANIZATION, personal=True),
+        Action.LIST_CLIENTS: Rule(
+            Scope.CLIENTS_READ, ORGANIZATION, ORGANIZATION, None, ORGANIZATION
+        ),
+        Action.ROTATE_CLIENT_SECRET: Rule(
+            Scope.CLIENTS_WRITE, ORGANIZATION, ORGANIZATION, personal=True
+        ),
+        Action.REVOKE_CLIENT: Rule(Scope.CLIENTS_WRITE, ORGANIZATION, ORGANIZATION),
+        Action.LIST_SIGNING_KEYS: Rule(Scope.PLATFORM_WRITE, PLATFORM),
+        Action.ROTATE_SIGNING_KEYS: Rule(Scope.PLATFORM_WRITE, PLATFORM, personal=True),
     }
 )
+"""Columns: owner, admin, member, auditor."""
 
-REACH = MappingProxyType(
-    {
-        (Role.OWNER, Action.CREATE_API_KEY): Reach.OWN,
-        (Role.OWNER, Action.LIST_API_KEYS): Reach.ORGANIZATION,
-        (Role.OWNER, Action.REVOKE_API_KEY): Reach.ORGANIZATION,
-        (Role.ADMIN, Action.CREATE_API_KEY): Reach.OWN,
-        (Role.ADMIN, Action.LIST_API_KEYS): Reach.ORGANIZATION,
-        (Role.ADMIN, Action.REVOKE_API_KEY): Reach.ORGANIZATION,
-        (Role.MEMBER, Action.CREATE_API_KEY): Reach.OWN,
-        (Role.MEMBER, Action.LIST_API_KEYS): Reach.OWN,
-        (Role.MEMBER, Action.REVOKE_API_KEY): Reach.OWN,
-        (Role.AUDITOR, Action.LIST_API_KEYS): Reach.ORGANIZATION,
-    }
-)
-
-PERSONAL_ACTIONS = frozenset({Action.CREATE_API_KEY})
-"""Only for people: a key that makes keys would outlive its own expiry, limits and models."""
+OPEN_TO_ALL_ORGANIZATIONS = frozenset({Action.GET_PRICE_TABLE})
+"""Actions on the platform's things that need no membership in the platform's organisation."""
 
 
 def authorize(principal: Principal, action: Action) -> Reach:
     """How far `principal` may go with `action`; raises PERMISSION_DENIED if not at all."""
-    reach = REACH.get((principal.member.role, action))
-    if reach is None or SCOPE_OF_ACTION[action] not in principal.scopes:
-        raise permission_denied(f"this credential may not {action.replace('_', ' ')}s")
-    if action in PERSONAL_ACTIONS and principal.credential_kind is CredentialKind.API_KEY:
-        raise permission_denied("an API key cannot create API keys; log in")
+    rule, member = RULES[action], principal.member
+    reach = rule.reach(member.role)
+    outside = not member.in_platform and action not in OPEN_TO_ALL_ORGANIZATIONS
+    if reach is Reach.PLATFORM and outside:
+        reach = None
+    if reach is None or rule.scope not in principal.scopes:
+        raise permission_denied(f"This credential may not use {action}.")
+    own_login = principal.credential_kind is CredentialKind.ACCESS_TOKEN and not principal.client_id
+    if rule.personal and not own_login:
+        raise permission_denied(f"{action} is for people who have logged in; log in first.")
     return reach
+
+
+def check_grant(granter: Principal, role: Role) -> None:
+    """Raise PERMISSION_DENIED unless `granter` may give, take away or act on this role."""
+    if role not in GRANTABLE_ROLES.get(granter.member.role, frozenset()):
+        raise permission_denied(f"role: yours may not deal with the role {role}.")
 
 
 def effective_scopes(granted: frozenset[Scope], role: Role) -> frozenset[Scope]:

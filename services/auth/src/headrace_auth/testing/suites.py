@@ -1,15 +1,22 @@
-"""The suite that every Store must pass; each adapter's test class inherits it."""
+"""The suites that every Store must pass; each adapter's test class inherits them."""
 
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from headrace_auth.domain.announcements import OutboxEvent, Revocation
 from headrace_auth.domain.api_keys import ENTROPY_BYTES, ApiKey, mint
+from headrace_auth.domain.consumption import LimitRecord
+from headrace_auth.domain.directory import Membership, Organization, Team, User, UserKind
 from headrace_auth.domain.paging import Position
-from headrace_auth.domain.principal import Limit, LimitKind, Role, Scope, Subject
-from headrace_auth.ports import FirstOwner, SealedSigningKey, Store
+from headrace_auth.domain.principal import LimitKind, Role, Scope, Subject
+from headrace_auth.domain.records import Record
+from headrace_auth.ports import SealedSigningKey, Store
 from headrace_auth.testing.directory import (
     ACME,
+    ACME_TEAM,
     ADMIN,
     GLOBEX,
     HOMELESS,
@@ -19,6 +26,7 @@ from headrace_auth.testing.directory import (
     OUTSIDER,
     OWNER,
 )
+from headrace_common.errors import HeadraceError, Reason
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 DIGEST = b"\x5a" * 32
@@ -34,142 +42,231 @@ def make_key(number: int, *, made_by: str = MEMBER.user_id, organization_id: str
         name=f"key {number}",
         scopes=frozenset({Scope.LLM_INVOKE, Scope.MODELS_READ}),
         created_at=NOW + timedelta(microseconds=number),
+        secret_sha256=DIGEST,
     )
 
 
-class UsersSuite:
+async def keep(store: Store, *records: Record) -> None:
+    """Add the records."""
+    async with store.begin() as transaction:
+        for record in records:
+            await transaction.of(type(record)).add(record)
+
+
+class RecordsSuite:
     """Subclasses provide a fixture `store`, filled with the directory, and `empty_store`."""
 
-    async def test_an_account_is_found_by_address(self, store: Store) -> None:
-        account = await store.users.account(MEMBER.email)
-        assert account is not None
-        assert (account.user_id, account.organization_id) == (MEMBER.user_id, ACME)
-        assert account.password_hash
-
-    async def test_an_unknown_address_has_no_account(self, store: Store) -> None:
-        assert await store.users.account("stranger@acme.test") is None
-
-    async def test_an_account_without_membership_has_no_organisation(self, store: Store) -> None:
-        account = await store.users.account(HOMELESS.email)
-        assert account is not None
-        assert account.organization_id is None
-
-    async def test_a_member_has_the_limits_of_user_team_and_organisation(
-        self, store: Store
-    ) -> None:
-        member = await store.users.member(MEMBER.user_id, ACME)
-        assert member is not None
-        assert (member.role, member.token_version) == (Role.MEMBER, 1)
-        assert set(member.limits) == set(MEMBER_LIMITS)
-        assert member.budgets == MEMBER_BUDGETS
-
-    async def test_another_organisation_limits_its_own(self, store: Store) -> None:
-        member = await store.users.member(MEMBER.user_id, GLOBEX)
-        assert member is not None
-        assert member.role is Role.ADMIN
-        assert [limit.amount for limit in member.limits] == [1]
-        assert [budget.currency for budget in member.budgets] == ["USD"]
-
-    async def test_who_is_not_in_the_organisation_is_no_member(self, store: Store) -> None:
-        assert await store.users.member(OWNER.user_id, GLOBEX) is None
-
-    async def test_of_racing_first_owners_one_wins(self, empty_store: Store) -> None:
-        assert not await empty_store.users.any_exists()
-        owners = [
-            FirstOwner(_id(10 + n), "default", _id(20 + n), f"owner{n}@acme.test", "hash", NOW)
-            for n in range(5)
-        ]
-        added = await asyncio.gather(*map(empty_store.users.add_first_owner, owners))
-        assert sorted(added) == [False, False, False, False, True]
-        assert await empty_store.users.any_exists()
-        winner = owners[added.index(True)]
-        member = await empty_store.users.member(winner.user_id, winner.organization_id)
-        assert member is not None
-        assert (member.role, member.token_version) == (Role.OWNER, 1)
-
-    async def test_a_first_owner_is_not_added_to_others(self, store: Store) -> None:
-        owner = FirstOwner(_id(10), "default", _id(20), "new@acme.test", "hash", NOW)
-        assert not await store.users.add_first_owner(owner)
-        assert await store.users.account("new@acme.test") is None
-
-
-class ApiKeysSuite:
-    """Subclasses provide a fixture `store`, filled with the directory."""
-
-    async def test_a_key_comes_back_with_its_maker(self, store: Store) -> None:
-        plain = make_key(1)
-        limit = Limit(LimitKind.TOKENS_PER_MINUTE, Subject.API_KEY, plain.api_key_id, 2**40)
+    async def test_a_record_comes_back_as_it_was(self, store: Store) -> None:
         key = replace(
-            plain,
+            make_key(1),
             allowed_models=("smollm2", "o'dd"),
+            allowed_networks=("10.0.0.0/8",),
             expires_at=NOW + timedelta(days=1),
-            limits=(limit,),
+            previous_secret_sha256=b"\x5b" * 32,
+            previous_secret_expires_at=NOW,
         )
-        await store.api_keys.add(key, DIGEST)
-        stored = await store.api_keys.find(key.api_key_id)
-        assert stored is not None
-        assert stored.key == key
-        assert stored.has_secret(DIGEST)
-        assert not stored.has_secret(b"\x5b" * 32)
-        assert stored.member.role is Role.MEMBER
-        assert set(stored.member.limits) == set(MEMBER_LIMITS)
-        assert stored.member.budgets == MEMBER_BUDGETS
+        await keep(store, key)
+        async with store.begin() as transaction:
+            assert await transaction.of(ApiKey).get(key.api_key_id) == key
+            assert await transaction.of(ApiKey).get(key.api_key_id, lock=True) == key
 
-    async def test_an_unknown_key_is_not_found(self, store: Store) -> None:
-        assert await store.api_keys.find(make_key(1).api_key_id) is None
+    async def test_an_unknown_record_is_none(self, store: Store) -> None:
+        async with store.begin() as transaction:
+            assert await transaction.of(ApiKey).get("unknown") is None
 
-    async def test_a_key_whose_maker_is_no_member_is_not_found(self, store: Store) -> None:
-        key = make_key(1, made_by=HOMELESS.user_id)
-        await store.api_keys.add(key, DIGEST)
-        assert await store.api_keys.find(key.api_key_id) is None
+    async def test_a_change_stays_and_one_of_nothing_fails(self, store: Store) -> None:
+        await keep(store, make_key(1))
+        changed = replace(make_key(1), name="renamed", revoked_at=NOW)
+        async with store.begin() as transaction:
+            await transaction.of(ApiKey).put(changed)
+        async with store.begin() as transaction:
+            assert await transaction.of(ApiKey).get(changed.api_key_id) == changed
+            with pytest.raises(LookupError):
+                await transaction.of(ApiKey).put(make_key(2))
+
+    async def test_what_raises_leaves_no_trace(self, store: Store) -> None:
+        with pytest.raises(RuntimeError):
+            async with store.begin() as transaction:
+                await transaction.of(ApiKey).add(make_key(1))
+                raise RuntimeError
+        async with store.begin() as transaction:
+            assert await transaction.of(ApiKey).find() == []
+
+    async def test_what_is_taken_is_told_and_the_transaction_goes_on(self, store: Store) -> None:
+        taken: list[Record] = [
+            Organization(_id(1), "acme", NOW),
+            User(_id(2), OWNER.email, NOW),
+            Team(_id(3), ACME, "team", NOW),
+            Membership(OWNER.user_id, ACME, Role.MEMBER, NOW),
+        ]
+        async with store.begin() as transaction:
+            for record in taken:
+                with pytest.raises(HeadraceError) as caught:
+                    await transaction.of(type(record)).add(record)
+                assert caught.value.reason is Reason.ALREADY_EXISTS
+            await transaction.of(Team).add(Team(_id(4), GLOBEX, "team", NOW))
+        async with store.begin() as transaction:
+            assert len(await transaction.of(Team).find(name="team")) == 2
+            with pytest.raises(HeadraceError):
+                await transaction.of(Organization).put(Organization(GLOBEX, "acme", NOW))
+
+    async def test_accounts_without_an_address_do_not_collide(self, store: Store) -> None:
+        await keep(store, *(User(_id(n), None, NOW, kind=UserKind.SERVICE) for n in (1, 2)))
+
+    async def test_records_are_found_by_any_field(self, store: Store) -> None:
+        async with store.begin() as transaction:
+            memberships = transaction.of(Membership)
+            joined = await memberships.find(user_id=MEMBER.user_id)
+            assert {one.organization_id for one in joined} == {ACME, GLOBEX}
+            owners = await memberships.find(organization_id=ACME, role=Role.OWNER)
+            assert [one.user_id for one in owners] == [OWNER.user_id]
+            in_no_team = await memberships.find(organization_id=ACME, team_id=None)
+            assert MEMBER.user_id not in {one.user_id for one in in_no_team}
+            assert OWNER.user_id in {one.user_id for one in in_no_team}
 
     async def test_pages_go_from_new_to_old_without_gap_or_repetition(self, store: Store) -> None:
         keys = [make_key(number) for number in range(7)]
         # Same instant: the id decides, byte by byte.
         keys += [replace(make_key(100 + n), created_at=NOW) for n in range(3)]
-        for key in keys:
-            await store.api_keys.add(key, DIGEST)
+        await keep(store, *keys)
         seen: list[ApiKey] = []
         after = None
         for _ in range(5):
-            page = await store.api_keys.page(ACME, created_by=None, after=after, size=3)
+            async with store.begin() as transaction:
+                page = await transaction.of(ApiKey).page(after, 3, organization_id=ACME)
             seen += page
             if len(page) < 3:
                 break
             after = Position(page[-1].created_at, page[-1].api_key_id)
         assert seen == sorted(keys, key=lambda k: (k.created_at, k.api_key_id), reverse=True)
 
-    async def test_a_page_shows_one_organisation_and_at_wish_one_maker(self, store: Store) -> None:
+    async def test_a_page_shows_only_what_was_asked_for(self, store: Store) -> None:
         ours, admins = make_key(1), make_key(2, made_by=ADMIN.user_id)
         theirs = make_key(3, made_by=OUTSIDER.user_id, organization_id=GLOBEX)
-        for key in (ours, admins, theirs):
-            await store.api_keys.add(key, DIGEST)
-        everything = await store.api_keys.page(ACME, created_by=None, after=None, size=9)
-        own = await store.api_keys.page(ACME, created_by=MEMBER.user_id, after=None, size=9)
-        assert (everything, own) == ([admins, ours], [ours])
+        await keep(store, ours, admins, theirs)
+        async with store.begin() as transaction:
+            keys = transaction.of(ApiKey)
+            assert await keys.page(None, 9, organization_id=ACME) == [admins, ours]
+            mine = {"organization_id": ACME, "created_by": MEMBER.user_id}
+            assert await keys.page(None, 9, **mine) == [ours]
 
-    async def test_revoking_keeps_the_first_time(self, store: Store) -> None:
-        key = make_key(1)
-        await store.api_keys.add(key, DIGEST)
-        once = await store.api_keys.revoke(key.api_key_id, ACME, created_by=None, now=NOW)
-        later = NOW + timedelta(hours=1)
-        twice = await store.api_keys.revoke(key.api_key_id, ACME, created_by=None, now=later)
-        assert once == twice == replace(key, revoked_at=NOW)
-        stored = await store.api_keys.find(key.api_key_id)
-        assert stored is not None
-        assert stored.key.revoked_at == NOW
+    async def test_what_is_removed_or_old_is_gone(self, store: Store) -> None:
+        await keep(store, *(make_key(number) for number in range(4)))
+        async with store.begin() as transaction:
+            keys = transaction.of(ApiKey)
+            await keys.remove(make_key(3).api_key_id)
+            await keys.remove("unknown")
+            assert await keys.purge("created_at", make_key(2).created_at) == 2
+            assert await keys.find() == [make_key(2)]
 
-    async def test_only_the_named_organisation_and_maker_revoke(self, store: Store) -> None:
+    async def test_who_asks_to_be_alone_is(self, empty_store: Store) -> None:
+        async def be_the_first(number: int) -> bool:
+            async with empty_store.begin() as transaction:
+                await transaction.alone("first")
+                if await transaction.of(Organization).find():
+                    return False
+                organization = Organization(_id(number), f"number {number}", NOW)
+                await transaction.of(Organization).add(organization)
+                return True
+
+        won = await asyncio.gather(*(be_the_first(number) for number in range(5)))
+        assert sorted(won) == [False, False, False, False, True]
+
+    async def test_a_locked_record_is_changed_by_one_at_a_time(self, store: Store) -> None:
+        async def count() -> None:
+            async with store.begin() as transaction:
+                records = transaction.of(Membership)
+                membership = await records.get(MEMBER.user_id, ACME, lock=True)
+                assert membership is not None
+                await asyncio.sleep(0)
+                await records.put(replace(membership, version=membership.version + 1))
+
+        await asyncio.gather(*(count() for _ in range(5)))
+        async with store.begin() as transaction:
+            membership = await transaction.of(Membership).get(MEMBER.user_id, ACME)
+        assert membership is not None
+        assert membership.version == 6
+
+
+class PrincipalsSuite:
+    """Subclasses provide a fixture `store`, filled with the directory."""
+
+    async def test_a_member_has_the_limits_of_user_team_and_organisation(
+        self, store: Store
+    ) -> None:
+        member = await store.principals.member(MEMBER.user_id, ACME)
+        assert member is not None
+        assert (member.role, member.token_version, member.team_id) == (Role.MEMBER, 1, ACME_TEAM)
+        assert (member.version, member.organization_version, member.in_platform) == (1, 1, True)
+        assert set(member.limits) == set(MEMBER_LIMITS)
+        assert member.budgets == MEMBER_BUDGETS
+
+    async def test_another_organisation_limits_its_own(self, store: Store) -> None:
+        member = await store.principals.member(MEMBER.user_id, GLOBEX)
+        assert member is not None
+        assert (member.role, member.in_platform) == (Role.ADMIN, False)
+        assert [limit.amount for limit in member.limits] == [1]
+        assert [budget.currency for budget in member.budgets] == ["USD"]
+
+    async def test_who_is_not_in_the_organisation_is_no_member(self, store: Store) -> None:
+        assert await store.principals.member(OWNER.user_id, GLOBEX) is None
+
+    async def test_who_is_disabled_is_nobody(self, store: Store) -> None:
+        await keep(store, make_key(1))
+        async with store.begin() as transaction:
+            user = await transaction.of(User).get(MEMBER.user_id)
+            assert user is not None
+            await transaction.of(User).put(replace(user, disabled_at=NOW))
+        assert await store.principals.member(MEMBER.user_id, ACME) is None
+        assert await store.principals.api_key(make_key(1).api_key_id) is None
+
+    async def test_a_member_whose_credential_has_ended_is_not_found(self, store: Store) -> None:
+        await keep(store, Revocation(ACME, "session:1", NOW))
+        find = store.principals.member
+        assert await find(MEMBER.user_id, ACME, unless_ended=("token", "session:1")) is None
+        assert await find(MEMBER.user_id, GLOBEX, unless_ended=("session:1",)) is not None
+        assert await find(MEMBER.user_id, ACME, unless_ended=("session:2",)) is not None
+
+    async def test_a_key_comes_with_whom_it_acts_as_and_its_limits(self, store: Store) -> None:
         key = make_key(1)
-        await store.api_keys.add(key, DIGEST)
-        revoke = store.api_keys.revoke
-        assert await revoke(key.api_key_id, GLOBEX, created_by=None, now=NOW) is None
-        assert await revoke(key.api_key_id, ACME, created_by=ADMIN.user_id, now=NOW) is None
-        stored = await store.api_keys.find(key.api_key_id)
+        limit = LimitRecord(
+            ACME, Subject.API_KEY, key.api_key_id, LimitKind.TOKENS_PER_MINUTE, "", 2**40
+        )
+        await keep(store, key, limit)
+        stored = await store.principals.api_key(key.api_key_id)
         assert stored is not None
-        assert stored.key.revoked_at is None
-        own = await revoke(key.api_key_id, ACME, created_by=MEMBER.user_id, now=NOW)
-        assert own is not None
+        assert (stored.key, stored.limits, stored.budgets) == (key, (limit.limit(),), ())
+        assert stored.member.role is Role.MEMBER
+        assert set(stored.member.limits) == set(MEMBER_LIMITS)
+        assert stored.member.budgets == MEMBER_BUDGETS
+
+    async def test_an_unknown_key_is_not_found(self, store: Store) -> None:
+        assert await store.principals.api_key(make_key(1).api_key_id) is None
+
+    async def test_a_key_whose_maker_is_no_member_is_not_found(self, store: Store) -> None:
+        await keep(store, make_key(1, made_by=HOMELESS.user_id))
+        assert await store.principals.api_key(make_key(1).api_key_id) is None
+
+
+class AnnouncementsSuite:
+    """Subclasses provide a fixture `empty_store`."""
+
+    async def test_revocations_are_told_from_a_moment_on(self, empty_store: Store) -> None:
+        async with empty_store.begin() as transaction:
+            before = await transaction.now()
+        moments = [before - timedelta(seconds=5), before + timedelta(seconds=5)]
+        await keep(empty_store, *(Revocation(ACME, f"id{n}", at) for n, at in enumerate(moments)))
+        told, now = await empty_store.announcements.revocations_since(before)
+        assert list(told) == [Revocation(ACME, "id1", moments[1])]
+        assert now >= before
+
+    async def test_events_wait_in_order_until_they_are_delivered(self, empty_store: Store) -> None:
+        events = [OutboxEvent(_id(number), b"event %d" % number) for number in range(5)]
+        await keep(empty_store, *reversed(events))
+        announcements = empty_store.announcements
+        assert list(await announcements.undelivered(2)) == events[:2]
+        await announcements.delivered([event.event_id for event in events[:2]])
+        assert list(await announcements.undelivered(9)) == events[2:]
 
 
 class SigningKeysSuite:

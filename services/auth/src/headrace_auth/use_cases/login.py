@@ -6,6 +6,7 @@ from datetime import timedelta
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import AccessClaims
+from headrace_auth.domain.directory import Membership, User
 from headrace_auth.domain.fields import check_password_length, normalize_email
 from headrace_auth.domain.principal import CredentialKind, Member, Principal
 from headrace_auth.domain.refusals import login_failed
@@ -49,12 +50,15 @@ class Login:
         """Raises LOGIN_FAILED, INVALID_FIELD, QUEUE_FULL or DEPENDENCY_UNAVAILABLE."""
         normalized = normalize_email(email)
         checked = check_password_length(password)
-        account = await self._store.users.account(normalized)
-        stored = account.password_hash if account else None
-        matches = await self._passwords.verify(stored, checked)
-        if not matches or account is None or account.organization_id is None:
+        async with self._store.begin() as transaction:
+            users = await transaction.of(User).find(email=normalized)
+            user = users[0] if users else None
+            joined = await transaction.of(Membership).find(user_id=user.user_id) if user else []
+        matches = await self._passwords.verify(user.password_hash if user else None, checked)
+        if not matches or user is None or not joined:
             raise login_failed()
-        member = await self._store.users.member(account.user_id, account.organization_id)
+        oldest = min(joined, key=lambda membership: membership.created_at)
+        member = await self._store.principals.member(user.user_id, oldest.organization_id)
         if member is None:
             raise login_failed()
         return self._issue(member)

@@ -4,6 +4,7 @@ from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain import api_keys
 from headrace_auth.domain.principal import CredentialKind, Principal
 from headrace_auth.domain.refusals import credential_invalid
+from headrace_auth.domain.revocation_ids import session_revocation
 from headrace_auth.domain.rights import effective_scopes
 from headrace_auth.ports import Store
 from headrace_common.clock import Clock
@@ -13,7 +14,7 @@ class CredentialResolver:
     """Believes nothing that it has not checked against the database as it is now."""
 
     def __init__(self, store: Store, tokens: AccessTokens, clock: Clock) -> None:
-        self._store = store
+        self._principals = store.principals
         self._tokens = tokens
         self._clock = clock
 
@@ -24,27 +25,32 @@ class CredentialResolver:
         return await self._resolve_access_token(credential)
 
     async def _resolve_api_key(self, credential: str) -> Principal:
-        text = api_keys.parse(credential)
-        stored = await self._store.api_keys.find(text.api_key_id) if text else None
-        if text is None or stored is None or not stored.has_secret(text.secret_sha256):
+        text, now = api_keys.parse(credential), self._clock.now()
+        stored = await self._principals.api_key(text.api_key_id) if text else None
+        if text is None or stored is None:
             raise credential_invalid()
         key, member = stored.key, stored.member
-        if not key.is_live(self._clock.now()):
+        if not key.has_secret(text.secret_sha256, now) or not key.is_live(now):
             raise credential_invalid()
         return Principal(
             credential_id=key.api_key_id,
             credential_kind=CredentialKind.API_KEY,
             member=member,
             scopes=effective_scopes(key.scopes, member.role),
-            limits=key.limits + member.limits,
-            budgets=member.budgets,
+            limits=stored.limits + member.limits,
+            budgets=stored.budgets + member.budgets,
             allowed_models=key.allowed_models,
-            expires_at=key.expires_at,
+            allowed_networks=key.allowed_networks,
+            expires_at=key.secret_expires_at(text.secret_sha256),
         )
 
     async def _resolve_access_token(self, credential: str) -> Principal:
         claims = self._tokens.verify(credential, self._clock.now())
-        member = await self._store.users.member(claims.user_id, claims.organization_id)
+        member = await self._principals.member(
+            claims.user_id,
+            claims.organization_id,
+            unless_ended=(claims.token_id, session_revocation(claims.session_id)),
+        )
         if member is None or member.token_version != claims.token_version:
             raise credential_invalid()
         return Principal(
@@ -55,4 +61,6 @@ class CredentialResolver:
             limits=member.limits,
             budgets=member.budgets,
             expires_at=claims.expires_at,
+            session_id=claims.session_id,
+            client_id=claims.client_id,
         )

@@ -4,8 +4,12 @@ from headrace_auth.crypto import signing_keys
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.signing_keys import SigningKey
+from headrace_auth.domain.callers import Caller
+from headrace_auth.domain.directory import Membership, Organization, User
 from headrace_auth.domain.fields import normalize_email
-from headrace_auth.ports import FirstOwner, Store
+from headrace_auth.domain.principal import Role
+from headrace_auth.ports import Store
+from headrace_auth.use_cases.acts import Acts
 from headrace_common.clock import Clock
 from headrace_common.ids import uuid7
 from headrace_common.logs import get_logger
@@ -14,22 +18,32 @@ FIRST_ORGANIZATION = "default"
 
 
 async def ensure_first_owner(
-    store: Store, passwords: Passwords, clock: Clock, *, email: str, password: str
-) -> None:
-    """Give an empty installation an organisation and an owner; changes nothing in any other."""
-    if await store.users.any_exists():
-        return
-    now = clock.now()
-    owner = FirstOwner(
-        organization_id=uuid7(now),
-        organization_name=FIRST_ORGANIZATION,
-        user_id=uuid7(now),
-        email=normalize_email(email),
-        password_hash=await passwords.hash(password),
-        created_at=now,
-    )
-    if await store.users.add_first_owner(owner):
-        get_logger().info("first_owner_created", user_id=owner.user_id)
+    acts: Acts, passwords: Passwords, *, email: str, password: str
+) -> bool:
+    """Give an empty installation an organisation and an owner; changes nothing in any other.
+
+    True for exactly one of several racing callers.
+    """
+    password_hash = await passwords.hash(password)
+    async with acts.begin(Caller()) as act:
+        await act.alone("first owner")
+        if await act.of(Organization).find(platform=True):
+            return False
+        organization = Organization(uuid7(act.now), FIRST_ORGANIZATION, act.now, platform=True)
+        owner = User(
+            user_id=uuid7(act.now),
+            email=normalize_email(email),
+            created_at=act.now,
+            password_hash=password_hash,
+            email_verified_at=act.now,
+        )
+        about = {"user_id": owner.user_id, "organization_id": organization.organization_id}
+        await act.add(organization, **about)
+        await act.add(owner, **about)
+        membership = Membership(owner.user_id, organization.organization_id, Role.OWNER, act.now)
+        await act.add(membership, **about)
+    get_logger().info("first_owner_created", user_id=owner.user_id)
+    return True
 
 
 async def ensure_signing_keys(store: Store, sealer: Sealer, clock: Clock) -> list[SigningKey]:

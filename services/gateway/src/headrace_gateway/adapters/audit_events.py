@@ -21,6 +21,8 @@ StatusOf = Callable[[HeadraceError | None], int]
 KINDS = {
     Act.COMPLETION: audit_pb2.EVENT_KIND_COMPLETION,
     Act.MODEL_LIST: audit_pb2.EVENT_KIND_MODEL_LIST,
+    Act.SESSION: audit_pb2.EVENT_KIND_SESSION,
+    Act.ADMINISTRATION: audit_pb2.EVENT_KIND_ADMINISTRATION,
     Act.LOGIN: audit_pb2.EVENT_KIND_LOGIN,
     Act.API_KEY_CREATE: audit_pb2.EVENT_KIND_API_KEY_CREATE,
     Act.API_KEY_LIST: audit_pb2.EVENT_KIND_API_KEY_LIST,

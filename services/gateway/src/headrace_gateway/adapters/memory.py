@@ -1,9 +1,9 @@
 """Every port in this process's memory: for tests, and to read what a port means."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
@@ -21,19 +21,22 @@ from headrace_gateway.domain.completion import (
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.rates import Admission, Charge, RateState
-from headrace_gateway.ports import AnswerKey, ApiKey, NewApiKey, Session
+from headrace_gateway.ports import AccountAnswer, AnswerKey
 
 PERIOD_SECONDS = 60.0
 
 
 class MemoryAccounts:
-    """CredentialResolver, TokenVerifier and Accounts over dictionaries."""
+    """CredentialResolver, TokenVerifier, Revocations and Accounts over dictionaries."""
 
     def __init__(self) -> None:
         self.principals: dict[str, Principal] = {}
-        self.passwords: dict[tuple[str, str], str] = {}
-        """(e-mail, password) to the credential that a login brings."""
-        self.keys: dict[str, ApiKey] = {}
+        self.answers: dict[str, AccountAnswer | HeadraceError] = {}
+        """What calls of the account side answer, by name; others are denied."""
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        """Names and fields of those that were made."""
+        self.ended: set[tuple[str, str]] = set()
+        """Organisations and revocation ids that have been announced."""
         self.unavailable = False
         self.door = asyncio.Event()
         """Nobody is resolved while it is not set."""
@@ -49,45 +52,19 @@ class MemoryAccounts:
     def verify(self, token: str) -> None:
         self._known(token)
 
-    async def login(self, email: str, password: str) -> Session:
+    async def call(self, name: str, fields: Mapping[str, Any], exchange: Exchange) -> AccountAnswer:
         self._check_available()
-        token = self.passwords.get((email, password))
-        if token is None:
-            raise HeadraceError(Reason.LOGIN_FAILED, "Unknown account or wrong password.")
-        return Session(token, 1800, self.principals[token])
+        self.calls.append((name, dict(fields)))
+        answer = self.answers.get(name)
+        if answer is None:
+            raise HeadraceError(Reason.PERMISSION_DENIED, f"This credential may not use {name}.")
+        if isinstance(answer, HeadraceError):
+            raise answer
+        return answer
 
-    async def create_key(self, credential: str, wanted: NewApiKey) -> tuple[ApiKey, str]:
-        creator = self._known(credential)
-        key = ApiKey(
-            id=f"key{len(self.keys)}",
-            name=wanted.name,
-            scopes=wanted.scopes,
-            allowed_models=wanted.allowed_models,
-            created_by=creator.user_id,
-            created_at=datetime(2026, 1, 1, tzinfo=UTC),
-            expires_at=wanted.expires_at,
-            revoked_at=None,
-            requests_per_minute=wanted.requests_per_minute,
-            tokens_per_minute=wanted.tokens_per_minute,
-        )
-        self.keys[key.id] = key
-        return key, f"hr_{key.id}_secret"
-
-    async def list_keys(
-        self, credential: str, page_size: int, page_token: str
-    ) -> tuple[Sequence[ApiKey], str]:
-        self._known(credential)
-        start = int(page_token or 0)
-        keys = list(self.keys.values())[::-1]
-        end = start + page_size
-        return keys[start:end], str(end) if end < len(keys) else ""
-
-    async def revoke_key(self, credential: str, key_id: str) -> ApiKey:
-        self._known(credential)
-        if key_id not in self.keys:
-            raise HeadraceError(Reason.RESOURCE_NOT_FOUND, "There is no such API key.")
-        self.keys[key_id] = replace(self.keys[key_id], revoked_at=datetime(2026, 1, 2, tzinfo=UTC))
-        return self.keys[key_id]
+    async def since(self, moment: datetime | None) -> tuple[Sequence[tuple[str, str]], datetime]:
+        self._check_available()
+        return list(self.ended), moment or datetime(2026, 1, 1, tzinfo=UTC)
 
     def _known(self, credential: str) -> Principal:
         if credential not in self.principals:
@@ -111,7 +88,7 @@ class MemoryRateLimiter:
     async def admit(self, principal: Principal, charges: Sequence[Charge]) -> Admission:
         if self.unavailable:
             raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "Redis does not answer")
-        if principal.credential_id in self.revoked:
+        if self.revoked.intersection(principal.revocation_ids):
             return Admission(revoked=True, states=())
         now = self._clock.monotonic()
         wanted = [self._whole(principal, c, now) + c.cost * _per_unit(c) for c in charges]

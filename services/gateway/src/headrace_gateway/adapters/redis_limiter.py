@@ -35,8 +35,8 @@ class RedisRateLimiter:
 
     async def admit(self, principal: Principal, charges: Sequence[Charge]) -> Admission:
         keys = [
-            revocation_key(principal.organization_id, principal.credential_id),
             *(_bucket_key(principal, charge.limit) for charge in charges),
+            *(revocation_key(principal.organization_id, each) for each in principal.revocation_ids),
         ]
         async with self._deadline():
             reply: Any = await self._admission(keys=keys, args=self._arguments(charges))
@@ -80,9 +80,9 @@ class RedisRateLimiter:
         return redis_deadline(self._timeout_seconds, "Limits cannot be checked at the moment.")
 
 
-def revocation_key(organization_id: str, credential_id: str) -> str:
-    """Where `auth` marks a credential as revoked."""
-    return f"admission:{{{organization_id}}}:revoked:{credential_id}"
+def revocation_key(organization_id: str, revocation_id: str) -> str:
+    """Where `auth` marks that principals with this revocation id have ended."""
+    return f"admission:{{{organization_id}}}:revoked:{revocation_id}"
 
 
 def _bucket_key(principal: Principal, limit: Limit) -> str:

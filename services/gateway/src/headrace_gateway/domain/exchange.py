@@ -17,6 +17,7 @@ REFUSALS = frozenset(
         Kind.FORBIDDEN,
         Kind.NOT_FOUND,
         Kind.NOT_ALLOWED,
+        Kind.CONFLICT,
         Kind.TOO_LARGE,
         Kind.TOO_SLOW,
         Kind.LIMITED,
@@ -30,6 +31,8 @@ class Act(StrEnum):
     COMPLETION = "completion"
     MODEL_LIST = "model_list"
     LOGIN = "login"
+    SESSION = "session"
+    ADMINISTRATION = "administration"
     API_KEY_CREATE = "api_key_create"
     API_KEY_LIST = "api_key_list"
     API_KEY_REVOKE = "api_key_revoke"
@@ -71,6 +74,7 @@ class Exchange:
     queue_seconds: float | None = None
     first_token_seconds: float | None = None
     streamed: bool = False
+    user_agent: str = ""
 
     stopped_by: HeadraceError | None = None
     """Why we stopped the work ourselves; without one, who stops it is the caller."""

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from headrace_common.errors import HeadraceError, Reason
 
 INVOKE_MODELS = "llm:invoke"
 READ_MODELS = "models:read"
+
+
+Network = IPv4Network | IPv6Network
 
 
 class LimitKind(StrEnum):
@@ -39,6 +43,10 @@ class Principal:
     allowed_models: frozenset[str] = frozenset()
     limits: tuple[Limit, ...] = ()
     expires_at: datetime | None = None
+    revocation_ids: tuple[str, ...] = ()
+    """Names under which its end may be announced."""
+    allowed_networks: tuple[Network, ...] = ()
+    """Where it may be used from; empty allows all."""
 
     def require_scope(self, scope: str) -> None:
         """Raise PERMISSION_DENIED unless the credential has `scope`."""
@@ -50,6 +58,18 @@ class Principal:
     def may_use(self, model: str) -> bool:
         """Whether the credential may name `model`; an empty list allows all."""
         return not self.allowed_models or model in self.allowed_models
+
+    def require_network(self, address: str) -> None:
+        """Raise PERMISSION_DENIED unless the credential may be used from `address`."""
+        if not self.allowed_networks:
+            return
+        # An IPv4 client of an IPv6 socket is the same client.
+        source = ip_address(address) if address else None
+        mapped = getattr(source, "ipv4_mapped", None) or source
+        if not any(mapped in network for network in self.allowed_networks if mapped):
+            raise HeadraceError(
+                Reason.PERMISSION_DENIED, "This credential may not be used from your network."
+            )
 
 
 def invalid_credential() -> HeadraceError:

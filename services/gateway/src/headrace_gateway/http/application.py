@@ -9,7 +9,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.http import native_routes, openai_routes
+from headrace_gateway.http import openai_routes
+from headrace_gateway.http.account_routes import create_account_router
+from headrace_gateway.http.accounts.tables import TABLES
 from headrace_gateway.http.docs import add_docs
 from headrace_gateway.http.document import describe
 from headrace_gateway.http.edge import Bounds, Edge
@@ -24,12 +26,13 @@ def create_http_app(door: FrontDoor, registry: CollectorRegistry, bounds: Bounds
     """The whole ASGI application."""
     app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(openai_routes.create_openai_router(door))
-    app.include_router(native_routes.create_auth_router(door))
-    app.include_router(native_routes.create_key_router(door))
+    for tag, routes in TABLES.items():
+        app.include_router(create_account_router(door, tag, routes))
     app.include_router(create_health_router(door))
     add_docs(app)
     _add_error_handlers(app)
-    describe(app, (*openai_routes.BODIES, *native_routes.BODIES))
+    account_bodies = (route.body for routes in TABLES.values() for route in routes if route.body)
+    describe(app, (*openai_routes.BODIES, *dict.fromkeys(account_bodies)))
     Instrumentator(registry=registry, excluded_handlers=["/api/v1/health/.*"]).instrument(app)
     return Edge(app, door.clock, bounds)
 

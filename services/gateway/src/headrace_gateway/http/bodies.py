@@ -1,5 +1,6 @@
 """Request bodies: from bytes to a checked model, with errors that name the field and the rule."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -9,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from headrace_common.errors import HeadraceError, Reason
 
 M = TypeVar("M", bound=BaseModel)
+Q = TypeVar("Q", bound=BaseModel)
 
 
 class Body(BaseModel):
@@ -29,6 +31,14 @@ def parse_body(model: type[M], raw: bytes) -> M:
     """Raises INVALID_FIELD with the path of the first field that breaks a rule."""
     try:
         return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise _explain(error.errors(include_url=False, include_context=False)) from None
+
+
+def parse_query(model: type[Q], parameters: Mapping[str, str]) -> Q:
+    """From a query string's parameters, of which unknown ones are ignored; raises INVALID_FIELD."""
+    try:
+        return model.model_validate(dict(parameters))
     except ValidationError as error:
         raise _explain(error.errors(include_url=False, include_context=False)) from None
 

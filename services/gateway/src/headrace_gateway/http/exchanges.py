@@ -8,6 +8,8 @@ from headrace_common.clock import Clock
 from headrace_gateway.domain.exchange import Act, Exchange
 from headrace_gateway.domain.principal import LimitKind
 
+MAXIMUM_USER_AGENT = 200
+
 
 def open_exchange(request: Request, act: Act, clock: Clock) -> Exchange:
     """Everything that is known before anybody has looked at the body."""
@@ -19,6 +21,7 @@ def open_exchange(request: Request, act: Act, clock: Clock) -> Exchange:
         credential=credential_of(request),
         occurred_at=clock.now(),
         started=clock.monotonic(),
+        user_agent=request.headers.get("user-agent", "")[:MAXIMUM_USER_AGENT],
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.completion import CompletionRequest
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.domain.principal import Limit, LimitKind, Principal, invalid_credential
+from headrace_gateway.domain.principal import Limit, LimitKind, Principal
 from headrace_gateway.domain.rates import Charge, RateState, charges
 from headrace_gateway.ports import RateLimiter
 
@@ -24,17 +24,21 @@ class Admit:
 
     async def run(
         self, exchange: Exchange, principal: Principal, request: CompletionRequest | None
-    ) -> None:
-        """Fill `exchange.admission`; raises a rate-limit error or CREDENTIAL_INVALID."""
+    ) -> bool:
+        """Fill `exchange.admission`; False if what is known of the principal has ended.
+
+        Raises a rate-limit error.
+        """
         wanted = charges(principal, request, self._default_requests_per_minute)
         _refuse_what_never_fits(wanted)
         admission = await self._limiter.admit(principal, wanted)
         if admission.revoked:
-            raise invalid_credential()
+            return False
         exchange.admission = admission
         if admission.refused_by:
             raise _rate_limited(admission.refused_by)
         exchange.charges = wanted
+        return True
 
 
 def _refuse_what_never_fits(wanted: Sequence[Charge]) -> None:

@@ -12,6 +12,7 @@ from headrace_common.logs import get_logger
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import Principal, invalid_credential
 from headrace_gateway.ports import CredentialResolver, TokenVerifier
+from headrace_gateway.stages.revocations import Ended
 
 API_KEY_PREFIX = "hr_"
 MAXIMUM_CREDENTIAL_CHARACTERS = 4096
@@ -39,6 +40,7 @@ class Identify:
         resolver: CredentialResolver,
         verifier: TokenVerifier,
         clock: Clock,
+        ended: Ended,
         *,
         fresh_seconds: float,
         stale_seconds: float,
@@ -48,6 +50,7 @@ class Identify:
         self._resolver = resolver
         self._verifier = verifier
         self._clock = clock
+        self._ended = ended
         self._fresh_seconds = fresh_seconds
         self._stale_seconds = stale_seconds
         self._known: TTLCache[bytes, Known] = TTLCache(
@@ -71,13 +74,22 @@ class Identify:
         principal = await self._find(credential)
         if principal.expires_at is not None and principal.expires_at <= self._clock.now():
             raise invalid_credential()
+        principal.require_network(exchange.source_address)
         exchange.principal = principal
         return principal
 
+    async def again(self, exchange: Exchange) -> Principal:
+        """As `run`, but nothing is remembered: what was known has been announced to have ended."""
+        self._known.pop(_digest(exchange.credential), None)
+        return await self.run(exchange)
+
     async def _find(self, credential: str) -> Principal:
-        digest = hashlib.sha256(credential.encode()).digest()
+        digest = _digest(credential)
         known = self._known.get(digest)
         now = self._clock.monotonic()
+        if known and self._ended.has(known.principal):
+            del self._known[digest]
+            known = None
         if known and now < known.ask_again_at:
             return known.principal
         if known is None:
@@ -117,3 +129,7 @@ class Identify:
         self._resolving.pop(digest, None)
         if not done.cancelled():
             done.exception()  # all who waited may have left; the error is theirs alone
+
+
+def _digest(credential: str) -> bytes:
+    return hashlib.sha256(credential.encode()).digest()

@@ -23,6 +23,7 @@ from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Princi
 from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.ports import InferenceTarget
 from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.route import Router
 
 KEY = "hr_test_key"
@@ -31,6 +32,7 @@ PRINCIPAL = Principal(
     user_id="user_1",
     organization_id="org_1",
     scopes=frozenset({INVOKE_MODELS, READ_MODELS}),
+    revocation_ids=("test", "member:user_1:1"),
 )
 
 
@@ -47,6 +49,7 @@ class Gateway:
     events: MemoryEventLog
     registry: CollectorRegistry
     readiness: Readiness
+    ended: Ended
 
 
 @asynccontextmanager
@@ -63,7 +66,8 @@ async def running_gateway(
     refreshing = asyncio.create_task(router.keep_fresh())
     async with asyncio.timeout(5):
         await router.known.wait()
-    neighbours = Neighbours(accounts, accounts, accounts, limiter, answers, events, router)
+    ended = Ended(accounts, clock, keep_seconds=600)
+    neighbours = Neighbours(accounts, accounts, accounts, limiter, answers, events, router, ended)
     readiness = Readiness({"models": router.known.is_set})
     app = build(configured, neighbours, readiness, clock=clock, registry=registry)
     transport = httpx.ASGITransport(app)
@@ -73,7 +77,7 @@ async def running_gateway(
             transport=transport, base_url="http://gateway", headers=headers
         ) as client:
             yield Gateway(
-                app, client, clock, accounts, limiter, answers, events, registry, readiness
+                app, client, clock, accounts, limiter, answers, events, registry, readiness, ended
             )
     finally:
         refreshing.cancel()

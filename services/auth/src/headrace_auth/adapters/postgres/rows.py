@@ -17,8 +17,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from headrace_auth.adapters.postgres.tables import api_keys, budgets, limits, memberships, users
-from headrace_auth.domain.api_keys import ApiKey
+from headrace_auth.adapters.postgres.tables import (
+    api_keys,
+    budgets,
+    limits,
+    memberships,
+    organizations,
+    users,
+)
 from headrace_auth.domain.principal import (
     Budget,
     BudgetPeriod,
@@ -26,7 +32,6 @@ from headrace_auth.domain.principal import (
     LimitKind,
     Member,
     Role,
-    Scope,
     Subject,
 )
 
@@ -37,7 +42,9 @@ MEMBER_SUBJECTS: dict[Subject, ColumnElement[Any]] = {
 }
 KEY_SUBJECT: dict[Subject, ColumnElement[Any]] = {Subject.API_KEY: api_keys.c.id}
 
-MEMBER_TABLES = memberships.join(users, users.c.id == memberships.c.user_id)
+MEMBER_TABLES = memberships.join(users, users.c.id == memberships.c.user_id).join(
+    organizations, organizations.c.id == memberships.c.organization_id
+)
 
 
 def _gathered(
@@ -60,47 +67,51 @@ def member_columns() -> list[ColumnElement[Any]]:
     """What `to_member` needs of MEMBER_TABLES."""
     organization_id = memberships.c.organization_id
     return [
-        memberships.c.user_id,
+        memberships.c.user_id.label("member_user_id"),
         organization_id.label("member_organization_id"),
         memberships.c.role,
         users.c.token_version,
+        memberships.c.team_id,
+        memberships.c.version.label("member_version"),
+        organizations.c.version.label("organization_version"),
+        organizations.c.platform,
         _gathered(limits, MEMBER_SUBJECTS, organization_id).label("member_limits"),
         _gathered(budgets, MEMBER_SUBJECTS, organization_id).label("member_budgets"),
     ]
 
 
-def api_key_columns() -> list[ColumnElement[Any]]:
-    """What `to_api_key` needs of table `api_keys`."""
-    own_limits = _gathered(limits, KEY_SUBJECT, api_keys.c.organization_id)
-    return [*api_keys.c, own_limits.label("key_limits")]
+def key_columns() -> list[ColumnElement[Any]]:
+    """The limits and budgets of a row of table `api_keys`."""
+    return [
+        _gathered(table, KEY_SUBJECT, api_keys.c.organization_id).label(f"key_{table.name}")
+        for table in (limits, budgets)
+    ]
 
 
 def to_member(row: Row[Any]) -> Member:
     """From a row with `member_columns`."""
     return Member(
-        user_id=row.user_id,
+        user_id=row.member_user_id,
         organization_id=row.member_organization_id,
         role=Role(row.role),
         token_version=row.token_version,
-        limits=tuple(_to_limit(item) for item in row.member_limits),
-        budgets=tuple(_to_budget(item) for item in row.member_budgets),
+        limits=to_limits(row.member_limits),
+        budgets=to_budgets(row.member_budgets),
+        team_id=row.team_id,
+        version=row.member_version,
+        organization_version=row.organization_version,
+        in_platform=row.platform,
     )
 
 
-def to_api_key(row: Row[Any]) -> ApiKey:
-    """From a row with `api_key_columns`."""
-    return ApiKey(
-        api_key_id=row.id,
-        organization_id=row.organization_id,
-        created_by=row.created_by,
-        name=row.name,
-        scopes=frozenset(Scope(name) for name in row.scopes),
-        created_at=row.created_at,
-        allowed_models=tuple(row.allowed_models),
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-        limits=tuple(_to_limit(item) for item in row.key_limits),
-    )
+def to_limits(items: list[dict[str, Any]]) -> tuple[Limit, ...]:
+    """From gathered rows of table `limits`."""
+    return tuple(_to_limit(item) for item in items)
+
+
+def to_budgets(items: list[dict[str, Any]]) -> tuple[Budget, ...]:
+    """From gathered rows of table `budgets`."""
+    return tuple(_to_budget(item) for item in items)
 
 
 def _to_limit(item: dict[str, Any]) -> Limit:
@@ -121,4 +132,5 @@ def _to_budget(item: dict[str, Any]) -> Budget:
         item["currency"],
         BudgetPeriod(item["period"]),
         item["time_zone"],
+        item["model"],
     )

@@ -1,22 +1,102 @@
 """The Store in PostgreSQL, put together."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Table, func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from headrace_auth.adapters.postgres.api_keys import PostgresApiKeys
+from headrace_auth.adapters.postgres import tables
+from headrace_auth.adapters.postgres.announcements import PostgresAnnouncements
 from headrace_auth.adapters.postgres.database import Database
+from headrace_auth.adapters.postgres.principals import PostgresPrincipals
+from headrace_auth.adapters.postgres.records import PostgresRecords, TableOf
 from headrace_auth.adapters.postgres.signing_keys import PostgresSigningKeys
-from headrace_auth.adapters.postgres.users import PostgresUsers
+from headrace_auth.domain.announcements import OutboxEvent, Revocation
+from headrace_auth.domain.api_keys import ApiKey, ApiKeyUse
+from headrace_auth.domain.consumption import BudgetRecord, LimitRecord, PriceTable
+from headrace_auth.domain.directory import (
+    Invitation,
+    LinkedIdentity,
+    Membership,
+    Organization,
+    Team,
+    User,
+)
+from headrace_auth.domain.oauth_grants import AuthorizationCode
+from headrace_auth.domain.records import Record
+from headrace_auth.domain.sessions import (
+    LoginFailures,
+    OneTimeToken,
+    RecoveryCode,
+    RefreshToken,
+    SecondFactor,
+    Session,
+)
 
+R = TypeVar("R", bound=Record)
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+TABLES: tuple[tuple[Any, Table], ...] = (
+    (ApiKey, tables.api_keys),
+    (ApiKeyUse, tables.api_key_uses),
+    (AuthorizationCode, tables.authorization_codes),
+    (BudgetRecord, tables.budgets),
+    (Invitation, tables.invitations),
+    (LimitRecord, tables.limits),
+    (LinkedIdentity, tables.linked_identities),
+    (LoginFailures, tables.login_failures),
+    (Membership, tables.memberships),
+    (OneTimeToken, tables.one_time_tokens),
+    (Organization, tables.organizations),
+    (OutboxEvent, tables.outbox_events),
+    (PriceTable, tables.price_tables),
+    (RecoveryCode, tables.recovery_codes),
+    (RefreshToken, tables.refresh_tokens),
+    (Revocation, tables.revocations),
+    (SecondFactor, tables.second_factors),
+    (Session, tables.sessions),
+    (Team, tables.teams),
+    (User, tables.users),
+)
+
+
+class PostgresTransaction:
+    """A Transaction on one connection."""
+
+    def __init__(self, connection: AsyncConnection, tables_of: dict[Any, TableOf[Any]]) -> None:
+        self._connection = connection
+        self._tables_of = tables_of
+
+    def of(self, record_type: type[R]) -> PostgresRecords[R]:
+        return PostgresRecords(self._connection, self._tables_of[record_type])
+
+    async def alone(self, name: str) -> None:
+        lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+        await self._connection.execute(lock, {"name": f"auth:{name}"})
+
+    async def now(self) -> datetime:
+        result = await self._connection.execute(select(func.clock_timestamp()))
+        moment: datetime = result.scalar_one()
+        return moment
 
 
 class PostgresStore:
     """Everything that auth keeps, over one connection pool and a migrated schema."""
 
     def __init__(self, engine: AsyncEngine, *, timeout_seconds: float) -> None:
-        database = Database(engine, timeout_seconds=timeout_seconds)
-        self.users = PostgresUsers(database)
-        self.api_keys = PostgresApiKeys(database)
-        self.signing_keys = PostgresSigningKeys(database)
+        self._database = Database(engine, timeout_seconds=timeout_seconds)
+        self._tables_of = {
+            record_type: TableOf(record_type, table) for record_type, table in TABLES
+        }
+        self.principals = PostgresPrincipals(self._database)
+        self.announcements = PostgresAnnouncements(self._database)
+        self.signing_keys = PostgresSigningKeys(self._database)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[PostgresTransaction]:
+        async with self._database.writing() as connection:
+            yield PostgresTransaction(connection, self._tables_of)

@@ -25,57 +25,45 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bheadrace/auth/v1/auth.proto\x12\x10headrace.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\".\n\x18ResolveCredentialRequest\x12\x12\n\ncredential\x18\x01 \x01(\t\"K\n\x19ResolveCredentialResponse\x12.\n\tprincipal\x18\x01 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal\"\xd9\x02\n\tPrincipal\x12\x15\n\rcredential_id\x18\x01 \x01(\t\x12\x39\n\x0f\x63redential_kind\x18\x02 \x01(\x0e\x32 .headrace.auth.v1.CredentialKind\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12$\n\x04role\x18\x05 \x01(\x0e\x32\x16.headrace.auth.v1.Role\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x07 \x03(\t\x12\'\n\x06limits\x18\x08 \x03(\x0b\x32\x17.headrace.auth.v1.Limit\x12)\n\x07\x62udgets\x18\t \x03(\x0b\x32\x18.headrace.auth.v1.Budget\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x01\n\x05Limit\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.headrace.auth.v1.LimitKind\x12/\n\x07subject\x18\x02 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x04\"\xb9\x01\n\x06\x42udget\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x15\n\ramount_micros\x18\x03 \x01(\x04\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12.\n\x06period\x18\x05 \x01(\x0e\x32\x1e.headrace.auth.v1.BudgetPeriod\x12\x11\n\ttime_zone\x18\x06 \x01(\t\"\x19\n\x17GetJsonWebKeySetRequest\"h\n\x18GetJsonWebKeySetResponse\x12*\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.headrace.auth.v1.JsonWebKey\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08\x61udience\x18\x03 \x01(\t\"+\n\nJsonWebKey\x12\x0b\n\x03kid\x18\x01 \x01(\t\x12\x10\n\x08jwk_json\x18\x02 \x01(\t\"/\n\x0cLoginRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"q\n\rLoginResponse\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x1a\n\x12\x65xpires_in_seconds\x18\x02 \x01(\r\x12.\n\tprincipal\x18\x03 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal\"\xe6\x02\n\x06\x41piKey\x12\x12\n\napi_key_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x04 \x03(\t\x12\x12\n\ncreated_by\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13requests_per_minute\x18\t \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11tokens_per_minute\x18\n \x01(\x04H\x01\x88\x01\x01\x42\x16\n\x14_requests_per_minuteB\x14\n\x12_tokens_per_minute\"\xeb\x01\n\x13\x43reateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x03 \x03(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13requests_per_minute\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11tokens_per_minute\x18\x06 \x01(\x04H\x01\x88\x01\x01\x42\x16\n\x14_requests_per_minuteB\x14\n\x12_tokens_per_minute\"Q\n\x14\x43reateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\";\n\x12ListApiKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"Z\n\x13ListApiKeysResponse\x12*\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x18.headrace.auth.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x13RevokeApiKeyRequest\x12\x12\n\napi_key_id\x18\x01 \x01(\t\"A\n\x14RevokeApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.ApiKey*p\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43REDENTIAL_KIND_API_KEY\x10\x01\x12 \n\x1c\x43REDENTIAL_KIND_ACCESS_TOKEN\x10\x02*q\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_OWNER\x10\x01\x12\x0e\n\nROLE_ADMIN\x10\x02\x12\x0f\n\x0bROLE_MEMBER\x10\x03\x12\x10\n\x0cROLE_AUDITOR\x10\x04\x12\x10\n\x0cROLE_SERVICE\x10\x05*\x91\x01\n\tLimitKind\x12\x1a\n\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eLIMIT_KIND_REQUESTS_PER_MINUTE\x10\x01\x12 \n\x1cLIMIT_KIND_TOKENS_PER_MINUTE\x10\x02\x12\"\n\x1eLIMIT_KIND_CONCURRENT_REQUESTS\x10\x03*\x98\x01\n\x0cLimitSubject\x12\x1d\n\x19LIMIT_SUBJECT_UNSPECIFIED\x10\x00\x12\x1e\n\x1aLIMIT_SUBJECT_ORGANIZATION\x10\x01\x12\x16\n\x12LIMIT_SUBJECT_TEAM\x10\x02\x12\x16\n\x12LIMIT_SUBJECT_USER\x10\x03\x12\x19\n\x15LIMIT_SUBJECT_API_KEY\x10\x04*u\n\x0c\x42udgetPeriod\x12\x1d\n\x19\x42UDGET_PERIOD_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42UDGET_PERIOD_DAY\x10\x01\x12\x16\n\x12\x42UDGET_PERIOD_WEEK\x10\x02\x12\x17\n\x13\x42UDGET_PERIOD_MONTH\x10\x03\x32\xca\x04\n\x0b\x41uthService\x12l\n\x11ResolveCredential\x12*.headrace.auth.v1.ResolveCredentialRequest\x1a+.headrace.auth.v1.ResolveCredentialResponse\x12i\n\x10GetJsonWebKeySet\x12).headrace.auth.v1.GetJsonWebKeySetRequest\x1a*.headrace.auth.v1.GetJsonWebKeySetResponse\x12H\n\x05Login\x12\x1e.headrace.auth.v1.LoginRequest\x1a\x1f.headrace.auth.v1.LoginResponse\x12]\n\x0c\x43reateApiKey\x12%.headrace.auth.v1.CreateApiKeyRequest\x1a&.headrace.auth.v1.CreateApiKeyResponse\x12Z\n\x0bListApiKeys\x12$.headrace.auth.v1.ListApiKeysRequest\x1a%.headrace.auth.v1.ListApiKeysResponse\x12]\n\x0cRevokeApiKey\x12%.headrace.auth.v1.RevokeApiKeyRequest\x1a&.headrace.auth.v1.RevokeApiKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bheadrace/auth/v1/auth.proto\x12\x10headrace.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\".\n\x18ResolveCredentialRequest\x12\x12\n\ncredential\x18\x01 \x01(\t\"K\n\x19ResolveCredentialResponse\x12.\n\tprincipal\x18\x01 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal\"\xb2\x03\n\tPrincipal\x12\x15\n\rcredential_id\x18\x01 \x01(\t\x12\x39\n\x0f\x63redential_kind\x18\x02 \x01(\x0e\x32 .headrace.auth.v1.CredentialKind\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12$\n\x04role\x18\x05 \x01(\x0e\x32\x16.headrace.auth.v1.Role\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x07 \x03(\t\x12\'\n\x06limits\x18\x08 \x03(\x0b\x32\x17.headrace.auth.v1.Limit\x12)\n\x07\x62udgets\x18\t \x03(\x0b\x32\x18.headrace.auth.v1.Budget\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x61llowed_networks\x18\x0b \x03(\t\x12\x16\n\x0erevocation_ids\x18\x0c \x03(\t\x12\x12\n\nsession_id\x18\r \x01(\t\x12\x11\n\tclient_id\x18\x0e \x01(\t\"\x96\x01\n\x05Limit\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.headrace.auth.v1.LimitKind\x12/\n\x07subject\x18\x02 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x04\"\xc8\x01\n\x06\x42udget\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x15\n\ramount_micros\x18\x03 \x01(\x04\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12.\n\x06period\x18\x05 \x01(\x0e\x32\x1e.headrace.auth.v1.BudgetPeriod\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\"\x19\n\x17GetJsonWebKeySetRequest\"h\n\x18GetJsonWebKeySetResponse\x12*\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.headrace.auth.v1.JsonWebKey\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08\x61udience\x18\x03 \x01(\t\"+\n\nJsonWebKey\x12\x0b\n\x03kid\x18\x01 \x01(\t\x12\x10\n\x08jwk_json\x18\x02 \x01(\t\"C\n\x16ListRevocationsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x17ListRevocationsResponse\x12\x31\n\x0brevocations\x18\x01 \x03(\x0b\x32\x1c.headrace.auth.v1.Revocation\x12\'\n\x03now\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\nRevocation\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x15\n\rrevocation_id\x18\x02 \x01(\t*\x8f\x01\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43REDENTIAL_KIND_API_KEY\x10\x01\x12 \n\x1c\x43REDENTIAL_KIND_ACCESS_TOKEN\x10\x02\x12\x1d\n\x19\x43REDENTIAL_KIND_SIGNATURE\x10\x03*q\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_OWNER\x10\x01\x12\x0e\n\nROLE_ADMIN\x10\x02\x12\x0f\n\x0bROLE_MEMBER\x10\x03\x12\x10\n\x0cROLE_AUDITOR\x10\x04\x12\x10\n\x0cROLE_SERVICE\x10\x05*\x91\x01\n\tLimitKind\x12\x1a\n\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eLIMIT_KIND_REQUESTS_PER_MINUTE\x10\x01\x12 \n\x1cLIMIT_KIND_TOKENS_PER_MINUTE\x10\x02\x12\"\n\x1eLIMIT_KIND_CONCURRENT_REQUESTS\x10\x03*\x98\x01\n\x0cLimitSubject\x12\x1d\n\x19LIMIT_SUBJECT_UNSPECIFIED\x10\x00\x12\x1e\n\x1aLIMIT_SUBJECT_ORGANIZATION\x10\x01\x12\x16\n\x12LIMIT_SUBJECT_TEAM\x10\x02\x12\x16\n\x12LIMIT_SUBJECT_USER\x10\x03\x12\x19\n\x15LIMIT_SUBJECT_API_KEY\x10\x04*u\n\x0c\x42udgetPeriod\x12\x1d\n\x19\x42UDGET_PERIOD_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42UDGET_PERIOD_DAY\x10\x01\x12\x16\n\x12\x42UDGET_PERIOD_WEEK\x10\x02\x12\x17\n\x13\x42UDGET_PERIOD_MONTH\x10\x03\x32\xce\x02\n\x0b\x41uthService\x12l\n\x11ResolveCredential\x12*.headrace.auth.v1.ResolveCredentialRequest\x1a+.headrace.auth.v1.ResolveCredentialResponse\x12i\n\x10GetJsonWebKeySet\x12).headrace.auth.v1.GetJsonWebKeySetRequest\x1a*.headrace.auth.v1.GetJsonWebKeySetResponse\x12\x66\n\x0fListRevocations\x12(.headrace.auth.v1.ListRevocationsRequest\x1a).headrace.auth.v1.ListRevocationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace.auth.v1.auth_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREDENTIALKIND']._serialized_start=2183
-  _globals['_CREDENTIALKIND']._serialized_end=2295
-  _globals['_ROLE']._serialized_start=2297
-  _globals['_ROLE']._serialized_end=2410
-  _globals['_LIMITKIND']._serialized_start=2413
-  _globals['_LIMITKIND']._serialized_end=2558
-  _globals['_LIMITSUBJECT']._serialized_start=2561
-  _globals['_LIMITSUBJECT']._serialized_end=2713
-  _globals['_BUDGETPERIOD']._serialized_start=2715
-  _globals['_BUDGETPERIOD']._serialized_end=2832
+  _globals['_CREDENTIALKIND']._serialized_start=1429
+  _globals['_CREDENTIALKIND']._serialized_end=1572
+  _globals['_ROLE']._serialized_start=1574
+  _globals['_ROLE']._serialized_end=1687
+  _globals['_LIMITKIND']._serialized_start=1690
+  _globals['_LIMITKIND']._serialized_end=1835
+  _globals['_LIMITSUBJECT']._serialized_start=1838
+  _globals['_LIMITSUBJECT']._serialized_end=1990
+  _globals['_BUDGETPERIOD']._serialized_start=1992
+  _globals['_BUDGETPERIOD']._serialized_end=2109
   _globals['_RESOLVECREDENTIALREQUEST']._serialized_start=82
   _globals['_RESOLVECREDENTIALREQUEST']._serialized_end=128
   _globals['_RESOLVECREDENTIALRESPONSE']._serialized_start=130
   _globals['_RESOLVECREDENTIALRESPONSE']._serialized_end=205
   _globals['_PRINCIPAL']._serialized_start=208
-  _globals['_PRINCIPAL']._serialized_end=553
-  _globals['_LIMIT']._serialized_start=556
-  _globals['_LIMIT']._serialized_end=706
-  _globals['_BUDGET']._serialized_start=709
-  _globals['_BUDGET']._serialized_end=894
-  _globals['_GETJSONWEBKEYSETREQUEST']._serialized_start=896
-  _globals['_GETJSONWEBKEYSETREQUEST']._serialized_end=921
-  _globals['_GETJSONWEBKEYSETRESPONSE']._serialized_start=923
-  _globals['_GETJSONWEBKEYSETRESPONSE']._serialized_end=1027
-  _globals['_JSONWEBKEY']._serialized_start=1029
-  _globals['_JSONWEBKEY']._serialized_end=1072
-  _globals['_LOGINREQUEST']._serialized_start=1074
-  _globals['_LOGINREQUEST']._serialized_end=1121
-  _globals['_LOGINRESPONSE']._serialized_start=1123
-  _globals['_LOGINRESPONSE']._serialized_end=1236
-  _globals['_APIKEY']._serialized_start=1239
-  _globals['_APIKEY']._serialized_end=1597
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=1600
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1835
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=1837
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1918
-  _globals['_LISTAPIKEYSREQUEST']._serialized_start=1920
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=1979
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=1981
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=2071
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=2073
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=2114
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=2116
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=2181
-  _globals['_AUTHSERVICE']._serialized_start=2835
-  _globals['_AUTHSERVICE']._serialized_end=3421
+  _globals['_PRINCIPAL']._serialized_end=642
+  _globals['_LIMIT']._serialized_start=645
+  _globals['_LIMIT']._serialized_end=795
+  _globals['_BUDGET']._serialized_start=798
+  _globals['_BUDGET']._serialized_end=998
+  _globals['_GETJSONWEBKEYSETREQUEST']._serialized_start=1000
+  _globals['_GETJSONWEBKEYSETREQUEST']._serialized_end=1025
+  _globals['_GETJSONWEBKEYSETRESPONSE']._serialized_start=1027
+  _globals['_GETJSONWEBKEYSETRESPONSE']._serialized_end=1131
+  _globals['_JSONWEBKEY']._serialized_start=1133
+  _globals['_JSONWEBKEY']._serialized_end=1176
+  _globals['_LISTREVOCATIONSREQUEST']._serialized_start=1178
+  _globals['_LISTREVOCATIONSREQUEST']._serialized_end=1245
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_start=1247
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_end=1364
+  _globals['_REVOCATION']._serialized_start=1366
+  _globals['_REVOCATION']._serialized_end=1426
+  _globals['_AUTHSERVICE']._serialized_start=2112
+  _globals['_AUTHSERVICE']._serialized_end=2446
 # @@protoc_insertion_point(module_scope)

@@ -15,6 +15,7 @@ class CredentialKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CREDENTIAL_KIND_UNSPECIFIED: _ClassVar[CredentialKind]
     CREDENTIAL_KIND_API_KEY: _ClassVar[CredentialKind]
     CREDENTIAL_KIND_ACCESS_TOKEN: _ClassVar[CredentialKind]
+    CREDENTIAL_KIND_SIGNATURE: _ClassVar[CredentialKind]
 
 class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -49,6 +50,7 @@ class BudgetPeriod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 CREDENTIAL_KIND_UNSPECIFIED: CredentialKind
 CREDENTIAL_KIND_API_KEY: CredentialKind
 CREDENTIAL_KIND_ACCESS_TOKEN: CredentialKind
+CREDENTIAL_KIND_SIGNATURE: CredentialKind
 ROLE_UNSPECIFIED: Role
 ROLE_OWNER: Role
 ROLE_ADMIN: Role
@@ -82,7 +84,7 @@ class ResolveCredentialResponse(_message.Message):
     def __init__(self, principal: _Optional[_Union[Principal, _Mapping]] = ...) -> None: ...
 
 class Principal(_message.Message):
-    __slots__ = ("credential_id", "credential_kind", "user_id", "organization_id", "role", "scopes", "allowed_models", "limits", "budgets", "expires_at")
+    __slots__ = ("credential_id", "credential_kind", "user_id", "organization_id", "role", "scopes", "allowed_models", "limits", "budgets", "expires_at", "allowed_networks", "revocation_ids", "session_id", "client_id")
     CREDENTIAL_ID_FIELD_NUMBER: _ClassVar[int]
     CREDENTIAL_KIND_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +95,10 @@ class Principal(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     BUDGETS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_NETWORKS_FIELD_NUMBER: _ClassVar[int]
+    REVOCATION_IDS_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     credential_id: str
     credential_kind: CredentialKind
     user_id: str
@@ -103,7 +109,11 @@ class Principal(_message.Message):
     limits: _containers.RepeatedCompositeFieldContainer[Limit]
     budgets: _containers.RepeatedCompositeFieldContainer[Budget]
     expires_at: _timestamp_pb2.Timestamp
-    def __init__(self, credential_id: _Optional[str] = ..., credential_kind: _Optional[_Union[CredentialKind, str]] = ..., user_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., scopes: _Optional[_Iterable[str]] = ..., allowed_models: _Optional[_Iterable[str]] = ..., limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    allowed_networks: _containers.RepeatedScalarFieldContainer[str]
+    revocation_ids: _containers.RepeatedScalarFieldContainer[str]
+    session_id: str
+    client_id: str
+    def __init__(self, credential_id: _Optional[str] = ..., credential_kind: _Optional[_Union[CredentialKind, str]] = ..., user_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., scopes: _Optional[_Iterable[str]] = ..., allowed_models: _Optional[_Iterable[str]] = ..., limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., allowed_networks: _Optional[_Iterable[str]] = ..., revocation_ids: _Optional[_Iterable[str]] = ..., session_id: _Optional[str] = ..., client_id: _Optional[str] = ...) -> None: ...
 
 class Limit(_message.Message):
     __slots__ = ("kind", "subject", "subject_id", "model", "amount")
@@ -120,20 +130,22 @@ class Limit(_message.Message):
     def __init__(self, kind: _Optional[_Union[LimitKind, str]] = ..., subject: _Optional[_Union[LimitSubject, str]] = ..., subject_id: _Optional[str] = ..., model: _Optional[str] = ..., amount: _Optional[int] = ...) -> None: ...
 
 class Budget(_message.Message):
-    __slots__ = ("subject", "subject_id", "amount_micros", "currency", "period", "time_zone")
+    __slots__ = ("subject", "subject_id", "amount_micros", "currency", "period", "time_zone", "model")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_MICROS_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     PERIOD_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     subject: LimitSubject
     subject_id: str
     amount_micros: int
     currency: str
     period: BudgetPeriod
     time_zone: str
-    def __init__(self, subject: _Optional[_Union[LimitSubject, str]] = ..., subject_id: _Optional[str] = ..., amount_micros: _Optional[int] = ..., currency: _Optional[str] = ..., period: _Optional[_Union[BudgetPeriod, str]] = ..., time_zone: _Optional[str] = ...) -> None: ...
+    model: str
+    def __init__(self, subject: _Optional[_Union[LimitSubject, str]] = ..., subject_id: _Optional[str] = ..., amount_micros: _Optional[int] = ..., currency: _Optional[str] = ..., period: _Optional[_Union[BudgetPeriod, str]] = ..., time_zone: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...
 
 class GetJsonWebKeySetRequest(_message.Message):
     __slots__ = ()
@@ -157,96 +169,24 @@ class JsonWebKey(_message.Message):
     jwk_json: str
     def __init__(self, kid: _Optional[str] = ..., jwk_json: _Optional[str] = ...) -> None: ...
 
-class LoginRequest(_message.Message):
-    __slots__ = ("email", "password")
-    EMAIL_FIELD_NUMBER: _ClassVar[int]
-    PASSWORD_FIELD_NUMBER: _ClassVar[int]
-    email: str
-    password: str
-    def __init__(self, email: _Optional[str] = ..., password: _Optional[str] = ...) -> None: ...
+class ListRevocationsRequest(_message.Message):
+    __slots__ = ("since",)
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
-class LoginResponse(_message.Message):
-    __slots__ = ("access_token", "expires_in_seconds", "principal")
-    ACCESS_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    EXPIRES_IN_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
-    access_token: str
-    expires_in_seconds: int
-    principal: Principal
-    def __init__(self, access_token: _Optional[str] = ..., expires_in_seconds: _Optional[int] = ..., principal: _Optional[_Union[Principal, _Mapping]] = ...) -> None: ...
+class ListRevocationsResponse(_message.Message):
+    __slots__ = ("revocations", "now")
+    REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    NOW_FIELD_NUMBER: _ClassVar[int]
+    revocations: _containers.RepeatedCompositeFieldContainer[Revocation]
+    now: _timestamp_pb2.Timestamp
+    def __init__(self, revocations: _Optional[_Iterable[_Union[Revocation, _Mapping]]] = ..., now: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
-class ApiKey(_message.Message):
-    __slots__ = ("api_key_id", "name", "scopes", "allowed_models", "created_by", "created_at", "expires_at", "revoked_at", "requests_per_minute", "tokens_per_minute")
-    API_KEY_ID_FIELD_NUMBER: _ClassVar[int]
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    SCOPES_FIELD_NUMBER: _ClassVar[int]
-    ALLOWED_MODELS_FIELD_NUMBER: _ClassVar[int]
-    CREATED_BY_FIELD_NUMBER: _ClassVar[int]
-    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
-    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
-    REVOKED_AT_FIELD_NUMBER: _ClassVar[int]
-    REQUESTS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
-    TOKENS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
-    api_key_id: str
-    name: str
-    scopes: _containers.RepeatedScalarFieldContainer[str]
-    allowed_models: _containers.RepeatedScalarFieldContainer[str]
-    created_by: str
-    created_at: _timestamp_pb2.Timestamp
-    expires_at: _timestamp_pb2.Timestamp
-    revoked_at: _timestamp_pb2.Timestamp
-    requests_per_minute: int
-    tokens_per_minute: int
-    def __init__(self, api_key_id: _Optional[str] = ..., name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., allowed_models: _Optional[_Iterable[str]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., requests_per_minute: _Optional[int] = ..., tokens_per_minute: _Optional[int] = ...) -> None: ...
-
-class CreateApiKeyRequest(_message.Message):
-    __slots__ = ("name", "scopes", "allowed_models", "expires_at", "requests_per_minute", "tokens_per_minute")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    SCOPES_FIELD_NUMBER: _ClassVar[int]
-    ALLOWED_MODELS_FIELD_NUMBER: _ClassVar[int]
-    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
-    REQUESTS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
-    TOKENS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    scopes: _containers.RepeatedScalarFieldContainer[str]
-    allowed_models: _containers.RepeatedScalarFieldContainer[str]
-    expires_at: _timestamp_pb2.Timestamp
-    requests_per_minute: int
-    tokens_per_minute: int
-    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., allowed_models: _Optional[_Iterable[str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., requests_per_minute: _Optional[int] = ..., tokens_per_minute: _Optional[int] = ...) -> None: ...
-
-class CreateApiKeyResponse(_message.Message):
-    __slots__ = ("api_key", "secret")
-    API_KEY_FIELD_NUMBER: _ClassVar[int]
-    SECRET_FIELD_NUMBER: _ClassVar[int]
-    api_key: ApiKey
-    secret: str
-    def __init__(self, api_key: _Optional[_Union[ApiKey, _Mapping]] = ..., secret: _Optional[str] = ...) -> None: ...
-
-class ListApiKeysRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
-    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
-    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    page_size: int
-    page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
-
-class ListApiKeysResponse(_message.Message):
-    __slots__ = ("api_keys", "next_page_token")
-    API_KEYS_FIELD_NUMBER: _ClassVar[int]
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    api_keys: _containers.RepeatedCompositeFieldContainer[ApiKey]
-    next_page_token: str
-    def __init__(self, api_keys: _Optional[_Iterable[_Union[ApiKey, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
-
-class RevokeApiKeyRequest(_message.Message):
-    __slots__ = ("api_key_id",)
-    API_KEY_ID_FIELD_NUMBER: _ClassVar[int]
-    api_key_id: str
-    def __init__(self, api_key_id: _Optional[str] = ...) -> None: ...
-
-class RevokeApiKeyResponse(_message.Message):
-    __slots__ = ("api_key",)
-    API_KEY_FIELD_NUMBER: _ClassVar[int]
-    api_key: ApiKey
-    def __init__(self, api_key: _Optional[_Union[ApiKey, _Mapping]] = ...) -> None: ...
+class Revocation(_message.Message):
+    __slots__ = ("organization_id", "revocation_id")
+    ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    REVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
+    organization_id: str
+    revocation_id: str
+    def __init__(self, organization_id: _Optional[str] = ..., revocation_id: _Optional[str] = ...) -> None: ...

@@ -26,9 +26,12 @@ if _version_not_supported:
 
 
 class AuthServiceStub:
-    """AuthService knows who may do what. Calls that act for a person carry that person's credential in
-    the metadata key `authorization` ("Bearer ..."), and the service checks it itself: it never takes a
-    caller's word for a role.
+    """AuthService knows who may do what, and tells gateways what they need on every request.
+
+    The other services of this package are its account side. Their calls that act for somebody carry
+    that one's credential in the metadata key `authorization` ("Bearer ..."), and the service checks it
+    itself: it never takes a caller's word for a role. The metadata keys `x-request-id`,
+    `x-source-address` and `x-user-agent` carry what the edge saw of the request.
     """
 
     def __init__(self, channel):
@@ -47,32 +50,20 @@ class AuthServiceStub:
                 request_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.GetJsonWebKeySetRequest.SerializeToString,
                 response_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.GetJsonWebKeySetResponse.FromString,
                 _registered_method=True)
-        self.Login = channel.unary_unary(
-                '/headrace.auth.v1.AuthService/Login',
-                request_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.LoginRequest.SerializeToString,
-                response_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.LoginResponse.FromString,
-                _registered_method=True)
-        self.CreateApiKey = channel.unary_unary(
-                '/headrace.auth.v1.AuthService/CreateApiKey',
-                request_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.CreateApiKeyRequest.SerializeToString,
-                response_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.CreateApiKeyResponse.FromString,
-                _registered_method=True)
-        self.ListApiKeys = channel.unary_unary(
-                '/headrace.auth.v1.AuthService/ListApiKeys',
-                request_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListApiKeysRequest.SerializeToString,
-                response_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListApiKeysResponse.FromString,
-                _registered_method=True)
-        self.RevokeApiKey = channel.unary_unary(
-                '/headrace.auth.v1.AuthService/RevokeApiKey',
-                request_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.RevokeApiKeyRequest.SerializeToString,
-                response_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.RevokeApiKeyResponse.FromString,
+        self.ListRevocations = channel.unary_unary(
+                '/headrace.auth.v1.AuthService/ListRevocations',
+                request_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsResponse.FromString,
                 _registered_method=True)
 
 
 class AuthServiceServicer:
-    """AuthService knows who may do what. Calls that act for a person carry that person's credential in
-    the metadata key `authorization` ("Bearer ..."), and the service checks it itself: it never takes a
-    caller's word for a role.
+    """AuthService knows who may do what, and tells gateways what they need on every request.
+
+    The other services of this package are its account side. Their calls that act for somebody carry
+    that one's credential in the metadata key `authorization` ("Bearer ..."), and the service checks it
+    itself: it never takes a caller's word for a role. The metadata keys `x-request-id`,
+    `x-source-address` and `x-user-agent` carry what the edge saw of the request.
     """
 
     def ResolveCredential(self, request, context):
@@ -93,43 +84,10 @@ class AuthServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Login(self, request, context):
-        """Login exchanges e-mail and password for an access token.
-        Callers: gateway. Errors: LOGIN_FAILED (same text and duration for unknown account and wrong
-        password), INVALID_FIELD, QUEUE_FULL (too many logins at once), DEPENDENCY_UNAVAILABLE.
-        Not to be retried; deadline: 5 s.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CreateApiKey(self, request, context):
-        """CreateApiKey makes a key for the caller's organisation; the secret is in this answer only.
-        Callers: gateway, with the person's access token (an API key makes no keys). Errors:
-        CREDENTIAL_MISSING, CREDENTIAL_INVALID, PERMISSION_DENIED (also when the key would have more
-        rights than its creator), INVALID_FIELD, DEPENDENCY_UNAVAILABLE.
-        Not to be retried: each call makes a key; deadline: 5 s.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListApiKeys(self, request, context):
-        """ListApiKeys returns the organisation's keys (to members: their own), newest first, without
-        secrets.
-        Callers: gateway, with the person's credential. Errors: CREDENTIAL_MISSING, CREDENTIAL_INVALID,
-        PERMISSION_DENIED, INVALID_FIELD, DEPENDENCY_UNAVAILABLE. Idempotent, may be retried;
-        deadline: 5 s.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RevokeApiKey(self, request, context):
-        """RevokeApiKey ends a key for good; it is announced to all gateways.
-        Callers: gateway, with the person's credential. Errors: CREDENTIAL_MISSING, CREDENTIAL_INVALID,
-        PERMISSION_DENIED, RESOURCE_NOT_FOUND (also another organisation's and, to members, another
-        person's key), DEPENDENCY_UNAVAILABLE. Idempotent, may be retried; deadline: 5 s.
+    def ListRevocations(self, request, context):
+        """ListRevocations returns what has ended since a moment. Gateways ask every second, so that an
+        end reaches them within a second also while Redis is down.
+        Callers: gateway. Errors: DEPENDENCY_UNAVAILABLE. Idempotent, may be retried; deadline: 1 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,25 +106,10 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     request_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.GetJsonWebKeySetRequest.FromString,
                     response_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.GetJsonWebKeySetResponse.SerializeToString,
             ),
-            'Login': grpc.unary_unary_rpc_method_handler(
-                    servicer.Login,
-                    request_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.LoginRequest.FromString,
-                    response_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.LoginResponse.SerializeToString,
-            ),
-            'CreateApiKey': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateApiKey,
-                    request_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.CreateApiKeyRequest.FromString,
-                    response_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.CreateApiKeyResponse.SerializeToString,
-            ),
-            'ListApiKeys': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListApiKeys,
-                    request_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListApiKeysRequest.FromString,
-                    response_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListApiKeysResponse.SerializeToString,
-            ),
-            'RevokeApiKey': grpc.unary_unary_rpc_method_handler(
-                    servicer.RevokeApiKey,
-                    request_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.RevokeApiKeyRequest.FromString,
-                    response_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.RevokeApiKeyResponse.SerializeToString,
+            'ListRevocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRevocations,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -177,9 +120,12 @@ def add_AuthServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuthService:
-    """AuthService knows who may do what. Calls that act for a person carry that person's credential in
-    the metadata key `authorization` ("Bearer ..."), and the service checks it itself: it never takes a
-    caller's word for a role.
+    """AuthService knows who may do what, and tells gateways what they need on every request.
+
+    The other services of this package are its account side. Their calls that act for somebody carry
+    that one's credential in the metadata key `authorization` ("Bearer ..."), and the service checks it
+    itself: it never takes a caller's word for a role. The metadata keys `x-request-id`,
+    `x-source-address` and `x-user-agent` carry what the edge saw of the request.
     """
 
     @staticmethod
@@ -237,7 +183,7 @@ class AuthService:
             _registered_method=True)
 
     @staticmethod
-    def Login(request,
+    def ListRevocations(request,
             target,
             options=(),
             channel_credentials=None,
@@ -250,90 +196,9 @@ class AuthService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.auth.v1.AuthService/Login',
-            headrace_dot_auth_dot_v1_dot_auth__pb2.LoginRequest.SerializeToString,
-            headrace_dot_auth_dot_v1_dot_auth__pb2.LoginResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CreateApiKey(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/headrace.auth.v1.AuthService/CreateApiKey',
-            headrace_dot_auth_dot_v1_dot_auth__pb2.CreateApiKeyRequest.SerializeToString,
-            headrace_dot_auth_dot_v1_dot_auth__pb2.CreateApiKeyResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListApiKeys(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/headrace.auth.v1.AuthService/ListApiKeys',
-            headrace_dot_auth_dot_v1_dot_auth__pb2.ListApiKeysRequest.SerializeToString,
-            headrace_dot_auth_dot_v1_dot_auth__pb2.ListApiKeysResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def RevokeApiKey(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/headrace.auth.v1.AuthService/RevokeApiKey',
-            headrace_dot_auth_dot_v1_dot_auth__pb2.RevokeApiKeyRequest.SerializeToString,
-            headrace_dot_auth_dot_v1_dot_auth__pb2.RevokeApiKeyResponse.FromString,
+            '/headrace.auth.v1.AuthService/ListRevocations',
+            headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

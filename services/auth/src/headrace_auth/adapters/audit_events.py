@@ -1,0 +1,93 @@
+"""From audit entries to the audit's events, and their delivery from the outbox."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from headrace.audit.v1 import audit_pb2, audit_pb2_grpc
+from headrace_auth.domain.audit_entries import AuditEntry, EntryKind
+from headrace_auth.ports import Announcements
+from headrace_common.errors import HeadraceError, Kind
+from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_common.logs import get_logger
+
+KINDS = {
+    EntryKind.CHANGE: audit_pb2.EVENT_KIND_CHANGE,
+    EntryKind.SECURITY: audit_pb2.EVENT_KIND_SECURITY,
+}
+BATCH_SIZE = 200
+RECORD_SECONDS = 5.0
+PAUSE_SECONDS = 0.5
+"""Between two looks into an empty outbox, and after an outage."""
+
+
+class EntryEncoder:
+    """Encodes entries in the name of one process, for example `auth/auth-5c9d`."""
+
+    def __init__(self, writer: str) -> None:
+        self._writer = writer
+
+    def __call__(self, entry: AuditEntry) -> bytes:
+        occurred_at = Timestamp()
+        occurred_at.FromDatetime(entry.occurred_at)
+        event = audit_pb2.AuditEvent(
+            event_id=entry.event_id,
+            kind=KINDS[entry.kind],
+            occurred_at=occurred_at,
+            writer=self._writer,
+            request_id=entry.request_id or entry.event_id,
+            source_address=entry.source_address,
+            operation=entry.operation,
+            outcome=audit_pb2.OUTCOME_SUCCEEDED,
+            resource=entry.resource,
+        )
+        if entry.user_id or entry.organization_id:
+            event.actor.user_id = entry.user_id
+            event.actor.organization_id = entry.organization_id
+            event.actor.credential_id = entry.credential_id
+        if entry.kind is EntryKind.CHANGE:
+            event.change.before_json = _json(entry.before)
+            event.change.after_json = _json(entry.after)
+        return event.SerializeToString()
+
+
+class OutboxDelivery:
+    """Sends what is in the outbox to `audit` until it is acknowledged; `audit` drops duplicates."""
+
+    def __init__(self, announcements: Announcements, channel: grpc.aio.Channel) -> None:
+        self._announcements = announcements
+        self._stub = audit_pb2_grpc.AuditServiceStub(channel)
+
+    async def keep_delivering(self) -> None:
+        """Run until cancelled; outages of PostgreSQL and of `audit` are waited for."""
+        while True:
+            try:
+                delivered = await self.deliver()
+            except HeadraceError as error:
+                if error.kind is Kind.INVALID:
+                    raise
+                get_logger().warning("outbox_not_delivered", reason=error.reason.value)
+                delivered = 0
+            if delivered < BATCH_SIZE:
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def deliver(self) -> int:
+        """Send one batch and forget it; how many events it had. Raises HeadraceError."""
+        waiting = await self._announcements.undelivered(BATCH_SIZE)
+        if not waiting:
+            return 0
+        events = [audit_pb2.AuditEvent.FromString(event.payload) for event in waiting]
+        with translate_rpc_errors("audit"):
+            await self._stub.RecordEvents(
+                audit_pb2.RecordEventsRequest(events=events), timeout=RECORD_SECONDS
+            )
+        await self._announcements.delivered([event.event_id for event in waiting])
+        return len(waiting)
+
+
+def _json(state: Mapping[str, Any] | None) -> str:
+    return "" if state is None else json.dumps(state, separators=(",", ":"))

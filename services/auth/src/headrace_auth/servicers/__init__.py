@@ -1,0 +1,1 @@
+"""The gRPC services, one module per proto: each converts, makes one call, converts."""

@@ -1,0 +1,87 @@
+"""AuthService over gRPC: what gateways ask on every request."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from headrace.auth.v1 import auth_pb2, auth_pb2_grpc
+from headrace_auth.conversions import bounded_credential, principal_message, timestamp
+from headrace_auth.crypto.tokens import AccessTokens
+from headrace_auth.metrics import AuthMetrics, counting
+from headrace_auth.ports import Announcements
+from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_common.clock import Clock
+from headrace_common.grpc_server import Registration
+
+EARLIEST_REVOCATIONS = timedelta(hours=1)
+"""Longer than any gateway keeps a principal."""
+
+
+class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
+    """The proto's AuthService."""
+
+    def __init__(
+        self,
+        *,
+        resolver: CredentialResolver,
+        announcements: Announcements,
+        tokens: AccessTokens,
+        metrics: AuthMetrics,
+        clock: Clock,
+    ) -> None:
+        self._resolver = resolver
+        self._announcements = announcements
+        self._tokens = tokens
+        self._metrics = metrics
+        self._clock = clock
+
+    async def ResolveCredential(  # noqa: N802 - the proto's name
+        self, request: auth_pb2.ResolveCredentialRequest, _context: Any
+    ) -> auth_pb2.ResolveCredentialResponse:
+        with counting(self._metrics.resolutions):
+            credential = bounded_credential(request.credential)
+            principal = await self._resolver.resolve(credential)
+        return auth_pb2.ResolveCredentialResponse(principal=principal_message(principal))
+
+    async def GetJsonWebKeySet(  # noqa: N802 - the proto's name
+        self, _request: auth_pb2.GetJsonWebKeySetRequest, _context: Any
+    ) -> auth_pb2.GetJsonWebKeySetResponse:
+        return auth_pb2.GetJsonWebKeySetResponse(
+            keys=[
+                auth_pb2.JsonWebKey(kid=key["kid"], jwk_json=json.dumps(key))
+                for key in self._tokens.public_jwks
+            ],
+            issuer=self._tokens.audience.issuer,
+            audience=self._tokens.audience.audience,
+        )
+
+    async def ListRevocations(  # noqa: N802 - the proto's name
+        self, request: auth_pb2.ListRevocationsRequest, _context: Any
+    ) -> auth_pb2.ListRevocationsResponse:
+        since = self._clock.now() - EARLIEST_REVOCATIONS
+        if request.HasField("since"):
+            since = max(since, _moment(request))
+        revocations, now = await self._announcements.revocations_since(since)
+        return auth_pb2.ListRevocationsResponse(
+            revocations=[
+                auth_pb2.Revocation(
+                    organization_id=each.organization_id, revocation_id=each.revocation_id
+                )
+                for each in revocations
+            ],
+            now=timestamp(now),
+        )
+
+    def registration(self) -> Registration:
+        """How to add this servicer to a server."""
+        return Registration(
+            "headrace.auth.v1.AuthService",
+            auth_pb2_grpc.add_AuthServiceServicer_to_server,
+            self,
+            polled=("GetJsonWebKeySet", "ListRevocations"),
+        )
+
+
+def _moment(request: auth_pb2.ListRevocationsRequest) -> datetime:
+    moment: datetime = request.since.ToDatetime(tzinfo=UTC)
+    return moment

@@ -1,0 +1,7 @@
+"""All routes of the account side, by the tag that the API's description shows them under."""
+
+from types import MappingProxyType
+
+from headrace_gateway.http.accounts import keys, sessions
+
+TABLES = MappingProxyType({"auth": sessions.ROUTES, "keys": keys.ROUTES})
