@@ -215,6 +215,7 @@ async def test_a_completion_arrives_with_every_field(
                 queue_time=timedelta(seconds=0.125),
                 streamed=True,
             ),
+            change=None,
         ),
     )
 

@@ -10,8 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from headrace_audit.adapters.postgres import MIGRATIONS, SCHEMA, PostgresEventStore
+from headrace_audit.adapters.rows import CHANGE_COLUMNS
 from headrace_audit.domain.events import Event
-from headrace_audit.testing import NOW, EventStoreSuite, completion, failed_login
+from headrace_audit.testing import NOW, EventStoreSuite, completion, failed_login, membership_update
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.postgres import create_engine, migrate
 
@@ -44,10 +45,27 @@ async def test_every_field_is_kept(store: PostgresEventStore, engine: AsyncEngin
     event = completion()
     await store.add([event], NOW)
     expected = asdict(event)
+    assert expected.pop("change") is None
     expected |= expected.pop("actor") | expected.pop("model_use")
     expected |= {"received_at": NOW, "error_reason": None, "resource": None}
+    expected |= {"change_before": None, "change_after": None}
     expected |= {name: list(expected[name]) for name in ("guard_decisions", "finish_reasons")}
     assert await _row(engine, event) == expected
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+async def test_both_sides_of_a_change_are_kept_and_an_empty_one_is_null(
+    store: PostgresEventStore, engine: AsyncEngine, side: str
+) -> None:
+    whole, half = membership_update(), membership_update(**{f"{side}_json": ""})
+    await store.add([whole, half], NOW)
+    expected = {"change_before": {"role": "member"}, "change_after": {"role": "admin"}}
+    assert _sides(await _row(engine, whole)) == expected
+    assert _sides(await _row(engine, half)) == expected | {f"change_{side}": None}
+
+
+def _sides(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in CHANGE_COLUMNS}
 
 
 async def test_what_is_unknown_is_null(store: PostgresEventStore, engine: AsyncEngine) -> None:

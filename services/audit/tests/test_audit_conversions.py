@@ -7,7 +7,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 
 from headrace.audit.v1 import audit_pb2
 from headrace_audit.conversions import to_event
-from headrace_audit.domain.events import Actor, EventKind, Outcome
+from headrace_audit.domain.events import Actor, Change, EventKind, Outcome
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
 
@@ -34,6 +34,7 @@ def test_required_fields_alone_are_enough() -> None:
     assert event.outcome is Outcome.CANCELLED
     assert event.actor is None
     assert event.model_use is None
+    assert event.change is None
 
 
 def test_actor_and_model_use_arrive_whole() -> None:
@@ -52,6 +53,19 @@ def test_actor_and_model_use_arrive_whole() -> None:
     assert event.model_use.total_time == timedelta(seconds=1.5)
     assert event.model_use.time_to_first_token is None
     assert event.model_use.queue_time == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("before_json", "after_json"),
+    [("", '{"name": "a"}'), ('{"name": "a"}', '{"name": "b"}'), ('{"name": "b"}', "")],
+)
+def test_both_sides_of_a_change_arrive_as_they_were_sent(before_json: str, after_json: str) -> None:
+    message = _message()
+    message.kind = audit_pb2.EVENT_KIND_CHANGE
+    message.change.before_json, message.change.after_json = before_json, after_json
+    event = to_event(message, "events[0]")
+    assert event.kind is EventKind.CHANGE
+    assert event.change == Change(before_json, after_json)
 
 
 def _broken(field: str) -> audit_pb2.AuditEvent:

@@ -9,9 +9,10 @@ import pytest
 
 from headrace_audit.adapters.memory import MemoryEventStore
 from headrace_audit.domain.events import Event
+from headrace_audit.domain.json_objects import MAXIMUM_BYTES
 from headrace_audit.domain.rules import MAXIMUM_CHARACTERS, MAXIMUM_EVENTS, MAXIMUM_ITEMS
 from headrace_audit.ledger import Ledger
-from headrace_audit.testing import completion, failed_login
+from headrace_audit.testing import completion, failed_login, membership_update, reused_refresh_token
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 
@@ -47,6 +48,9 @@ REFUSED = [
     (_with_use(guard_decisions=("",) * (MAXIMUM_ITEMS + 1)), "model_use.guard_decisions"),
     (_with_use(finish_reasons=("stop", "\0")), "model_use.finish_reasons[1]"),
     (_with_use(queue_time=timedelta(microseconds=-1)), "model_use.queue_time"),
+    (membership_update(before_json="[]"), "change.before_json"),
+    (membership_update(after_json='{"role": '), "change.after_json"),
+    (membership_update(after_json=f'{{"a": "{LONG * 32}"}}'), "change.after_json"),
 ]
 
 
@@ -81,6 +85,11 @@ async def test_a_refusal_names_the_event_and_stores_nothing_of_the_batch(
         _with_use(model_version="", finish_reasons=(), total_time=None),
         replace(completion(), request_id="\N{GRINNING FACE}" * MAXIMUM_CHARACTERS),
         replace(completion(), http_status=599),
+        membership_update(),
+        membership_update(before_json=""),
+        membership_update(after_json=""),
+        membership_update(before_json='{"a": "%s"}' % ("x" * (MAXIMUM_BYTES - 9))),
+        reused_refresh_token(),
     ],
 )
 async def test_whatever_can_be_stored_is_accepted(ledger: Ledger, event: Event) -> None:

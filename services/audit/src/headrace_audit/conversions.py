@@ -5,7 +5,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from headrace.audit.v1 import audit_pb2
-from headrace_audit.domain.events import Actor, Event, EventKind, ModelUse, Outcome
+from headrace_audit.domain.events import Actor, Change, Event, EventKind, ModelUse, Outcome
 from headrace_audit.domain.rules import invalid
 
 KINDS = MappingProxyType(
@@ -40,6 +40,7 @@ def to_event(message: audit_pb2.AuditEvent, at: str) -> Event:
         http_status=message.http_status,
         resource=message.resource,
         model_use=_model_use(message.model_use, at) if message.HasField("model_use") else None,
+        change=_change(message.change) if message.HasField("change") else None,
     )
 
 
@@ -61,6 +62,10 @@ def _time(message: audit_pb2.AuditEvent, at: str) -> datetime:
 
 def _actor(message: audit_pb2.Actor) -> Actor:
     return Actor(message.user_id, message.organization_id, message.credential_id)
+
+
+def _change(message: audit_pb2.Change) -> Change:
+    return Change(message.before_json, message.after_json)
 
 
 def _model_use(message: audit_pb2.ModelUse, at: str) -> ModelUse:

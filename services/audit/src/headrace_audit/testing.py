@@ -1,12 +1,27 @@
 """Example events, and the suite that every EventStore must pass."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from headrace_audit.domain.events import Actor, Event, EventKind, ModelUse, Outcome
+from headrace_audit.domain.events import Actor, Change, Event, EventKind, ModelUse, Outcome
+from headrace_audit.domain.json_objects import MAXIMUM_BYTES, MAXIMUM_DIGITS, MAXIMUM_LEVELS
 from headrace_audit.ports import EventStore
 from headrace_common.ids import uuid7
+
+NINES = "9" * MAXIMUM_DIGITS
+EXTREME_OBJECTS = (
+    "{}",
+    ' \t\r\n{"": ""} ',
+    r'{"a": "\ud83d\ude00"}',
+    r'{"a": "\\u0000"}',
+    '{"a": [1e999, -1e-1000, 0, -0.0]}',
+    f'{{"a": -{NINES}.{NINES}}}',
+    '{"a": %s}' % ("[" * (MAXIMUM_LEVELS - 1) + "]" * (MAXIMUM_LEVELS - 1)),
+    '{"a": "%s"}' % ("x" * (MAXIMUM_BYTES - 9)),
+)
+"""Sides of a change that are just accepted, and that every store must therefore take."""
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -40,6 +55,7 @@ def completion() -> Event:
             queue_time=timedelta(0),
             streamed=True,
         ),
+        change=None,
     )
 
 
@@ -59,6 +75,41 @@ def failed_login() -> Event:
         http_status=0,
         resource="",
         model_use=None,
+        change=None,
+    )
+
+
+def membership_update(
+    before_json: str = '{"role": "member"}', after_json: str = '{"role": "admin"}'
+) -> Event:
+    """A change, with an id of its own."""
+    return Event(
+        event_id=UUID(uuid7(NOW)),
+        kind=EventKind.CHANGE,
+        occurred_at=NOW,
+        writer="auth/auth-1",
+        request_id="req_3",
+        actor=Actor("user_1", "org_1", "token_1"),
+        source_address="192.0.2.7",
+        operation="membership.update",
+        outcome=Outcome.SUCCEEDED,
+        error_reason="",
+        http_status=0,
+        resource="user:user_2",
+        model_use=None,
+        change=Change(before_json, after_json),
+    )
+
+
+def reused_refresh_token() -> Event:
+    """A security event, with an id of its own."""
+    return replace(
+        failed_login(),
+        kind=EventKind.SECURITY,
+        writer="auth/auth-1",
+        operation="refresh_token_reused",
+        error_reason="CREDENTIAL_INVALID",
+        resource="session:session_1",
     )
 
 
@@ -66,7 +117,14 @@ class EventStoreSuite:
     """Subclasses in test modules provide a fixture `store`."""
 
     async def test_new_events_are_counted(self, store: EventStore) -> None:
-        assert await store.add([completion(), failed_login()], NOW) == 2
+        events = [completion(), failed_login(), membership_update(), reused_refresh_token()]
+        assert await store.add(events, NOW) == 4
+
+    async def test_every_side_of_a_change_that_the_rules_accept_is_taken(
+        self, store: EventStore
+    ) -> None:
+        changes = [membership_update(text, text) for text in EXTREME_OBJECTS]
+        assert await store.add(changes, NOW) == len(EXTREME_OBJECTS)
 
     async def test_a_batch_that_comes_again_adds_nothing(self, store: EventStore) -> None:
         batch = [completion() for _ in range(5)]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from headrace_audit.domain.events import Actor, Event, ModelUse
+from headrace_audit.domain.events import Actor, Change, Event, ModelUse
 
 EVENT_COLUMNS = (
     "event_id",
@@ -34,7 +34,8 @@ MODEL_COLUMNS = (
     "queue_time",
     "streamed",
 )
-COLUMNS = EVENT_COLUMNS + ACTOR_COLUMNS + MODEL_COLUMNS
+CHANGE_COLUMNS = ("change_before", "change_after")
+COLUMNS = EVENT_COLUMNS + ACTOR_COLUMNS + MODEL_COLUMNS + CHANGE_COLUMNS
 
 Row = tuple[Any, ...]
 
@@ -55,7 +56,12 @@ def to_row(event: Event, received_at: datetime) -> Row:
         event.http_status or None,
         event.resource or None,
     )
-    return own + _actor_values(event.actor) + _model_values(event.model_use)
+    return (
+        own
+        + _actor_values(event.actor)
+        + _model_values(event.model_use)
+        + _change_values(event.change)
+    )
 
 
 def _actor_values(actor: Actor | None) -> Row:
@@ -81,3 +87,9 @@ def _model_values(use: ModelUse | None) -> Row:
         use.queue_time,
         use.streamed,
     )
+
+
+def _change_values(change: Change | None) -> Row:
+    if change is None:
+        return (None,) * len(CHANGE_COLUMNS)
+    return (change.before_json or None, change.after_json or None)

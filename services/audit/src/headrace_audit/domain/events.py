@@ -15,6 +15,10 @@ class EventKind(StrEnum):
     API_KEY_CREATE = "api_key_create"
     API_KEY_LIST = "api_key_list"
     API_KEY_REVOKE = "api_key_revoke"
+    ADMINISTRATION = "administration"
+    SESSION = "session"
+    CHANGE = "change"
+    SECURITY = "security"
 
 
 class Outcome(StrEnum):
@@ -54,6 +58,14 @@ class ModelUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A thing's state before and after, each a JSON object; empty where the thing did not exist."""
+
+    before_json: str
+    after_json: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One act; texts are empty and `http_status` is 0 where unknown."""
 
@@ -70,3 +82,4 @@ class Event:
     http_status: int
     resource: str
     model_use: ModelUse | None
+    change: Change | None

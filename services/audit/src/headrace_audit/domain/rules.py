@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import timedelta
 
-from headrace_audit.domain.events import Actor, Event, ModelUse
+from headrace_audit.domain.events import Actor, Change, Event, ModelUse
+from headrace_audit.domain.json_objects import broken_rule
 from headrace_common.errors import HeadraceError, Reason
 
 MAXIMUM_EVENTS = 1000
@@ -39,6 +40,8 @@ def check_event(event: Event, at: str) -> None:
         _check_values(event.actor, f"{at}.actor")
     if event.model_use is not None:
         _check_values(event.model_use, f"{at}.model_use")
+    if event.change is not None:
+        _check_change(event.change, f"{at}.change")
 
 
 def invalid(param: str, rule: str) -> HeadraceError:
@@ -55,6 +58,13 @@ def _check_values(part: Event | Actor | ModelUse, at: str) -> None:
             _check_list(value, f"{at}.{field.name}")
         elif isinstance(value, timedelta) and value < timedelta(0):
             raise invalid(f"{at}.{field.name}", "must not be negative")
+
+
+def _check_change(change: Change, at: str) -> None:
+    for field in fields(change):
+        text = getattr(change, field.name)
+        if text and (rule := broken_rule(text)) is not None:
+            raise invalid(f"{at}.{field.name}", rule)
 
 
 def _check_list(items: Sequence[str], at: str) -> None:

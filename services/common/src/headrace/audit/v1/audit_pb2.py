@@ -26,27 +26,29 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dheadrace/audit/v1/audit.proto\x12\x11headrace.audit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"D\n\x13RecordEventsRequest\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.headrace.audit.v1.AuditEvent\":\n\x14RecordEventsResponse\x12\x0e\n\x06stored\x18\x01 \x01(\r\x12\x12\n\nduplicates\x18\x02 \x01(\r\"\x8d\x03\n\nAuditEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.headrace.audit.v1.EventKind\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06writer\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\'\n\x05\x61\x63tor\x18\x06 \x01(\x0b\x32\x18.headrace.audit.v1.Actor\x12\x16\n\x0esource_address\x18\x07 \x01(\t\x12\x11\n\toperation\x18\x08 \x01(\t\x12+\n\x07outcome\x18\t \x01(\x0e\x32\x1a.headrace.audit.v1.Outcome\x12\x14\n\x0c\x65rror_reason\x18\n \x01(\t\x12\x13\n\x0bhttp_status\x18\x0b \x01(\r\x12\x10\n\x08resource\x18\x0c \x01(\t\x12.\n\tmodel_use\x18\r \x01(\x0b\x32\x1b.headrace.audit.v1.ModelUse\"H\n\x05\x41\x63tor\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x15\n\rcredential_id\x18\x03 \x01(\t\"\xef\x02\n\x08ModelUse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x1c\n\x14guard_policy_version\x18\x03 \x01(\t\x12\x17\n\x0fguard_decisions\x18\x04 \x03(\t\x12\x14\n\x0c\x63\x61\x63he_status\x18\x05 \x01(\t\x12\x15\n\rprompt_tokens\x18\x06 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x07 \x01(\r\x12\x16\n\x0e\x66inish_reasons\x18\x08 \x03(\t\x12-\n\ntotal_time\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x13time_to_first_token\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nqueue_time\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08streamed\x18\x0c \x01(\x08*\xce\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_KIND_COMPLETION\x10\x01\x12\x19\n\x15\x45VENT_KIND_MODEL_LIST\x10\x02\x12\x14\n\x10\x45VENT_KIND_LOGIN\x10\x03\x12\x1d\n\x19\x45VENT_KIND_API_KEY_CREATE\x10\x04\x12\x1b\n\x17\x45VENT_KIND_API_KEY_LIST\x10\x05\x12\x1d\n\x19\x45VENT_KIND_API_KEY_REVOKE\x10\x06*y\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_SUCCEEDED\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\x12\x15\n\x11OUTCOME_CANCELLED\x10\x04\x32o\n\x0c\x41uditService\x12_\n\x0cRecordEvents\x12&.headrace.audit.v1.RecordEventsRequest\x1a\'.headrace.audit.v1.RecordEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dheadrace/audit/v1/audit.proto\x12\x11headrace.audit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"D\n\x13RecordEventsRequest\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.headrace.audit.v1.AuditEvent\":\n\x14RecordEventsResponse\x12\x0e\n\x06stored\x18\x01 \x01(\r\x12\x12\n\nduplicates\x18\x02 \x01(\r\"\xb8\x03\n\nAuditEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.headrace.audit.v1.EventKind\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06writer\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\'\n\x05\x61\x63tor\x18\x06 \x01(\x0b\x32\x18.headrace.audit.v1.Actor\x12\x16\n\x0esource_address\x18\x07 \x01(\t\x12\x11\n\toperation\x18\x08 \x01(\t\x12+\n\x07outcome\x18\t \x01(\x0e\x32\x1a.headrace.audit.v1.Outcome\x12\x14\n\x0c\x65rror_reason\x18\n \x01(\t\x12\x13\n\x0bhttp_status\x18\x0b \x01(\r\x12\x10\n\x08resource\x18\x0c \x01(\t\x12.\n\tmodel_use\x18\r \x01(\x0b\x32\x1b.headrace.audit.v1.ModelUse\x12)\n\x06\x63hange\x18\x0e \x01(\x0b\x32\x19.headrace.audit.v1.Change\"H\n\x05\x41\x63tor\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x15\n\rcredential_id\x18\x03 \x01(\t\"1\n\x06\x43hange\x12\x13\n\x0b\x62\x65\x66ore_json\x18\x01 \x01(\t\x12\x12\n\nafter_json\x18\x02 \x01(\t\"\xef\x02\n\x08ModelUse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x1c\n\x14guard_policy_version\x18\x03 \x01(\t\x12\x17\n\x0fguard_decisions\x18\x04 \x03(\t\x12\x14\n\x0c\x63\x61\x63he_status\x18\x05 \x01(\t\x12\x15\n\rprompt_tokens\x18\x06 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x07 \x01(\r\x12\x16\n\x0e\x66inish_reasons\x18\x08 \x03(\t\x12-\n\ntotal_time\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x13time_to_first_token\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nqueue_time\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08streamed\x18\x0c \x01(\x08*\xb5\x02\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_KIND_COMPLETION\x10\x01\x12\x19\n\x15\x45VENT_KIND_MODEL_LIST\x10\x02\x12\x14\n\x10\x45VENT_KIND_LOGIN\x10\x03\x12\x1d\n\x19\x45VENT_KIND_API_KEY_CREATE\x10\x04\x12\x1b\n\x17\x45VENT_KIND_API_KEY_LIST\x10\x05\x12\x1d\n\x19\x45VENT_KIND_API_KEY_REVOKE\x10\x06\x12\x1d\n\x19\x45VENT_KIND_ADMINISTRATION\x10\x07\x12\x16\n\x12\x45VENT_KIND_SESSION\x10\x08\x12\x15\n\x11\x45VENT_KIND_CHANGE\x10\t\x12\x17\n\x13\x45VENT_KIND_SECURITY\x10\n*y\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_SUCCEEDED\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\x12\x15\n\x11OUTCOME_CANCELLED\x10\x04\x32o\n\x0c\x41uditService\x12_\n\x0cRecordEvents\x12&.headrace.audit.v1.RecordEventsRequest\x1a\'.headrace.audit.v1.RecordEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace.audit.v1.audit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTKIND']._serialized_start=1092
-  _globals['_EVENTKIND']._serialized_end=1298
-  _globals['_OUTCOME']._serialized_start=1300
-  _globals['_OUTCOME']._serialized_end=1421
+  _globals['_EVENTKIND']._serialized_start=1186
+  _globals['_EVENTKIND']._serialized_end=1495
+  _globals['_OUTCOME']._serialized_start=1497
+  _globals['_OUTCOME']._serialized_end=1618
   _globals['_RECORDEVENTSREQUEST']._serialized_start=117
   _globals['_RECORDEVENTSREQUEST']._serialized_end=185
   _globals['_RECORDEVENTSRESPONSE']._serialized_start=187
   _globals['_RECORDEVENTSRESPONSE']._serialized_end=245
   _globals['_AUDITEVENT']._serialized_start=248
-  _globals['_AUDITEVENT']._serialized_end=645
-  _globals['_ACTOR']._serialized_start=647
-  _globals['_ACTOR']._serialized_end=719
-  _globals['_MODELUSE']._serialized_start=722
-  _globals['_MODELUSE']._serialized_end=1089
-  _globals['_AUDITSERVICE']._serialized_start=1423
-  _globals['_AUDITSERVICE']._serialized_end=1534
+  _globals['_AUDITEVENT']._serialized_end=688
+  _globals['_ACTOR']._serialized_start=690
+  _globals['_ACTOR']._serialized_end=762
+  _globals['_CHANGE']._serialized_start=764
+  _globals['_CHANGE']._serialized_end=813
+  _globals['_MODELUSE']._serialized_start=816
+  _globals['_MODELUSE']._serialized_end=1183
+  _globals['_AUDITSERVICE']._serialized_start=1620
+  _globals['_AUDITSERVICE']._serialized_end=1731
 # @@protoc_insertion_point(module_scope)

@@ -20,6 +20,10 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_API_KEY_CREATE: _ClassVar[EventKind]
     EVENT_KIND_API_KEY_LIST: _ClassVar[EventKind]
     EVENT_KIND_API_KEY_REVOKE: _ClassVar[EventKind]
+    EVENT_KIND_ADMINISTRATION: _ClassVar[EventKind]
+    EVENT_KIND_SESSION: _ClassVar[EventKind]
+    EVENT_KIND_CHANGE: _ClassVar[EventKind]
+    EVENT_KIND_SECURITY: _ClassVar[EventKind]
 
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -35,6 +39,10 @@ EVENT_KIND_LOGIN: EventKind
 EVENT_KIND_API_KEY_CREATE: EventKind
 EVENT_KIND_API_KEY_LIST: EventKind
 EVENT_KIND_API_KEY_REVOKE: EventKind
+EVENT_KIND_ADMINISTRATION: EventKind
+EVENT_KIND_SESSION: EventKind
+EVENT_KIND_CHANGE: EventKind
+EVENT_KIND_SECURITY: EventKind
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_SUCCEEDED: Outcome
 OUTCOME_REFUSED: Outcome
@@ -56,7 +64,7 @@ class RecordEventsResponse(_message.Message):
     def __init__(self, stored: _Optional[int] = ..., duplicates: _Optional[int] = ...) -> None: ...
 
 class AuditEvent(_message.Message):
-    __slots__ = ("event_id", "kind", "occurred_at", "writer", "request_id", "actor", "source_address", "operation", "outcome", "error_reason", "http_status", "resource", "model_use")
+    __slots__ = ("event_id", "kind", "occurred_at", "writer", "request_id", "actor", "source_address", "operation", "outcome", "error_reason", "http_status", "resource", "model_use", "change")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     OCCURRED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +78,7 @@ class AuditEvent(_message.Message):
     HTTP_STATUS_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_FIELD_NUMBER: _ClassVar[int]
     MODEL_USE_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     kind: EventKind
     occurred_at: _timestamp_pb2.Timestamp
@@ -83,7 +92,8 @@ class AuditEvent(_message.Message):
     http_status: int
     resource: str
     model_use: ModelUse
-    def __init__(self, event_id: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., writer: _Optional[str] = ..., request_id: _Optional[str] = ..., actor: _Optional[_Union[Actor, _Mapping]] = ..., source_address: _Optional[str] = ..., operation: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., error_reason: _Optional[str] = ..., http_status: _Optional[int] = ..., resource: _Optional[str] = ..., model_use: _Optional[_Union[ModelUse, _Mapping]] = ...) -> None: ...
+    change: Change
+    def __init__(self, event_id: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., writer: _Optional[str] = ..., request_id: _Optional[str] = ..., actor: _Optional[_Union[Actor, _Mapping]] = ..., source_address: _Optional[str] = ..., operation: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., error_reason: _Optional[str] = ..., http_status: _Optional[int] = ..., resource: _Optional[str] = ..., model_use: _Optional[_Union[ModelUse, _Mapping]] = ..., change: _Optional[_Union[Change, _Mapping]] = ...) -> None: ...
 
 class Actor(_message.Message):
     __slots__ = ("user_id", "organization_id", "credential_id")
@@ -94,6 +104,14 @@ class Actor(_message.Message):
     organization_id: str
     credential_id: str
     def __init__(self, user_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., credential_id: _Optional[str] = ...) -> None: ...
+
+class Change(_message.Message):
+    __slots__ = ("before_json", "after_json")
+    BEFORE_JSON_FIELD_NUMBER: _ClassVar[int]
+    AFTER_JSON_FIELD_NUMBER: _ClassVar[int]
+    before_json: str
+    after_json: str
+    def __init__(self, before_json: _Optional[str] = ..., after_json: _Optional[str] = ...) -> None: ...
 
 class ModelUse(_message.Message):
     __slots__ = ("model", "model_version", "guard_policy_version", "guard_decisions", "cache_status", "prompt_tokens", "completion_tokens", "finish_reasons", "total_time", "time_to_first_token", "queue_time", "streamed")

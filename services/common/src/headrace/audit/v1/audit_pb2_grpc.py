@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """AuditService keeps what happened: every authentication event, administrative change and model
-    request.
+    """AuditService keeps what happened: every authentication event, administrative change, security
+    event and model request.
     """
 
     def __init__(self, channel):
@@ -44,15 +44,15 @@ class AuditServiceStub:
 
 
 class AuditServiceServicer:
-    """AuditService keeps what happened: every authentication event, administrative change and model
-    request.
+    """AuditService keeps what happened: every authentication event, administrative change, security
+    event and model request.
     """
 
     def RecordEvents(self, request, context):
         """RecordEvents stores a batch of events. When it returns, all of them are durable; events whose id
         is known already are dropped as duplicates, so a batch may be sent again at any time.
-        Callers: gateway (and later every producer with a spool). Errors: INVALID_FIELD (names the event's
-        index and field; nothing of the batch is stored), DEPENDENCY_UNAVAILABLE (PostgreSQL).
+        Callers: gateway and auth, each through a spool. Errors: INVALID_FIELD (names the event's index and
+        field; nothing of the batch is stored), DEPENDENCY_UNAVAILABLE (PostgreSQL).
         Idempotent, retry until acknowledged; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -76,8 +76,8 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """AuditService keeps what happened: every authentication event, administrative change and model
-    request.
+    """AuditService keeps what happened: every authentication event, administrative change, security
+    event and model request.
     """
 
     @staticmethod
