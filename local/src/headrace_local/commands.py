@@ -29,7 +29,7 @@ from headrace_local.welcome import print_welcome
 DOWN_SECONDS = 90.0
 
 EVENTS = """
-SELECT to_char(occurred_at, 'HH24:MI:SS') AS time, operation, outcome, error_reason,
+SELECT to_char(occurred_at, 'HH24:MI:SS') AS time, operation, resource, outcome, error_reason,
        cache_status AS cache, prompt_tokens AS prompt, completion_tokens AS answer, request_id
 FROM audit.events ORDER BY occurred_at DESC LIMIT 10
 """

@@ -1,0 +1,34 @@
+"""What `make events` shows of each kind of event, from a real PostgreSQL."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from headrace_audit.adapters.postgres import MIGRATIONS, SCHEMA, PostgresEventStore
+from headrace_audit.testing import (
+    NOW,
+    completion,
+    failed_login,
+    membership_update,
+    reused_refresh_token,
+)
+from headrace_common.postgres import create_engine, migrate
+from headrace_local import postgres
+from headrace_local.commands import EVENTS
+
+
+async def test_each_event_is_a_line_with_its_operation_and_resource(
+    postgres_server: Path, postgres_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await migrate(postgres_url, MIGRATIONS, SCHEMA)
+    engine = create_engine(postgres_url)
+    events = [completion(), failed_login(), membership_update(), reused_refresh_token()]
+    await PostgresEventStore(engine, timeout_seconds=10).add(events, NOW)
+    await engine.dispose()
+    postgres.execute(postgres_server, EVENTS, database=make_url(postgres_url).database or "")
+    lines = capfd.readouterr().out.splitlines()
+    for event in events:
+        [line] = [line for line in lines if f" {event.operation} " in line]
+        cells = [cell.strip() for cell in line.split("|")]
+        assert cells[1:4] == [event.operation, event.resource, event.outcome.value]
