@@ -14,12 +14,14 @@ from headrace_auth.adapters.postgres.database import Database
 from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.domain.principal import Role
 from headrace_auth.testing.directory import ACME, ACME_TEAM, CREATED_AT, GLOBEX, MEMBER, OWNER
-from headrace_auth.testing.seeding import seed_postgres
+from headrace_auth.testing.seeding import seed
 from headrace_auth.testing.suites import (
     DIGEST,
-    ApiKeysSuite,
+    AnnouncementsSuite,
+    PrincipalsSuite,
+    RecordsSuite,
     SigningKeysSuite,
-    UsersSuite,
+    keep,
     make_key,
 )
 from headrace_common.errors import HeadraceError, Reason
@@ -40,8 +42,8 @@ def empty_store(empty_engine: AsyncEngine) -> PostgresStore:
 
 
 @pytest.fixture
-async def engine(empty_engine: AsyncEngine) -> AsyncEngine:
-    await seed_postgres(empty_engine, "hash")
+async def engine(empty_engine: AsyncEngine, empty_store: PostgresStore) -> AsyncEngine:
+    await seed(empty_store, "hash")
     return empty_engine
 
 
@@ -50,7 +52,7 @@ def store(engine: AsyncEngine) -> PostgresStore:
     return PostgresStore(engine, timeout_seconds=5)
 
 
-class TestPostgresStore(UsersSuite, ApiKeysSuite, SigningKeysSuite):
+class TestPostgresStore(RecordsSuite, PrincipalsSuite, AnnouncementsSuite, SigningKeysSuite):
     pass
 
 

@@ -4,13 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from headrace_auth.adapters.audit_events import EntryEncoder
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
 from headrace_auth.crypto.passwords import PasswordCost, Passwords
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.testing.directory import PASSWORD
-from headrace_auth.testing.seeding import seed_memory
+from headrace_auth.testing.seeding import seed
+from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.manage_keys import KeyManager
 from headrace_auth.use_cases.resolve import CredentialResolver
@@ -32,9 +34,9 @@ async def passwords() -> AsyncIterator[Passwords]:
 
 
 @pytest.fixture
-async def store(passwords: Passwords) -> MemoryStore:
-    store = MemoryStore()
-    seed_memory(store, await passwords.hash(PASSWORD))
+async def store(passwords: Passwords, clock: FakeClock) -> MemoryStore:
+    store = MemoryStore(clock)
+    await seed(store, await passwords.hash(PASSWORD))
     return store
 
 
@@ -50,6 +52,11 @@ def announcer() -> MemoryRevocationAnnouncer:
 
 
 @pytest.fixture
+def acts(store: MemoryStore, announcer: MemoryRevocationAnnouncer, clock: FakeClock) -> Acts:
+    return Acts(store, announcer, clock, EntryEncoder("auth/test"))
+
+
+@pytest.fixture
 def login(
     store: MemoryStore, passwords: Passwords, tokens: AccessTokens, clock: FakeClock
 ) -> Login:
@@ -62,7 +69,5 @@ def resolver(store: MemoryStore, tokens: AccessTokens, clock: FakeClock) -> Cred
 
 
 @pytest.fixture
-def key_manager(
-    store: MemoryStore, announcer: MemoryRevocationAnnouncer, clock: FakeClock
-) -> KeyManager:
-    return KeyManager(store, announcer, clock)
+def key_manager(acts: Acts) -> KeyManager:
+    return KeyManager(acts)

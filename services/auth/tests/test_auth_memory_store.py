@@ -1,18 +1,24 @@
-"""The in-memory store passes the stores' suite."""
+"""The in-memory store passes the stores' suites."""
 
 import pytest
 
 from headrace_auth.adapters.memory import MemoryStore
-from headrace_auth.testing.seeding import seed_memory
-from headrace_auth.testing.suites import ApiKeysSuite, SigningKeysSuite, UsersSuite
+from headrace_auth.testing.seeding import seed
+from headrace_auth.testing.suites import (
+    AnnouncementsSuite,
+    PrincipalsSuite,
+    RecordsSuite,
+    SigningKeysSuite,
+)
+from headrace_common.testing.clock import FakeClock
 
 
-class TestMemoryStore(UsersSuite, ApiKeysSuite, SigningKeysSuite):
+class TestMemoryStore(RecordsSuite, PrincipalsSuite, AnnouncementsSuite, SigningKeysSuite):
     @pytest.fixture
-    def empty_store(self) -> MemoryStore:
-        return MemoryStore()
+    def empty_store(self, clock: FakeClock) -> MemoryStore:
+        return MemoryStore(clock)
 
     @pytest.fixture
-    def store(self, empty_store: MemoryStore) -> MemoryStore:
-        seed_memory(empty_store, "hash")
+    async def store(self, empty_store: MemoryStore) -> MemoryStore:
+        await seed(empty_store, "hash")
         return empty_store

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from headrace.audit.v1 import audit_pb2, audit_pb2_grpc
+from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.domain.audit_entries import AuditEntry, EntryKind
 from headrace_auth.ports import Announcements
 from headrace_common.errors import HeadraceError, Kind
@@ -68,25 +69,40 @@ class OutboxDelivery:
             try:
                 delivered = await self.deliver()
             except HeadraceError as error:
-                if error.kind is Kind.INVALID:
-                    raise
                 get_logger().warning("outbox_not_delivered", reason=error.reason.value)
                 delivered = 0
             if delivered < BATCH_SIZE:
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def deliver(self) -> int:
-        """Send one batch and forget it; how many events it had. Raises HeadraceError."""
+        """Send one batch and forget what was taken; how many that were. Raises HeadraceError."""
         waiting = await self._announcements.undelivered(BATCH_SIZE)
-        if not waiting:
-            return 0
-        events = [audit_pb2.AuditEvent.FromString(event.payload) for event in waiting]
+        taken = await self._taken(waiting)
+        if taken:
+            await self._announcements.delivered([event.event_id for event in taken])
+        return len(taken)
+
+    async def _taken(self, events: Sequence[OutboxEvent]) -> Sequence[OutboxEvent]:
+        """Those that `audit` has now; one that it refuses stays, and holds up no other."""
+        try:
+            await self._send(events)
+        except HeadraceError as error:
+            if error.kind not in (Kind.INVALID, Kind.TOO_LARGE):
+                raise
+            if len(events) > 1:
+                return [event for each in events for event in await self._taken([each])]
+            get_logger().error("outbox_event_refused", event_id=events[0].event_id)
+            return []
+        return events
+
+    async def _send(self, events: Sequence[OutboxEvent]) -> None:
+        if not events:
+            return
+        messages = [audit_pb2.AuditEvent.FromString(event.payload) for event in events]
         with translate_rpc_errors("audit"):
             await self._stub.RecordEvents(
-                audit_pb2.RecordEventsRequest(events=events), timeout=RECORD_SECONDS
+                audit_pb2.RecordEventsRequest(events=messages), timeout=RECORD_SECONDS
             )
-        await self._announcements.delivered([event.event_id for event in waiting])
-        return len(waiting)
 
 
 def _json(state: Mapping[str, Any] | None) -> str:

@@ -85,10 +85,8 @@ class RecordsSuite:
                 await transaction.of(ApiKey).put(make_key(2))
 
     async def test_what_raises_leaves_no_trace(self, store: Store) -> None:
-        with pytest.raises(RuntimeError):
-            async with store.begin() as transaction:
-                await transaction.of(ApiKey).add(make_key(1))
-                raise RuntimeError
+        with pytest.raises(HeadraceError):
+            await keep(store, make_key(1), make_key(2), make_key(1))
         async with store.begin() as transaction:
             assert await transaction.of(ApiKey).find() == []
 

@@ -120,4 +120,3 @@ async def _view(act: Act, key: ApiKey) -> ApiKeyView:
         subject_id=key.api_key_id,
     )
     return ApiKeyView(key, tuple(record.limit() for record in records))
-

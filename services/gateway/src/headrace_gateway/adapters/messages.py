@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -46,7 +45,7 @@ def _fill_message(message: Message, value: Any) -> None:
         fill(message, value)
 
 
-def _scalar(field: FieldDescriptor, value: Any) -> Any:
+def _scalar(field: Any, value: Any) -> Any:
     if field.enum_type is None:
         return value
     number = field.enum_type.values_by_name.get(_prefix(field.enum_type) + str(value).upper())
@@ -58,7 +57,7 @@ def _scalar(field: FieldDescriptor, value: Any) -> Any:
     return number.number
 
 
-def _plain_field(message: Message, field: FieldDescriptor) -> Any:
+def _plain_field(message: Message, field: Any) -> Any:
     value = getattr(message, field.name)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         return dict(value)
@@ -69,7 +68,7 @@ def _plain_field(message: Message, field: FieldDescriptor) -> Any:
     return _plain_value(field, value)
 
 
-def _plain_value(field: FieldDescriptor, value: Any) -> Any:
+def _plain_value(field: Any, value: Any) -> Any:
     if isinstance(value, Timestamp):
         moment: datetime = value.ToDatetime(tzinfo=UTC)
         return moment
@@ -81,12 +80,12 @@ def _plain_value(field: FieldDescriptor, value: Any) -> Any:
     return value
 
 
-def _names(enum: EnumDescriptor) -> list[str]:
+def _names(enum: Any) -> list[str]:
     prefix = _prefix(enum)
     return [value.name.removeprefix(prefix).lower() for value in enum.values if value.number]
 
 
-def _prefix(enum: EnumDescriptor) -> str:
+def _prefix(enum: Any) -> str:
     """`LIMIT_KIND_` of `LimitKind`, as buf lint wants it."""
     words = "".join(f"_{letter}" if letter.isupper() else letter for letter in enum.name)
     return f"{words.lstrip('_').upper()}_"

@@ -17,6 +17,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    true,
     tuple_,
     update,
 )
@@ -57,7 +58,8 @@ class TableOf(Generic[R]):
         return and_(*(self.column(name) == _encoded(value) for name, value in pairs))
 
     def equals(self, values: Mapping[str, Any]) -> ColumnElement[bool]:
-        return and_(*(self.column(name) == _encoded(value) for name, value in values.items()))
+        same = (self.column(name) == _encoded(value) for name, value in values.items())
+        return and_(true(), *same)
 
     def values(self, record: R) -> dict[str, Any]:
         """By column name."""
