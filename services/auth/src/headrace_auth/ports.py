@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from headrace_auth.domain.announcements import OutboxEvent, Revocation
 from headrace_auth.domain.api_keys import StoredApiKey
+from headrace_auth.domain.mails import Mail
 from headrace_auth.domain.paging import Position
 from headrace_auth.domain.principal import Member
 from headrace_auth.domain.records import Record
@@ -127,3 +128,20 @@ class RevocationAnnouncer(Protocol):
 
     async def announce(self, organization_id: str, revocation_ids: Iterable[str]) -> None:
         """Return once told; raises HeadraceError (DEPENDENCY_UNAVAILABLE)."""
+
+
+class BreachedPasswords(Protocol):
+    """A list of passwords that nobody should choose any more."""
+
+    def contains(self, password: str) -> bool:
+        """Whether the password is known; may read a disk, so call it off the event loop.
+
+        Raises HeadraceError (DEPENDENCY_UNAVAILABLE) when it cannot tell.
+        """
+
+
+class Mailer(Protocol):
+    """Sends mail to people."""
+
+    async def send(self, mail: Mail) -> None:
+        """Return once the next hop has it; raises HeadraceError (DEPENDENCY_UNAVAILABLE)."""

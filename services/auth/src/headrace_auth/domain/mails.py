@@ -1,0 +1,164 @@
+"""The mails that auth sends: plain text, short, and nothing in them that tells who read them."""
+
+import re
+from dataclasses import dataclass
+
+from headrace_auth.domain.fields import MAXIMUM_EMAIL
+from headrace_auth.domain.refusals import invalid_field
+
+MAXIMUM_SUBJECT = 200
+MAXIMUM_NAME = 100
+ENCODED_WORD = "=?"
+# RFC 5321's dot-string at a domain, in ASCII; no quotes, comments, lists or address literals.
+_ADDRESS = re.compile(
+    r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@[\w-]+(\.[\w-]+)*", re.A
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One text for one person.
+
+    Raises INVALID_FIELD (`email`) unless `to` is one plain address, and ValueError for a subject
+    that is not one line or holds the beginning of an encoded word (RFC 2047): Python's mail library
+    decodes those in what it is given, line ends included, and writes them out.
+    """
+
+    to: str
+    subject: str
+    text: str
+
+    def __post_init__(self) -> None:
+        if not is_plain_address(self.to):
+            raise invalid_field("email", "not an address that mail can be sent to")
+        if not self.subject.isprintable() or len(self.subject) > MAXIMUM_SUBJECT:
+            raise ValueError(f"a subject is one line of at most {MAXIMUM_SUBJECT} characters")
+        if ENCODED_WORD in self.subject:
+            raise ValueError("a subject holds no encoded words")
+
+    def __repr__(self) -> str:
+        # The text may hold a link that logs in.
+        return f"Mail({self.subject!r})"
+
+
+def is_plain_address(text: str) -> bool:
+    """Whether `text` is one address that needs no quotes: `local.part@domain`, in ASCII."""
+    return len(text) <= MAXIMUM_EMAIL and _ADDRESS.fullmatch(text) is not None
+
+
+def verify_email(to: str, link: str) -> Mail:
+    """`link` proves that who opens it reads this address."""
+    return _mail(
+        to,
+        "Confirm your e-mail address",
+        "Please confirm that this is your e-mail address by opening this link:",
+        link,
+        "It works once and only for a short time. If you did not sign up, do nothing: without"
+        " you, nothing will happen.",
+    )
+
+
+def already_registered(to: str, link: str) -> Mail:
+    """To an owner of an account, when somebody registers with its address; `link` logs in."""
+    return _mail(
+        to,
+        "You already have an account",
+        "Somebody, probably you, tried to sign up with this e-mail address. There is an account"
+        " for it already. You can log in or set a new password here:",
+        link,
+        "If it was not you, do nothing: your account is unchanged.",
+    )
+
+
+def reset_password(to: str, link: str) -> Mail:
+    """`link` lets who opens it choose a new password."""
+    return _mail(
+        to,
+        "Set a new password",
+        "You can choose a new password by opening this link:",
+        link,
+        "It works once and only for a short time. If you did not ask for it, do nothing: your"
+        " password is unchanged.",
+    )
+
+
+def invitation(to: str, organization: str, inviter: str, link: str) -> Mail:
+    """`organization` and `inviter` are names that people chose; `link` accepts."""
+    name = _one_line(organization)
+    return _mail(
+        to,
+        f"Invitation to {name}",
+        f'{_one_line(inviter)} invites you to join "{name}" on Headrace. To accept, open this'
+        " link:",
+        link,
+        "It works once. If you do not know the sender, do nothing.",
+    )
+
+
+def password_changed(to: str) -> Mail:
+    """A notice to who may not have done it."""
+    return _notice(to, "Your password was changed", "The password of your account was changed.")
+
+
+def login_method_linked(to: str, method: str) -> Mail:
+    """`method` names what logs in from now on, like `GitHub`."""
+    return _notice(
+        to,
+        "New way to log in",
+        f"From now on {_one_line(method)} can be used to log in to your account.",
+    )
+
+
+def login_method_unlinked(to: str, method: str) -> Mail:
+    """`method` names what no longer logs in, like `GitHub`."""
+    return _notice(
+        to,
+        "Way to log in removed",
+        f"{_one_line(method)} can no longer be used to log in to your account.",
+    )
+
+
+def second_factor_enabled(to: str) -> Mail:
+    """A notice to who may not have done it."""
+    return _notice(
+        to,
+        "Second factor turned on",
+        "From now on, logging in to your account needs a code from your authenticator app too.",
+    )
+
+
+def second_factor_disabled(to: str) -> Mail:
+    """A notice to who may not have done it."""
+    return _notice(
+        to,
+        "Second factor turned off",
+        "Logging in to your account no longer needs a code from your authenticator app.",
+    )
+
+
+def recovery_code_used(to: str, remaining: int) -> Mail:
+    """`remaining` counts the codes that still work."""
+    return _notice(
+        to,
+        "Recovery code used",
+        "Somebody, probably you, logged in to your account with a recovery code."
+        f" Codes left: {remaining}.",
+    )
+
+
+def _notice(to: str, subject: str, what: str) -> Mail:
+    warning = (
+        "If this was you, all is well. If not, set a new password now and tell your administrator."
+    )
+    return _mail(to, subject, what, warning)
+
+
+def _mail(to: str, subject: str, *paragraphs: str) -> Mail:
+    text = "\n\n".join(("Hello,", *paragraphs, "Headrace"))
+    return Mail(to, subject, text + "\n")
+
+
+def _one_line(name: str) -> str:
+    """A name that people chose, made harmless in a subject and unable to begin a paragraph."""
+    printable = "".join(character if character.isprintable() else " " for character in name)
+    return " ".join(printable.replace(ENCODED_WORD, "= ?").split())[:MAXIMUM_NAME]
