@@ -1,0 +1,1 @@
+"""Where mail goes: a folder, an SMTP server, or memory."""
