@@ -21,7 +21,6 @@ from headrace_auth.testing.suites import (
     PrincipalsSuite,
     RecordsSuite,
     SigningKeysSuite,
-    keep,
     make_key,
 )
 from headrace_common.errors import HeadraceError, Reason

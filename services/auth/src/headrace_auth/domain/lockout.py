@@ -9,6 +9,9 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import ClassVar
+
+from headrace_auth.domain.records import Kind
 
 IPV6_PREFIX_BITS = 64
 """What one customer or machine gets: whoever has one address of it has all of them."""
@@ -41,7 +44,9 @@ ADDRESS_POLICY = LockoutPolicy(free_failures=50, success_forgives=False)
 
 @dataclass(frozen=True, slots=True)
 class LoginFailures:
-    """What is remembered of a subject; no state at all means no failure."""
+    """What is remembered of a subject, as a record; no state at all means no failure."""
+
+    KIND: ClassVar = Kind("login_failures", ("subject",))
 
     subject: str
     failures: int

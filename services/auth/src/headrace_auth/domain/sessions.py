@@ -1,4 +1,4 @@
-"""Sessions, refresh tokens, one-time tokens, failed logins and second factors, as records."""
+"""Sessions, refresh tokens, one-time tokens and second factors, as records."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -65,19 +65,6 @@ class OneTimeToken:
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LoginFailures:
-    """How often logins of an account or from an address have failed in a row."""
-
-    KIND: ClassVar = Kind("login_failures", ("subject",))
-
-    subject: str
-    """A digest that names the account or the address."""
-    failures: int
-    last_failed_at: datetime
-    locked_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

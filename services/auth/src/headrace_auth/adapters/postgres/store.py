@@ -26,10 +26,10 @@ from headrace_auth.domain.directory import (
     Team,
     User,
 )
+from headrace_auth.domain.lockout import LoginFailures
 from headrace_auth.domain.oauth_grants import AuthorizationCode
 from headrace_auth.domain.records import Record
 from headrace_auth.domain.sessions import (
-    LoginFailures,
     OneTimeToken,
     RecoveryCode,
     RefreshToken,

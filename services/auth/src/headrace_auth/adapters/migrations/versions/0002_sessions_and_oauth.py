@@ -210,7 +210,7 @@ def _create_second_factors() -> None:
         _text("subject"),
         _integer("failures"),
         _time("last_failed_at"),
-        _time("locked_until", nullable=True),
+        _time("locked_until"),
         sa.PrimaryKeyConstraint("subject", name="pk_login_failures"),
     )
     _index("login_failures", "last_failed_at")

@@ -67,7 +67,7 @@ login_failures = Table(
     Column("subject", Text, primary_key=True),
     Column("failures", Integer, nullable=False),
     moment("last_failed_at"),
-    moment("locked_until", nullable=True),
+    moment("locked_until"),
     Index("ix_login_failures_last_failed_at", "last_failed_at"),
 )
 
