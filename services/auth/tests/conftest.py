@@ -10,13 +10,18 @@ from headrace_auth.crypto.passwords import PasswordCost, Passwords
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import Audience
+from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.seeding import seed
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.manage_keys import KeyManager
+from headrace_auth.use_cases.open_sessions import SessionOpener, SessionPolicy
+from headrace_auth.use_cases.own_sessions import OwnSessions
 from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_auth.use_cases.start import ensure_signing_keys
+from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common.testing.clock import FakeClock
 
 
@@ -41,8 +46,13 @@ async def store(passwords: Passwords, clock: FakeClock) -> MemoryStore:
 
 
 @pytest.fixture
-async def tokens(store: MemoryStore, clock: FakeClock) -> AccessTokens:
-    keys = await ensure_signing_keys(store, Sealer(b"k" * 32), clock)
+def sealer() -> Sealer:
+    return Sealer(b"k" * 32)
+
+
+@pytest.fixture
+async def tokens(store: MemoryStore, sealer: Sealer, clock: FakeClock) -> AccessTokens:
+    keys = await ensure_signing_keys(store, sealer, clock)
     return AccessTokens(keys, Audience("https://headrace.test", "headrace"))
 
 
@@ -57,10 +67,35 @@ def acts(store: MemoryStore, announcer: MemoryRevocationAnnouncer, clock: FakeCl
 
 
 @pytest.fixture
+def opener(store: MemoryStore, tokens: AccessTokens, clock: FakeClock) -> SessionOpener:
+    policy = SessionPolicy(1800, refresh_token_seconds=7 * 86_400, session_seconds=30 * 86_400)
+    return SessionOpener(store.principals, tokens, clock, policy)
+
+
+@pytest.fixture
+def throttle(acts: Acts) -> LoginThrottle:
+    return LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
+
+
+@pytest.fixture
+def second_factors(sealer: Sealer, clock: FakeClock) -> SecondFactors:
+    return SecondFactors(sealer, clock)
+
+
+@pytest.fixture
 def login(
-    store: MemoryStore, passwords: Passwords, tokens: AccessTokens, clock: FakeClock
+    acts: Acts,
+    passwords: Passwords,
+    throttle: LoginThrottle,
+    second_factors: SecondFactors,
+    opener: SessionOpener,
 ) -> Login:
-    return Login(store, passwords, tokens, clock, access_token_seconds=1800)
+    return Login(acts, passwords, throttle, second_factors, opener)
+
+
+@pytest.fixture
+def sessions(acts: Acts, opener: SessionOpener, second_factors: SecondFactors) -> OwnSessions:
+    return OwnSessions(acts, opener, second_factors)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from headrace_auth.adapters.redis import RedisRevocationAnnouncer
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
+from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
 from headrace_auth.metrics import AuthMetrics
 from headrace_auth.ports import RevocationAnnouncer, Store
 from headrace_auth.servicers.api_keys import ApiKeyServicer
@@ -21,8 +22,12 @@ from headrace_auth.settings import AuthSettings
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.manage_keys import KeyManager
+from headrace_auth.use_cases.open_sessions import SessionOpener
+from headrace_auth.use_cases.own_sessions import OwnSessions
 from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_auth.use_cases.start import ensure_first_owner, ensure_signing_keys
+from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_client import create_channel
 from headrace_common.grpc_server import Registration, start_grpc_server
@@ -102,9 +107,11 @@ async def build(
     metrics = AuthMetrics(registry)
     resolver = CredentialResolver(store, tokens, clock)
     callers = Callers(resolver, metrics)
-    login = Login(
-        store, passwords, tokens, clock, access_token_seconds=settings.access_token_seconds
-    )
+    opener = SessionOpener(store.principals, tokens, clock, settings.session_policy())
+    throttle = LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
+    second_factors = SecondFactors(sealer, clock)
+    login = Login(acts, passwords, throttle, second_factors, opener)
+    sessions = OwnSessions(acts, opener, second_factors)
     servicers = (
         AuthServicer(
             resolver=resolver,
@@ -113,7 +120,7 @@ async def build(
             metrics=metrics,
             clock=clock,
         ),
-        SessionServicer(login=login, metrics=metrics),
+        SessionServicer(callers=callers, login=login, sessions=sessions, metrics=metrics),
         ApiKeyServicer(callers=callers, key_manager=KeyManager(acts), clock=clock),
     )
     return [servicer.registration() for servicer in servicers]

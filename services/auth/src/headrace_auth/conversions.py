@@ -6,11 +6,14 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from headrace.auth.v1 import api_keys_pb2, auth_pb2
+from headrace.auth.v1 import api_keys_pb2, auth_pb2, sessions_pb2
 from headrace_auth.domain.fields import ApiKeyRequest, check_api_key_request
 from headrace_auth.domain.principal import Budget, Limit, LimitKind, Principal
 from headrace_auth.domain.refusals import credential_invalid, credential_missing, invalid_field
+from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.manage_keys import ApiKeyView
+from headrace_auth.use_cases.open_sessions import LoggedIn
+from headrace_auth.use_cases.own_sessions import Me
 
 MAXIMUM_CREDENTIAL = 4096
 """Characters; gRPC itself refuses metadata of 8 KiB before any servicer sees it."""
@@ -91,6 +94,57 @@ def api_key_message(view: ApiKeyView) -> api_keys_pb2.ApiKey:
         if limit.kind in RATES and not limit.model:
             setattr(message, limit.kind, limit.amount)
     return message
+
+
+def tokens_message(result: LoggedIn) -> sessions_pb2.Tokens:
+    """What a client goes on with."""
+    return sessions_pb2.Tokens(
+        access_token=result.access_token,
+        token_type="Bearer",  # noqa: S106 - not a password
+        expires_in=result.expires_in_seconds,
+        refresh_token=result.refresh_token,
+        scope=" ".join(sorted(result.principal.scopes)),
+        session_id=result.session.session_id,
+        organization_id=result.session.organization_id,
+    )
+
+
+def session_message(session: Session, *, current: bool) -> sessions_pb2.Session:
+    """A session as its owner sees it."""
+    return sessions_pb2.Session(
+        session_id=session.session_id,
+        organization_id=session.organization_id,
+        client_id=session.client_id,
+        created_at=timestamp(session.created_at),
+        last_used_at=timestamp(session.last_used_at),
+        expires_at=timestamp(session.expires_at),
+        source_address=session.source_address,
+        user_agent=session.user_agent,
+        current=current,
+    )
+
+
+def me_message(me: Me) -> sessions_pb2.GetMeResponse:
+    """Who the caller is."""
+    principal = me.principal
+    return sessions_pb2.GetMeResponse(
+        user_id=me.user.user_id,
+        email=me.user.email or "",
+        name=me.user.name,
+        organization_id=principal.member.organization_id,
+        role=f"ROLE_{principal.member.role.name}",
+        scopes=sorted(principal.scopes),
+        session_id=principal.session_id,
+        has_second_factor=me.has_second_factor,
+        organizations=[
+            sessions_pb2.Place(
+                organization_id=organization.organization_id,
+                name=organization.name,
+                role=f"ROLE_{membership.role.name}",
+            )
+            for organization, membership in me.joined
+        ],
+    )
 
 
 def _limit_message(limit: Limit) -> auth_pb2.Limit:

@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from headrace_auth.crypto.passwords import PasswordCost
 from headrace_auth.domain.access_tokens import Audience
+from headrace_auth.use_cases.open_sessions import SessionPolicy
 from headrace_common.settings import Address, GrpcServiceSettings
 
 KEY_BYTES = 32
@@ -43,6 +44,10 @@ class AuthSettings(GrpcServiceSettings):
     audience: str = Field(default="headrace", min_length=1)
     """`aud` of access tokens."""
     access_token_seconds: int = Field(default=1800, ge=1, le=86_400)
+    refresh_token_seconds: int = Field(default=7 * 86_400, ge=60)
+    """Without a refresh for so long, a session ends."""
+    session_seconds: int = Field(default=30 * 86_400, ge=60)
+    """The longest a session lives, however often it is refreshed."""
 
     bootstrap_email: str | None = None
     bootstrap_password: SecretStr | None = None
@@ -75,6 +80,13 @@ class AuthSettings(GrpcServiceSettings):
 
     def key_encryption_bytes(self) -> bytes:
         return _decode_key(self.key_encryption_key)
+
+    def session_policy(self) -> SessionPolicy:
+        return SessionPolicy(
+            access_token_seconds=self.access_token_seconds,
+            refresh_token_seconds=self.refresh_token_seconds,
+            session_seconds=self.session_seconds,
+        )
 
     def token_audience(self) -> Audience:
         return Audience(self.issuer, self.audience)

@@ -1,5 +1,7 @@
 """Every way in which auth refuses a call, each with the one sentence that the caller reads."""
 
+import math
+
 from headrace_common.errors import HeadraceError, Reason
 
 
@@ -16,6 +18,27 @@ def credential_invalid() -> HeadraceError:
 def login_failed() -> HeadraceError:
     """Unknown account and wrong password both get this, to the letter."""
     return HeadraceError(Reason.LOGIN_FAILED, "Wrong e-mail address or password.")
+
+
+def login_throttled(wait_seconds: float) -> HeadraceError:
+    """Too many proofs of this account, or from this address, were wrong."""
+    return HeadraceError(
+        Reason.LOGIN_THROTTLED,
+        f"Too many failed logins. Try again in {math.ceil(wait_seconds)} seconds.",
+        retry_after_seconds=wait_seconds,
+    )
+
+
+def second_factor_required() -> HeadraceError:
+    """The password was right."""
+    return HeadraceError(
+        Reason.SECOND_FACTOR_REQUIRED, "A code of the second factor is needed, too.", param="code"
+    )
+
+
+def email_not_verified() -> HeadraceError:
+    """The password was right; the address has not been proven."""
+    return permission_denied("Confirm your e-mail address first, by the link that was sent to it.")
 
 
 def permission_denied(message: str) -> HeadraceError:

@@ -1,31 +1,23 @@
-"""From e-mail and password to an access token."""
+"""From e-mail, password and perhaps a second factor to a session."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import replace
 
 from headrace_auth.crypto.passwords import Passwords
-from headrace_auth.crypto.tokens import AccessTokens
-from headrace_auth.domain.access_tokens import AccessClaims
+from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, User
 from headrace_auth.domain.fields import check_password_length, normalize_email
-from headrace_auth.domain.principal import CredentialKind, Member, Principal
-from headrace_auth.domain.refusals import login_failed
-from headrace_auth.domain.rights import SCOPES_OF_ROLE
-from headrace_auth.ports import Store
-from headrace_common.clock import Clock
-from headrace_common.ids import uuid7
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """A token, its life in seconds, and whom it stands for."""
-
-    access_token: str
-    expires_in_seconds: int
-    principal: Principal
-
-    def __repr__(self) -> str:
-        return f"LoggedIn({self.principal!r})"
+from headrace_auth.domain.password_policy import normalize_password
+from headrace_auth.domain.refusals import (
+    email_not_verified,
+    invalid_field,
+    login_failed,
+    second_factor_required,
+)
+from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.open_sessions import LoggedIn, OpenSession, SessionOpener
+from headrace_auth.use_cases.second_factors import SecondFactors
+from headrace_auth.use_cases.throttle import LoginThrottle
+from headrace_common.errors import HeadraceError, Reason
 
 
 class Login:
@@ -33,55 +25,82 @@ class Login:
 
     def __init__(
         self,
-        store: Store,
+        acts: Acts,
         passwords: Passwords,
-        tokens: AccessTokens,
-        clock: Clock,
-        *,
-        access_token_seconds: int,
+        throttle: LoginThrottle,
+        second_factors: SecondFactors,
+        opener: SessionOpener,
     ) -> None:
-        self._store = store
+        self._acts = acts
         self._passwords = passwords
-        self._tokens = tokens
-        self._clock = clock
-        self._seconds = access_token_seconds
+        self._throttle = throttle
+        self._second_factors = second_factors
+        self._opener = opener
 
-    async def log_in(self, email: str, password: str) -> LoggedIn:
-        """Raises LOGIN_FAILED, INVALID_FIELD, QUEUE_FULL or DEPENDENCY_UNAVAILABLE."""
+    async def log_in(
+        self, caller: Caller, email: str, password: str, *, code: str = "", organization_id: str = ""
+    ) -> LoggedIn:
+        """A session in that organisation, or in the oldest of the account.
+
+        Raises LOGIN_FAILED, LOGIN_THROTTLED, QUEUE_FULL, INVALID_FIELD, DEPENDENCY_UNAVAILABLE, and
+        only after the right password SECOND_FACTOR_REQUIRED and PERMISSION_DENIED.
+        """
+        user = await self.prove(caller, email, password)
+        try:
+            async with self._acts.begin(caller) as act:
+                await self._check_second_factor(act, user, code)
+                await self._throttle.succeeded(act, normalize_email(email))
+                opened = await self._open(act, user, organization_id)
+        except HeadraceError as error:
+            if error.reason is Reason.LOGIN_FAILED:
+                await self._throttle.failed(caller)
+            raise
+        return await self._opener.tokens(opened)
+
+    async def prove(self, caller: Caller, email: str, password: str) -> User:
+        """Whose password it is; a wrong one is counted. Raises as `log_in`.
+
+        The caller forgives the account's failures once everything else is proven, too.
+        """
         normalized = normalize_email(email)
-        checked = check_password_length(password)
-        async with self._store.begin() as transaction:
-            users = await transaction.of(User).find(email=normalized)
-            user = users[0] if users else None
-            joined = await transaction.of(Membership).find(user_id=user.user_id) if user else []
-        matches = await self._passwords.verify(user.password_hash if user else None, checked)
-        if not matches or user is None or not joined:
+        checked = normalize_password(check_password_length(password))
+        await self._throttle.begin(caller, normalized)
+        async with self._acts.begin(caller) as act:
+            found = await act.of(User).find(email=normalized)
+        user = found[0] if found else None
+        stored = user.password_hash if user and user.disabled_at is None else None
+        if not await self._passwords.verify(stored, checked) or user is None:
+            await self._throttle.failed(caller)
             raise login_failed()
-        oldest = min(joined, key=lambda membership: membership.created_at)
-        member = await self._store.principals.member(user.user_id, oldest.organization_id)
-        if member is None:
-            raise login_failed()
-        return self._issue(member)
+        if self._passwords.needs_rehash(stored or ""):
+            await self._rehash(caller, user, checked)
+        return user
 
-    def _issue(self, member: Member) -> LoggedIn:
-        now = self._clock.now().replace(microsecond=0)
-        claims = AccessClaims(
-            token_id=uuid7(now),
-            user_id=member.user_id,
-            organization_id=member.organization_id,
-            role=member.role,
-            scopes=SCOPES_OF_ROLE[member.role],
-            token_version=member.token_version,
-            issued_at=now,
-            expires_at=now + timedelta(seconds=self._seconds),
-        )
-        principal = Principal(
-            credential_id=claims.token_id,
-            credential_kind=CredentialKind.ACCESS_TOKEN,
-            member=member,
-            scopes=claims.scopes,
-            limits=member.limits,
-            budgets=member.budgets,
-            expires_at=claims.expires_at,
-        )
-        return LoggedIn(self._tokens.sign(claims), self._seconds, principal)
+    async def _check_second_factor(self, act: Act, user: User, code: str) -> None:
+        if not await self._second_factors.required(act, user.user_id):
+            return
+        if not code:
+            raise second_factor_required()
+        if not await self._second_factors.accept(act, user.user_id, code):
+            raise login_failed()
+
+    async def _open(self, act: Act, user: User, organization_id: str) -> OpenSession:
+        if user.email_verified_at is None:
+            raise email_not_verified()
+        joined = await act.of(Membership).find(user_id=user.user_id)
+        if organization_id:
+            joined = [each for each in joined if each.organization_id == organization_id]
+        if not joined and organization_id:
+            raise invalid_field("organization_id", "you are not in this organization")
+        if not joined:
+            raise login_failed()
+        oldest = min(joined, key=lambda each: (each.created_at, each.organization_id))
+        return await self._opener.open(act, user, oldest.organization_id)
+
+    async def _rehash(self, caller: Caller, user: User, password: str) -> None:
+        """The cost parameters have changed since; the password itself has not."""
+        stronger = await self._passwords.hash(password)
+        async with self._acts.begin(caller) as act:
+            known = await act.of(User).get(user.user_id, lock=True)
+            if known is not None and known.password_hash == user.password_hash:
+                await act.of(User).put(replace(known, password_hash=stronger))

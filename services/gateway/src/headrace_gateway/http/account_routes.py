@@ -9,7 +9,16 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from headrace_gateway.domain.exchange import Act, Exchange
-from headrace_gateway.http.bodies import Body, json_body, parse_body, parse_query, read_body
+from headrace_gateway.http.bodies import (
+    Body,
+    Form,
+    is_form,
+    json_body,
+    parse_body,
+    parse_form,
+    parse_query,
+    read_body,
+)
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.ports import AccountAnswer
@@ -30,6 +39,8 @@ class AccountRoute:
     answer: Shape
     act: Act = Act.ADMINISTRATION
     body: type[Body] | None = None
+    form: type[Form] | None = None
+    """What the body may be instead, as `application/x-www-form-urlencoded`."""
     query: type[BaseModel] | None = None
     status: int = 200
     resource: str = ""
@@ -48,7 +59,7 @@ def create_account_router(door: FrontDoor, tag: str, routes: Sequence[AccountRou
             methods=[route.method],
             status_code=route.status,
             summary=route.summary,
-            operation_id=route.call.partition("/")[2],
+            operation_id=f"{route.method} {route.path}",
             openapi_extra=_description(route),
             response_model=None,
         )
@@ -103,7 +114,9 @@ async def _fields(request: Request, route: AccountRoute) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if route.query is not None:
         fields |= parse_query(route.query, request.query_params).model_dump()
-    if route.body is not None:
+    if route.form is not None and is_form(request):
+        fields |= parse_form(route.form, await read_body(request)).fields()
+    elif route.body is not None:
         fields |= parse_body(route.body, await read_body(request)).model_dump()
     return fields
 

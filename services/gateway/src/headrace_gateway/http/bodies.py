@@ -1,7 +1,9 @@
 """Request bodies: from bytes to a checked model, with errors that name the field and the rule."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,12 +13,42 @@ from headrace_common.errors import HeadraceError, Reason
 
 M = TypeVar("M", bound=BaseModel)
 Q = TypeVar("Q", bound=BaseModel)
+F = TypeVar("F", bound="Form")
 
 
 class Body(BaseModel):
     """Base of all request bodies: unknown fields are errors, values are never coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Form(Body):
+    """Base of bodies that are forms, whose values are all text."""
+
+    @abstractmethod
+    def fields(self) -> dict[str, Any]:
+        """The fields of the call behind it."""
+
+
+def is_form(request: Request) -> bool:
+    """Whether the body says that it is a form."""
+    media_type = request.headers.get("content-type", "").partition(";")[0]
+    return media_type.strip().lower() == "application/x-www-form-urlencoded"
+
+
+def parse_form(model: type[F], raw: bytes) -> F:
+    """Raises INVALID_FIELD; a field that is given twice is an error (RFC 6749, section 3.2)."""
+    try:
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, strict_parsing=bool(raw))
+    except ValueError:
+        raise HeadraceError(Reason.INVALID_FIELD, "The body is not a valid form.") from None
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise HeadraceError(Reason.INVALID_FIELD, "A field of the form is given twice.")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error.errors(include_url=False, include_context=False)) from None
 
 
 async def read_body(request: Request) -> bytes:

@@ -22,20 +22,51 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from headrace.auth.v1 import auth_pb2 as headrace_dot_auth_dot_v1_dot_auth__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace/auth/v1/sessions.proto\x12\x10headrace.auth.v1\x1a\x1bheadrace/auth/v1/auth.proto\"/\n\x0cLoginRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"\x8c\x01\n\rLoginResponse\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12\x12\n\nexpires_in\x18\x03 \x01(\r\x12\r\n\x05scope\x18\x04 \x01(\t\x12.\n\tprincipal\x18\x05 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal2Z\n\x0eSessionService\x12H\n\x05Login\x12\x1e.headrace.auth.v1.LoginRequest\x1a\x1f.headrace.auth.v1.LoginResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace/auth/v1/sessions.proto\x12\x10headrace.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bheadrace/auth/v1/auth.proto\"V\n\x0cLoginRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\"i\n\rLoginResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.Tokens\x12.\n\tprincipal\x18\x02 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal\"\x99\x01\n\x06Tokens\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12\x12\n\nexpires_in\x18\x03 \x01(\r\x12\x15\n\rrefresh_token\x18\x04 \x01(\t\x12\r\n\x05scope\x18\x05 \x01(\t\x12\x12\n\nsession_id\x18\x06 \x01(\t\x12\x17\n\x0forganization_id\x18\x07 \x01(\t\"\'\n\x0eRefreshRequest\x12\x15\n\rrefresh_token\x18\x01 \x01(\t\"k\n\x0fRefreshResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.Tokens\x12.\n\tprincipal\x18\x02 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal\"4\n\x19SwitchOrganizationRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\"F\n\x1aSwitchOrganizationResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.Tokens\"\x0e\n\x0cGetMeRequest\"\xeb\x01\n\rGetMeResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12$\n\x04role\x18\x05 \x01(\x0e\x32\x16.headrace.auth.v1.Role\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x12\n\nsession_id\x18\x07 \x01(\t\x12\x19\n\x11has_second_factor\x18\x08 \x01(\x08\x12.\n\rorganizations\x18\t \x03(\x0b\x32\x17.headrace.auth.v1.Place\"T\n\x05Place\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x16.headrace.auth.v1.Role\"\x15\n\x13ListSessionsRequest\"C\n\x14ListSessionsResponse\x12+\n\x08sessions\x18\x01 \x03(\x0b\x32\x19.headrace.auth.v1.Session\"\x98\x02\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x11\n\tclient_id\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0esource_address\x18\x07 \x01(\t\x12\x12\n\nuser_agent\x18\x08 \x01(\t\x12\x0f\n\x07\x63urrent\x18\t \x01(\x08\"\'\n\x11\x45ndSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x14\n\x12\x45ndSessionResponse\"\x17\n\x15\x45ndAllSessionsRequest\"\x18\n\x16\x45ndAllSessionsResponse2\x82\x05\n\x0eSessionService\x12H\n\x05Login\x12\x1e.headrace.auth.v1.LoginRequest\x1a\x1f.headrace.auth.v1.LoginResponse\x12N\n\x07Refresh\x12 .headrace.auth.v1.RefreshRequest\x1a!.headrace.auth.v1.RefreshResponse\x12o\n\x12SwitchOrganization\x12+.headrace.auth.v1.SwitchOrganizationRequest\x1a,.headrace.auth.v1.SwitchOrganizationResponse\x12H\n\x05GetMe\x12\x1e.headrace.auth.v1.GetMeRequest\x1a\x1f.headrace.auth.v1.GetMeResponse\x12]\n\x0cListSessions\x12%.headrace.auth.v1.ListSessionsRequest\x1a&.headrace.auth.v1.ListSessionsResponse\x12W\n\nEndSession\x12#.headrace.auth.v1.EndSessionRequest\x1a$.headrace.auth.v1.EndSessionResponse\x12\x63\n\x0e\x45ndAllSessions\x12\'.headrace.auth.v1.EndAllSessionsRequest\x1a(.headrace.auth.v1.EndAllSessionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace.auth.v1.sessions_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOGINREQUEST']._serialized_start=82
-  _globals['_LOGINREQUEST']._serialized_end=129
-  _globals['_LOGINRESPONSE']._serialized_start=132
-  _globals['_LOGINRESPONSE']._serialized_end=272
-  _globals['_SESSIONSERVICE']._serialized_start=274
-  _globals['_SESSIONSERVICE']._serialized_end=364
+  _globals['_LOGINREQUEST']._serialized_start=115
+  _globals['_LOGINREQUEST']._serialized_end=201
+  _globals['_LOGINRESPONSE']._serialized_start=203
+  _globals['_LOGINRESPONSE']._serialized_end=308
+  _globals['_TOKENS']._serialized_start=311
+  _globals['_TOKENS']._serialized_end=464
+  _globals['_REFRESHREQUEST']._serialized_start=466
+  _globals['_REFRESHREQUEST']._serialized_end=505
+  _globals['_REFRESHRESPONSE']._serialized_start=507
+  _globals['_REFRESHRESPONSE']._serialized_end=614
+  _globals['_SWITCHORGANIZATIONREQUEST']._serialized_start=616
+  _globals['_SWITCHORGANIZATIONREQUEST']._serialized_end=668
+  _globals['_SWITCHORGANIZATIONRESPONSE']._serialized_start=670
+  _globals['_SWITCHORGANIZATIONRESPONSE']._serialized_end=740
+  _globals['_GETMEREQUEST']._serialized_start=742
+  _globals['_GETMEREQUEST']._serialized_end=756
+  _globals['_GETMERESPONSE']._serialized_start=759
+  _globals['_GETMERESPONSE']._serialized_end=994
+  _globals['_PLACE']._serialized_start=996
+  _globals['_PLACE']._serialized_end=1080
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1082
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1103
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1105
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1172
+  _globals['_SESSION']._serialized_start=1175
+  _globals['_SESSION']._serialized_end=1455
+  _globals['_ENDSESSIONREQUEST']._serialized_start=1457
+  _globals['_ENDSESSIONREQUEST']._serialized_end=1496
+  _globals['_ENDSESSIONRESPONSE']._serialized_start=1498
+  _globals['_ENDSESSIONRESPONSE']._serialized_end=1518
+  _globals['_ENDALLSESSIONSREQUEST']._serialized_start=1520
+  _globals['_ENDALLSESSIONSREQUEST']._serialized_end=1543
+  _globals['_ENDALLSESSIONSRESPONSE']._serialized_start=1545
+  _globals['_ENDALLSESSIONSRESPONSE']._serialized_end=1569
+  _globals['_SESSIONSERVICE']._serialized_start=1572
+  _globals['_SESSIONSERVICE']._serialized_end=2214
 # @@protoc_insertion_point(module_scope)

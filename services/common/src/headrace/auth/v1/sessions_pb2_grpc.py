@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SessionServiceStub:
-    """SessionService is a person's way in: logging in and what belongs to one's own account.
+    """SessionService is a person's way in and out: logging in, going on, ending sessions.
     """
 
     def __init__(self, channel):
@@ -40,17 +40,105 @@ class SessionServiceStub:
                 request_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.LoginRequest.SerializeToString,
                 response_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.LoginResponse.FromString,
                 _registered_method=True)
+        self.Refresh = channel.unary_unary(
+                '/headrace.auth.v1.SessionService/Refresh',
+                request_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.RefreshRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.RefreshResponse.FromString,
+                _registered_method=True)
+        self.SwitchOrganization = channel.unary_unary(
+                '/headrace.auth.v1.SessionService/SwitchOrganization',
+                request_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.SwitchOrganizationRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.SwitchOrganizationResponse.FromString,
+                _registered_method=True)
+        self.GetMe = channel.unary_unary(
+                '/headrace.auth.v1.SessionService/GetMe',
+                request_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.GetMeRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.GetMeResponse.FromString,
+                _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/headrace.auth.v1.SessionService/ListSessions',
+                request_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.EndSession = channel.unary_unary(
+                '/headrace.auth.v1.SessionService/EndSession',
+                request_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndSessionRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndSessionResponse.FromString,
+                _registered_method=True)
+        self.EndAllSessions = channel.unary_unary(
+                '/headrace.auth.v1.SessionService/EndAllSessions',
+                request_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
-    """SessionService is a person's way in: logging in and what belongs to one's own account.
+    """SessionService is a person's way in and out: logging in, going on, ending sessions.
     """
 
     def Login(self, request, context):
-        """Login exchanges e-mail and password for an access token.
+        """Login exchanges e-mail and password, and a code where the account has a second factor, for
+        tokens of a new session.
         Callers: gateway. Errors: LOGIN_FAILED (same text and duration for unknown account and wrong
-        password), INVALID_FIELD, QUEUE_FULL (too many logins at once), DEPENDENCY_UNAVAILABLE.
+        password; also a wrong code), LOGIN_THROTTLED, INVALID_FIELD, QUEUE_FULL (too many logins at
+        once), DEPENDENCY_UNAVAILABLE; only after the right password SECOND_FACTOR_REQUIRED and
+        PERMISSION_DENIED (address not verified). Not to be retried; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Refresh(self, request, context):
+        """Refresh exchanges a refresh token for new tokens; the old one is used up. One that is used a
+        second time ends its session.
+        Callers: gateway. Errors: CREDENTIAL_INVALID, DEPENDENCY_UNAVAILABLE. Not to be retried: a second
+        use ends the session; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwitchOrganization(self, request, context):
+        """SwitchOrganization moves the caller's session to another organisation that the person is in.
+        Callers: gateway, with the person's access token. Errors: CREDENTIAL_MISSING,
+        CREDENTIAL_INVALID, PERMISSION_DENIED, RESOURCE_NOT_FOUND, DEPENDENCY_UNAVAILABLE.
         Not to be retried; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMe(self, request, context):
+        """GetMe tells who the caller is, and where else it could be.
+        Callers: gateway, with the caller's credential. Errors: CREDENTIAL_MISSING, CREDENTIAL_INVALID,
+        PERMISSION_DENIED, DEPENDENCY_UNAVAILABLE. Idempotent, may be retried; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """ListSessions returns the person's sessions that can still be used, newest first.
+        Callers: gateway, with the person's access token. Errors: as GetMe. Idempotent, may be
+        retried; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndSession(self, request, context):
+        """EndSession logs out: one session of the person, and all of its tokens.
+        Callers: gateway, with the person's access token. Errors: as GetMe, and RESOURCE_NOT_FOUND.
+        Idempotent, may be retried; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndAllSessions(self, request, context):
+        """EndAllSessions logs out everywhere: all sessions and tokens of the person, this one included.
+        Callers: gateway, with the person's access token. Errors: as GetMe. Idempotent, may be
+        retried; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,6 +152,36 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.LoginRequest.FromString,
                     response_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.LoginResponse.SerializeToString,
             ),
+            'Refresh': grpc.unary_unary_rpc_method_handler(
+                    servicer.Refresh,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.RefreshRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.RefreshResponse.SerializeToString,
+            ),
+            'SwitchOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchOrganization,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.SwitchOrganizationRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.SwitchOrganizationResponse.SerializeToString,
+            ),
+            'GetMe': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMe,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.GetMeRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.GetMeResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.ListSessionsRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'EndSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndSession,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndSessionRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndSessionResponse.SerializeToString,
+            ),
+            'EndAllSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndAllSessions,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'headrace.auth.v1.SessionService', rpc_method_handlers)
@@ -73,7 +191,7 @@ def add_SessionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SessionService:
-    """SessionService is a person's way in: logging in and what belongs to one's own account.
+    """SessionService is a person's way in and out: logging in, going on, ending sessions.
     """
 
     @staticmethod
@@ -93,6 +211,168 @@ class SessionService:
             '/headrace.auth.v1.SessionService/Login',
             headrace_dot_auth_dot_v1_dot_sessions__pb2.LoginRequest.SerializeToString,
             headrace_dot_auth_dot_v1_dot_sessions__pb2.LoginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Refresh(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.SessionService/Refresh',
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.RefreshRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.RefreshResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.SessionService/SwitchOrganization',
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.SwitchOrganizationRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.SwitchOrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.SessionService/GetMe',
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.GetMeRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.GetMeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.SessionService/ListSessions',
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.ListSessionsRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.SessionService/EndSession',
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.EndSessionRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.EndSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndAllSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.SessionService/EndAllSessions',
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,19 +1,65 @@
-"""`/api/v1/auth`: logging in and one's own account."""
+"""`/api/v1/auth`: logging in, going on, logging out."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
 from headrace_gateway.domain.exchange import Act
-from headrace_gateway.http.account_routes import AccountRoute, as_it_is
-from headrace_gateway.http.bodies import Body
+from headrace_gateway.http.account_routes import AccountRoute, as_it_is, records
+from headrace_gateway.http.bodies import Body, Form
+
+Email = Annotated[str, StringConstraints(min_length=3, max_length=254)]
+Password = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Code = Annotated[str, StringConstraints(max_length=40)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class LoginBody(Body):
     """`POST /api/v1/auth/login`."""
 
-    email: Annotated[str, StringConstraints(min_length=3, max_length=254)]
-    password: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    email: Email
+    password: Password
+    code: Code = ""
+    organization_id: Identifier | None = None
+
+
+class LoginForm(Form):
+    """The same as OAuth2 password form (RFC 6749, section 4.3.2), for tools that speak only that."""
+
+    username: Email
+    password: Password
+    code: Code = ""
+    organization_id: Identifier | None = None
+    grant_type: Annotated[str, StringConstraints(pattern="^password$")] = "password"
+    scope: str = ""
+
+    def fields(self) -> dict[str, Any]:
+        """As the call names them."""
+        return {
+            "email": self.username,
+            "password": self.password,
+            "code": self.code,
+            "organization_id": self.organization_id,
+        }
+
+
+class RefreshBody(Body):
+    """`POST /api/v1/auth/refresh`."""
+
+    refresh_token: Token
+
+
+class SwitchBody(Body):
+    """`POST /api/v1/auth/switch`."""
+
+    organization_id: Identifier
+
+
+def tokens(fields: Mapping[str, Any]) -> Any:
+    """A token response (RFC 6749, section 5.1)."""
+    return as_it_is(fields["tokens"])
 
 
 ROUTES = (
@@ -21,10 +67,66 @@ ROUTES = (
         "POST",
         "/api/v1/auth/login",
         "SessionService/Login",
-        "Exchange e-mail and password for an access token",
-        as_it_is,
+        "Exchange e-mail and password for tokens",
+        tokens,
         act=Act.LOGIN,
         body=LoginBody,
+        form=LoginForm,
         open=True,
+    ),
+    AccountRoute(
+        "POST",
+        "/api/v1/auth/refresh",
+        "SessionService/Refresh",
+        "Exchange a refresh token for new tokens; it works once",
+        tokens,
+        act=Act.SESSION,
+        body=RefreshBody,
+        open=True,
+    ),
+    AccountRoute(
+        "POST",
+        "/api/v1/auth/switch",
+        "SessionService/SwitchOrganization",
+        "Get tokens for another organisation that you are in",
+        tokens,
+        act=Act.SESSION,
+        body=SwitchBody,
+    ),
+    AccountRoute(
+        "GET", "/api/v1/auth/me", "SessionService/GetMe", "See who you are", as_it_is, Act.SESSION
+    ),
+    AccountRoute(
+        "GET",
+        "/api/v1/auth/sessions",
+        "SessionService/ListSessions",
+        "List your sessions, newest first",
+        records("session"),
+        act=Act.SESSION,
+    ),
+    AccountRoute(
+        "DELETE",
+        "/api/v1/auth/sessions/{session_id}",
+        "SessionService/EndSession",
+        "End one of your sessions",
+        as_it_is,
+        act=Act.SESSION,
+        resource="session",
+    ),
+    AccountRoute(
+        "DELETE",
+        "/api/v1/auth/sessions",
+        "SessionService/EndAllSessions",
+        "Log out everywhere",
+        as_it_is,
+        act=Act.SESSION,
+    ),
+    AccountRoute(
+        "POST",
+        "/api/v1/auth/logout",
+        "SessionService/EndSession",
+        "Log out of this session",
+        as_it_is,
+        act=Act.SESSION,
     ),
 )

@@ -1,0 +1,162 @@
+"""Opening sessions and making their tokens: one place, whatever proved who somebody is."""
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from headrace_auth.crypto.tokens import AccessTokens
+from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain.access_tokens import AccessClaims
+from headrace_auth.domain.directory import Membership, User
+from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.principal import CredentialKind, Principal, Scope
+from headrace_auth.domain.refusals import credential_invalid
+from headrace_auth.domain.revocation_ids import session_revocation
+from headrace_auth.domain.rights import effective_scopes
+from headrace_auth.domain.sessions import RefreshToken, Session
+from headrace_auth.ports import Principals
+from headrace_auth.use_cases.acts import Act
+from headrace_common.clock import Clock
+from headrace_common.ids import uuid7
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """How long what lives, in seconds."""
+
+    access_token_seconds: int
+    refresh_token_seconds: int
+    """Without a refresh for so long, a session ends."""
+    session_seconds: int
+    """However often it is refreshed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session and, this once, the refresh token that goes on with it."""
+
+    session: Session
+    refresh_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """What a login brings: tokens, the access token's life in seconds, and whom they stand for."""
+
+    access_token: str = field(repr=False)
+    expires_in_seconds: int
+    principal: Principal
+    refresh_token: str = field(repr=False)
+    session: Session
+
+
+class SessionOpener:
+    """Opens sessions within acts; signs their access tokens when the act is committed."""
+
+    def __init__(
+        self, principals: Principals, tokens: AccessTokens, clock: Clock, policy: SessionPolicy
+    ) -> None:
+        self._principals = principals
+        self._tokens = tokens
+        self._clock = clock
+        self._policy = policy
+
+    async def open(
+        self,
+        act: Act,
+        user: User,
+        organization_id: str,
+        *,
+        client_id: str = "",
+        scopes: frozenset[Scope] = frozenset(Scope),
+    ) -> OpenSession:
+        """A new session of this user in that organisation, and its first refresh token."""
+        now = _whole_second(act.now)
+        session = Session(
+            session_id=uuid7(act.now),
+            user_id=user.user_id,
+            organization_id=organization_id,
+            created_at=now,
+            last_used_at=now,
+            expires_at=now + timedelta(seconds=self._policy.session_seconds),
+            client_id=client_id,
+            scopes=scopes,
+            token_version=user.token_version,
+            source_address=act.caller.source_address,
+            user_agent=act.caller.user_agent,
+        )
+        about = {"user_id": user.user_id, "organization_id": organization_id}
+        await act.add(session, **about)
+        return OpenSession(session, await self._add_refresh_token(act, session))
+
+    async def refresh(self, act: Act, session: Session) -> OpenSession:
+        """Go on with the session under its next refresh token."""
+        used = replace(session, last_used_at=_whole_second(act.now))
+        await act.of(Session).put(used)
+        return OpenSession(used, await self._add_refresh_token(act, used))
+
+    async def tokens(self, opened: OpenSession) -> LoggedIn:
+        """Its tokens; call it once the act is committed. Raises CREDENTIAL_INVALID."""
+        session, now = opened.session, _whole_second(self._clock.now())
+        member = await self._principals.member(
+            session.user_id,
+            session.organization_id,
+            unless_ended=(session_revocation(session.session_id),),
+        )
+        if member is None or member.token_version != session.token_version:
+            raise credential_invalid()
+        seconds = self._policy.access_token_seconds
+        claims = AccessClaims(
+            token_id=uuid7(now),
+            user_id=member.user_id,
+            organization_id=member.organization_id,
+            role=member.role,
+            scopes=effective_scopes(session.scopes, member.role),
+            token_version=member.token_version,
+            issued_at=now,
+            expires_at=now + timedelta(seconds=seconds),
+            session_id=session.session_id,
+            client_id=session.client_id,
+        )
+        principal = Principal(
+            credential_id=claims.token_id,
+            credential_kind=CredentialKind.ACCESS_TOKEN,
+            member=member,
+            scopes=claims.scopes,
+            limits=member.limits,
+            budgets=member.budgets,
+            expires_at=claims.expires_at,
+            session_id=claims.session_id,
+            client_id=claims.client_id,
+        )
+        token = self._tokens.sign(claims)
+        return LoggedIn(token, seconds, principal, opened.refresh_token, session)
+
+    async def _add_refresh_token(self, act: Act, session: Session) -> str:
+        entropy = secrets.token_bytes(one_time_tokens.ENTROPY_BYTES)
+        secret = one_time_tokens.mint(TokenPrefix.REFRESH, entropy)
+        idle = act.now + timedelta(seconds=self._policy.refresh_token_seconds)
+        await act.of(RefreshToken).add(
+            RefreshToken(
+                token_sha256=secret.sha256,
+                session_id=session.session_id,
+                created_at=act.now,
+                expires_at=min(idle, session.expires_at),
+            )
+        )
+        return secret.reveal()
+
+
+async def end_session(act: Act, session: Session, operation: str = "end") -> None:
+    """End a session and all of its tokens, in whichever organisation they were made for."""
+    if session.ended_at is None:
+        ended = replace(session, ended_at=act.now)
+        about = {"user_id": session.user_id, "organization_id": session.organization_id}
+        await act.change(session, ended, operation, **about)
+    for membership in await act.of(Membership).find(user_id=session.user_id):
+        await act.end(membership.organization_id, session_revocation(session.session_id))
+
+
+def _whole_second(moment: datetime) -> datetime:
+    """Tokens carry whole seconds (RFC 7519, NumericDate as `iat` and `exp` have it here)."""
+    return moment.replace(microsecond=0)
