@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -93,18 +94,18 @@ async def test_impossible_fields_are_named(
     assert (caught.value.reason, caught.value.param) == (Reason.INVALID_FIELD, param)
 
 
-async def test_an_unknown_account_costs_a_verification_too(passwords: Passwords) -> None:
+async def test_an_unknown_account_costs_a_verification_too() -> None:
     slow = Passwords(PasswordCost(8, 8192, 1, threads=1, maximum_pending=8))
     stored = await slow.hash(PASSWORD)
-    loop = asyncio.get_running_loop()
 
-    async def seconds(password_hash: str | None) -> float:
-        started = loop.time()
+    async def cpu_seconds(password_hash: str | None) -> float:
+        # Of the one thread that hashes: what else runs on the machine does not count.
+        started = await slow._run(time.thread_time)
         assert not await slow.verify(password_hash, "wrong")
-        return loop.time() - started
+        return await slow._run(time.thread_time) - started
 
-    known = min([await seconds(stored) for _ in range(5)])
-    unknown = min([await seconds(None) for _ in range(5)])
+    pairs = [(await cpu_seconds(stored), await cpu_seconds(None)) for _ in range(5)]
+    known, unknown = (min(column) for column in zip(*pairs, strict=True))
     assert 0.5 < unknown / known < 2
     await slow.close()
 

@@ -1,7 +1,10 @@
 """Passwords by argon2id (RFC 9106), off the event loop and never more than a bound at once."""
 
 import asyncio
+import contextlib
+import os
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +14,12 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
+from headrace_auth.domain.password_policy import normalize_password
 from headrace_auth.domain.refusals import too_many_logins
 
 T = TypeVar("T")
+
+NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +34,38 @@ class PasswordCost:
 
 
 class Passwords:
-    """Hashes and verifies in threads of its own; close it when done."""
+    """Hashes and verifies in threads of its own, in the normal form; close it when done."""
 
     def __init__(self, cost: PasswordCost) -> None:
         self._hasher = PasswordHasher(cost.time_cost, cost.memory_kib, cost.parallelism)
-        self._pool = ThreadPoolExecutor(cost.threads, thread_name_prefix="argon2")
+        self._pool = ThreadPoolExecutor(
+            cost.threads, thread_name_prefix="argon2", initializer=_yield_to_event_loop
+        )
         self._pending = threading.BoundedSemaphore(cost.maximum_pending)
+        # Of the cost of today, so that no account takes as long as one with a password of today.
+        # One whose hash is older takes its own time until its next login renews it: that tells that
+        # the account is there and old, and ends by itself.
         self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
         """The encoded hash, parameters and salt included; raises QUEUE_FULL beyond the bound."""
-        return await self._run(lambda: self._hasher.hash(password))
+        normal = normalize_password(password)
+        return await self._run(lambda: self._hasher.hash(normal))
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether they match; None (no such account) takes the same work and is False.
 
         Raises QUEUE_FULL beyond the bound.
         """
-        stored = password_hash or self._nobodys_hash
-        return await self._run(lambda: self._matches(stored, password)) and bool(password_hash)
+        stored, normal = password_hash or self._nobodys_hash, normalize_password(password)
+        return await self._run(lambda: self._matches(stored, normal)) and bool(password_hash)
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        """Whether the hash was made at another cost; after a login its password can be hashed anew.
+
+        Raises argon2's InvalidHashError for what is no encoded hash.
+        """
+        return self._hasher.check_needs_rehash(password_hash)
 
     async def close(self) -> None:
         """Forget what waits; what runs ends by itself."""
@@ -65,3 +84,18 @@ class Passwords:
         # Not in a finally: a cancelled call's thread still works, and must still count.
         future.add_done_callback(lambda _: self._pending.release())
         return await asyncio.wrap_future(future)
+
+
+def _yield_to_event_loop() -> None:
+    """Lower the calling thread's priority; the lanes that argon2 starts in it inherit that.
+
+    argon2 leaves Python's lock alone, but lanes of several hashes fill every core, and the event
+    loop that resolves tokens waits for its turn among them. Measured on two busy cores, two hashes
+    at a time, eight rounds of each in turn: the loop's median delay fell from 2.7 to 0.2 ms and its
+    99th percentile from 63 to 14 ms, at as many hashes a second.
+    """
+    # Elsewhere than on Linux niceness belongs to the process. A sandbox that forbids it costs
+    # speed; an initializer that raises would cost every login.
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.nice(NICENESS)
