@@ -70,9 +70,14 @@ class RecordsSuite:
             assert await transaction.of(ApiKey).get(key.api_key_id) == key
             assert await transaction.of(ApiKey).get(key.api_key_id, lock=True) == key
 
-    async def test_an_unknown_record_is_none(self, store: Store) -> None:
+    @pytest.mark.parametrize("text", ["unknown", "", "\0", "' OR 1=1 --", "\N{SNOWMAN}", "{", ACME])
+    async def test_what_can_be_no_id_is_unknown(self, store: Store, text: str) -> None:
         async with store.begin() as transaction:
-            assert await transaction.of(ApiKey).get("unknown") is None
+            assert await transaction.of(ApiKey).get(text) is None
+            assert await transaction.of(User).get(text) is None
+            assert await transaction.of(Membership).get(text, text, lock=True) is None
+            assert await transaction.of(Team).find(organization_id=ACME, name=text) == []
+            assert await transaction.of(User).find(email=text, user_id=text) == []
 
     async def test_a_change_stays_and_one_of_nothing_fails(self, store: Store) -> None:
         await keep(store, make_key(1))

@@ -38,7 +38,13 @@ class Login:
         self._opener = opener
 
     async def log_in(
-        self, caller: Caller, email: str, password: str, *, code: str = "", organization_id: str = ""
+        self,
+        caller: Caller,
+        email: str,
+        password: str,
+        *,
+        code: str = "",
+        organization_id: str = "",
     ) -> LoggedIn:
         """A session in that organisation, or in the oldest of the account.
 

@@ -143,7 +143,7 @@ class OwnSessions:
 
 
 async def end_everything(act: Act, user_id: str) -> User | None:
-    """End all sessions and access tokens of a user, in all organisations; the user as it is then."""
+    """End all sessions and access tokens of a user, everywhere; the user as it is then."""
     user = await act.of(User).get(user_id, lock=True)
     if user is None:
         return None

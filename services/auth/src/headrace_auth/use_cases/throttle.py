@@ -1,4 +1,4 @@
-"""Slows down whoever guesses passwords: per account, whether or not there is one, and per address."""
+"""Slows down whoever guesses passwords: per account, existing or not, and per address."""
 
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.lockout import (
@@ -60,6 +60,8 @@ class LoginThrottle:
         self, act: Act, subject: str, known: LoginFailures | None, policy: LockoutPolicy
     ) -> None:
         failures = after_failure(subject, known, act.now, policy)
-        await (act.of(LoginFailures).put(failures) if known else act.of(LoginFailures).add(failures))
+        await (
+            act.of(LoginFailures).put(failures) if known else act.of(LoginFailures).add(failures)
+        )
         if failures.failures == policy.free_failures + 1:
             await act.warn("logins_throttled", f"login_failures:{subject}")

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum
 from types import UnionType
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Row,
     Table,
     Update,
+    Uuid,
     and_,
     delete,
     insert,
@@ -61,6 +63,17 @@ class TableOf(Generic[R]):
         same = (self.column(name) == _encoded(value) for name, value in values.items())
         return and_(true(), *same)
 
+    def can_hold(self, values: Mapping[str, Any]) -> bool:
+        """False for text from outside that no row could have, and no statement could carry."""
+        return all(
+            not isinstance(value, str)
+            or ("\0" not in value and (_is_uuid(value) or not self._holds_uuids(name)))
+            for name, value in values.items()
+        )
+
+    def _holds_uuids(self, field: str) -> bool:
+        return isinstance(self.column(field).type, Uuid)
+
     def values(self, record: R) -> dict[str, Any]:
         """By column name."""
         return {
@@ -82,11 +95,15 @@ class PostgresRecords(Generic[R]):
         self._of = table_of
 
     async def get(self, *key: Any, lock: bool = False) -> R | None:
+        if not self._of.can_hold(dict(zip(self._of.kind.key, key, strict=True))):
+            return None
         query = select(*self._of.columns()).where(self._of.has_key(key))
         row = (await self._connection.execute(query.with_for_update() if lock else query)).first()
         return self._of.record(row) if row else None
 
     async def find(self, **equals: Any) -> list[R]:
+        if not self._of.can_hold(equals):
+            return []
         keys = [self._of.column(name) for name in self._of.kind.key]
         query = select(*self._of.columns()).where(self._of.equals(equals)).order_by(*keys)
         return [self._of.record(row) for row in await self._connection.execute(query)]
@@ -132,6 +149,13 @@ class PostgresRecords(Generic[R]):
             if getattr(error.orig, "sqlstate", "") != UNIQUE_VIOLATION:
                 raise
             raise already_exists(self._of.kind.name) from error
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
 
 
 def _encoded(value: Any) -> Any:

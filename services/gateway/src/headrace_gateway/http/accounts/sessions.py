@@ -26,7 +26,7 @@ class LoginBody(Body):
 
 
 class LoginForm(Form):
-    """The same as OAuth2 password form (RFC 6749, section 4.3.2), for tools that speak only that."""
+    """The same as an OAuth2 password form (RFC 6749, section 4.3.2), for tools that want one."""
 
     username: Email
     password: Password
