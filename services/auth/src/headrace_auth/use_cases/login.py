@@ -59,7 +59,7 @@ class Login:
                 opened = await self._open(act, user, organization_id)
         except HeadraceError as error:
             if error.reason is Reason.LOGIN_FAILED:
-                await self._throttle.failed(caller)
+                await self._throttle.failed(caller, normalize_email(email))
             raise
         return await self._opener.tokens(opened)
 
@@ -76,7 +76,7 @@ class Login:
         user = found[0] if found else None
         stored = user.password_hash if user and user.disabled_at is None else None
         if not await self._passwords.verify(stored, checked) or user is None:
-            await self._throttle.failed(caller)
+            await self._throttle.failed(caller, normalized)
             raise login_failed()
         if self._passwords.needs_rehash(stored or ""):
             await self._rehash(caller, user, checked)

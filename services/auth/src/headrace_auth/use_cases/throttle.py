@@ -37,11 +37,15 @@ class LoginThrottle:
                 raise login_throttled(wait)
             await self._count(act, subject, known, self._account)
 
-    async def failed(self, caller: Caller) -> None:
-        """The proof was wrong: the address counts it, too."""
-        if not caller.source_address:
-            return
+    async def failed(self, caller: Caller, email: str) -> None:
+        """The proof was wrong: the address counts it, too, and the audit hears of it.
+
+        It takes the same work whether or not there is such an account.
+        """
         async with self._acts.begin(caller) as act:
+            await act.warn("login_failed", f"login_failures:{account_subject(email)}")
+            if not caller.source_address:
+                return
             subject = address_subject(caller.source_address)
             await act.alone(f"login {subject}")
             known = await act.of(LoginFailures).get(subject)
