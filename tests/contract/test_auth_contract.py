@@ -58,7 +58,7 @@ def announcer() -> MemoryRevocationAnnouncer:
 async def stub(clock: FakeClock, announcer: MemoryRevocationAnnouncer) -> AsyncIterator[Stub]:
     store, passwords = MemoryStore(), Passwords(SETTINGS.password_cost())
     seed_memory(store, await passwords.hash(PASSWORD))
-    servicer = await build(
+    service = await build(
         SETTINGS,
         store=store,
         announcer=announcer,
@@ -66,7 +66,7 @@ async def stub(clock: FakeClock, announcer: MemoryRevocationAnnouncer) -> AsyncI
         registry=CollectorRegistry(),
         clock=clock,
     )
-    async with serving([servicer.registration()]) as channel:
+    async with serving([service.servicer.registration()]) as channel:
         yield Stub(channel)
     await passwords.close()
 

@@ -49,7 +49,7 @@ def clock() -> FakeClock:
 async def auth(clock: FakeClock) -> AsyncIterator[AuthClient]:
     store, passwords = MemoryStore(), Passwords(SETTINGS.password_cost())
     seed_memory(store, await passwords.hash(PASSWORD))
-    servicer = await build(
+    service = await build(
         SETTINGS,
         store=store,
         announcer=MemoryRevocationAnnouncer(),
@@ -57,7 +57,7 @@ async def auth(clock: FakeClock) -> AsyncIterator[AuthClient]:
         registry=CollectorRegistry(),
         clock=clock,
     )
-    async with serving([servicer.registration()]) as channel:
+    async with serving([service.servicer.registration()]) as channel:
         yield AuthClient(channel, resolve_seconds=5, account_seconds=5)
     await passwords.close()
 

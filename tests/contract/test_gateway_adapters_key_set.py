@@ -67,17 +67,19 @@ async def auth(store: MemoryStore, clock: FakeClock) -> AsyncIterator[AuthClient
 
 
 @asynccontextmanager
-async def auth_process(store: MemoryStore, clock: FakeClock) -> AsyncIterator[AuthClient]:
+async def auth_process(
+    store: MemoryStore, clock: FakeClock, settings: AuthSettings = SETTINGS
+) -> AsyncIterator[AuthClient]:
     passwords = Passwords(SETTINGS.password_cost())
-    servicer = await build(
-        SETTINGS,
+    service = await build(
+        settings,
         store=store,
         announcer=MemoryRevocationAnnouncer(),
         passwords=passwords,
         registry=CollectorRegistry(),
         clock=clock,
     )
-    async with serving([servicer.registration()]) as channel:
+    async with serving([service.servicer.registration()]) as channel:
         yield AuthClient(channel, resolve_seconds=5, account_seconds=5)
     await passwords.close()
 
@@ -146,13 +148,26 @@ async def test_a_token_of_a_new_key_brings_the_new_keys(
         await asyncio.wait_for(key_set.known.wait(), 5)
         clock.advance(1)
         sealer = Sealer(SETTINGS.key_encryption_bytes())
-        store.tables.signing_keys.append(signing_keys.generate(sealer, clock.now()))
+        now = clock.now()
+        made = signing_keys.generate("ES256", sealer, created_at=now, activates_at=now)
+        store.tables.signing_keys.append(made)
         async with auth_process(store, clock) as source.current:
             new = await token_of(source.current)
             assert refused(key_set, new) is Reason.CREDENTIAL_INVALID
             await until(lambda: source.fetches == 2)
             await until(lambda: believes(key_set, new))
             key_set.verify(old)
+
+
+async def test_a_token_of_an_rsa_key_is_believed(clock: FakeClock) -> None:
+    settings = SETTINGS.model_copy(update={"signing_algorithm": "RS256"})
+    async with auth_process(MemoryStore(), clock, settings) as auth:
+        token = await token_of(auth)
+        assert jws.get_unverified_header(token)["alg"] == "RS256"
+        async with kept_fresh(KeySource(auth), clock) as key_set:
+            await asyncio.wait_for(key_set.known.wait(), 5)
+            key_set.verify(token)
+            assert refused(key_set, token[:-8] + "AAAAAAAA") is Reason.CREDENTIAL_INVALID
 
 
 async def until(satisfied: Callable[[], bool]) -> None:

@@ -116,7 +116,7 @@ async def test_an_absent_database_is_unavailable(tmp_path: Path) -> None:
         store.users.member(MEMBER.user_id, ACME),
         store.api_keys.find(make_key(1).api_key_id),
         store.api_keys.add(make_key(1), DIGEST),
-        store.signing_keys.newest_first(),
+        store.signing_keys.all(),
     ):
         with pytest.raises(HeadraceError) as caught:
             await question

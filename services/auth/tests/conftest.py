@@ -1,6 +1,7 @@
 """A seeded in-memory store with everything around it, on a clock that stands still."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from headrace_auth.crypto.passwords import PasswordCost, Passwords
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import Audience
+from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.seeding import seed
@@ -19,10 +21,17 @@ from headrace_auth.use_cases.manage_keys import KeyManager
 from headrace_auth.use_cases.open_sessions import SessionOpener, SessionPolicy
 from headrace_auth.use_cases.own_sessions import OwnSessions
 from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
 from headrace_auth.use_cases.second_factors import SecondFactors
-from headrace_auth.use_cases.start import ensure_signing_keys
 from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common.testing.clock import FakeClock
+
+POLICY = RotationPolicy.of(
+    algorithm="ES256",
+    period=timedelta(days=30),
+    lead=timedelta(hours=1),
+    token_life=timedelta(minutes=30),
+)
 
 
 @pytest.fixture
@@ -51,9 +60,17 @@ def sealer() -> Sealer:
 
 
 @pytest.fixture
-async def tokens(store: MemoryStore, sealer: Sealer, clock: FakeClock) -> AccessTokens:
-    keys = await ensure_signing_keys(store, sealer, clock)
-    return AccessTokens(keys, Audience("https://headrace.test", "headrace"))
+def tokens() -> AccessTokens:
+    return AccessTokens(Audience("https://headrace.test", "headrace"))
+
+
+@pytest.fixture
+async def rotation(
+    store: MemoryStore, sealer: Sealer, tokens: AccessTokens, clock: FakeClock
+) -> SigningKeyRotation:
+    rotation = SigningKeyRotation(store.signing_keys, sealer, tokens, clock, POLICY)
+    await rotation.refresh()
+    return rotation
 
 
 @pytest.fixture
@@ -67,7 +84,9 @@ def acts(store: MemoryStore, announcer: MemoryRevocationAnnouncer, clock: FakeCl
 
 
 @pytest.fixture
-def opener(store: MemoryStore, tokens: AccessTokens, clock: FakeClock) -> SessionOpener:
+def opener(
+    store: MemoryStore, tokens: AccessTokens, rotation: SigningKeyRotation, clock: FakeClock
+) -> SessionOpener:
     policy = SessionPolicy(1800, refresh_token_seconds=7 * 86_400, session_seconds=30 * 86_400)
     return SessionOpener(store.principals, tokens, clock, policy)
 

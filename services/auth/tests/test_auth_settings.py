@@ -1,6 +1,7 @@
 """Settings: what must be given, what is refused, and that errors quote no secret."""
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +22,10 @@ def test_what_is_needed_is_enough() -> None:
     assert settings.key_encryption_bytes() == bytes(range(32))
     assert settings.access_token_seconds == 30 * 60
     assert settings.bootstrap_email is None
+    policy = settings.rotation_policy()
+    assert policy.algorithm == "ES256"
+    assert (policy.period, policy.lead) == (timedelta(days=30), timedelta(hours=1))
+    assert policy.overlap >= timedelta(minutes=30)
 
 
 @pytest.mark.parametrize("name", NEEDED)
@@ -38,6 +43,8 @@ def test_each_of_them_is_needed(name: str) -> None:
         ({"bootstrap_password": "canary-canary"}, "belong together"),
         ({"bootstrap_email": "o@a.test", "bootstrap_password": "canary-11ch"}, "at least 12"),
         ({"minimum_password_length": 11}, "minimum_password_length"),
+        ({"signing_algorithm": "HS256"}, "signing_algorithm"),
+        ({"signing_key_lead_seconds": 299}, "signing_key_lead_seconds"),
     ],
 )
 def test_unusable_values_are_refused_without_quoting_them(

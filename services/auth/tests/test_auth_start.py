@@ -1,4 +1,4 @@
-"""Starting: the first owner, one signing key for all, and metrics from zero."""
+"""Starting: the first owner, and metrics from zero."""
 
 import asyncio
 from contextlib import suppress
@@ -8,11 +8,10 @@ from prometheus_client import CollectorRegistry
 
 from headrace_auth.adapters.memory import MemoryStore
 from headrace_auth.crypto.passwords import Passwords
-from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.domain.principal import Role
 from headrace_auth.metrics import OUTCOMES, AuthMetrics, counting
 from headrace_auth.testing.directory import PASSWORD
-from headrace_auth.use_cases.start import ensure_first_owner, ensure_signing_keys
+from headrace_auth.use_cases.start import ensure_first_owner
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 
@@ -48,15 +47,6 @@ async def test_racing_and_later_starts_change_nothing(
     await ensure_first_owner(store, passwords, clock, email=user.email, password="changed" * 3)
     assert store.tables.users == users
     assert user.password_hash == before
-
-
-async def test_all_starts_end_with_one_signing_key(clock: FakeClock) -> None:
-    store, sealer = MemoryStore(), Sealer(b"k" * 32)
-    started = await asyncio.gather(*(ensure_signing_keys(store, sealer, clock) for _ in range(5)))
-    kids = {tuple(key.kid for key in keys) for keys in started}
-    assert kids == {(store.tables.signing_keys[0].kid,)}
-    private = started[0][0].private_key.private_numbers().private_value.to_bytes(32, "big")
-    assert private not in store.tables.signing_keys[0].encrypted_private_key
 
 
 def _value(registry: CollectorRegistry, name: str, outcome: str) -> float | None:

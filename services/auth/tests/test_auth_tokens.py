@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,12 +15,13 @@ from hypothesis import strategies as st
 from jose import jws
 
 from headrace_auth.crypto.sealing import Sealer
-from headrace_auth.crypto.signing_keys import SigningKey, generate, unseal
+from headrace_auth.crypto.signing_keys import generate, unseal
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import AccessClaims, Audience, to_payload
 from headrace_auth.domain.principal import Scope
+from headrace_auth.ports import SealedSigningKey
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.signed_tokens import LEEWAY
+from headrace_common.signed_tokens import LEEWAY, algorithm_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AUDIENCE = Audience("https://headrace.test", "headrace")
@@ -36,19 +36,31 @@ CLAIMS = AccessClaims(
     NOW + timedelta(minutes=30),
 )
 HEADER = {"typ": "at+jwt"}
-Forge = Callable[[SigningKey], str]
 
 
-def _new_key() -> SigningKey:
-    sealer = Sealer(b"k" * 32)
-    return unseal(generate(sealer, NOW), sealer)
+SEALER = Sealer(b"k" * 32)
 
 
-KEY, OTHER_KEY = _new_key(), _new_key()
-TOKENS = AccessTokens([KEY], AUDIENCE)
+def _new_key(algorithm: str = "ES256") -> SealedSigningKey:
+    return generate(algorithm, SEALER, created_at=NOW, activates_at=NOW)
+
+
+def _private(key: SealedSigningKey) -> Any:
+    encoded = SEALER.open(key.encrypted_private_key, key.kid)
+    return serialization.load_der_private_key(encoded, password=None)
+
+
+def _tokens(*keys: SealedSigningKey) -> AccessTokens:
+    return AccessTokens(AUDIENCE, [unseal(key, SEALER) for key in keys])
+
+
+KEY, OTHER_KEY, RSA_KEY = _new_key(), _new_key(), _new_key("RS256")
+TOKENS = _tokens(KEY)
 TOKEN = TOKENS.sign(CLAIMS)
-PUBLIC_PEM = KEY.private_key.public_key().public_bytes(
-    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+PUBLIC_PEM = (
+    _private(KEY)
+    .public_key()
+    .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 )
 
 
@@ -61,20 +73,25 @@ def _sign(
     claims: AccessClaims = CLAIMS,
     *,
     audience: Audience = AUDIENCE,
-    key: SigningKey = KEY,
+    key: SealedSigningKey = KEY,
     header: dict[str, Any] | None = None,
+    algorithm: str = "ES256",
     **changes: Any,
 ) -> str:
     payload = {**to_payload(claims, audience), **changes}
     payload = {name: value for name, value in payload.items() if value is not ...}
-    private = key.private_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
+    private = (
+        _private(key)
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
     headers = {**HEADER, "kid": KEY.kid, **(header or {})}
     headers = {name: value for name, value in headers.items() if value is not ...}
-    return str(jws.sign(payload, private, headers=headers, algorithm="ES256"))
+    return str(jws.sign(payload, private, headers=headers, algorithm=algorithm))
 
 
 def _hmac_with(secret: bytes, algorithm: str = "HS256") -> str:
@@ -151,10 +168,10 @@ FORGERIES = {
     "oversized header": _sign(header={"x": "A" * 5000})[:-1],
     "signature of zeros": TOKEN.rpartition(".")[0] + "." + _b64(bytes(64)),
     "payload is a list": str(
-        jws.sign(b"[1]", KEY.private_key, headers={**HEADER, "kid": KEY.kid}, algorithm="ES256")
+        jws.sign(b"[1]", _private(KEY), headers={**HEADER, "kid": KEY.kid}, algorithm="ES256")
     ),
     "payload is not JSON": str(
-        jws.sign(b"\xff", KEY.private_key, headers={**HEADER, "kid": KEY.kid}, algorithm="ES256")
+        jws.sign(b"\xff", _private(KEY), headers={**HEADER, "kid": KEY.kid}, algorithm="ES256")
     ),
     "header is a list": f"{_b64(b'[]')}.{TOKEN.split('.', 1)[1]}",
     "header nested deep": f"{_b64(b'[' * 2500)}.{_b64(b'x')}.{_b64(b'x')}",
@@ -204,13 +221,74 @@ def test_a_token_lives_from_a_little_before_iat_until_exp() -> None:
             TOKENS.verify(TOKEN, moment)
 
 
-def test_the_newest_key_signs_and_older_ones_still_verify() -> None:
-    both = AccessTokens([OTHER_KEY, KEY], AUDIENCE)
-    assert both.verify(TOKEN, NOW) == CLAIMS
-    newer = both.sign(CLAIMS)
-    assert jws.get_unverified_header(newer)["kid"] == OTHER_KEY.kid
+def test_the_next_key_signs_when_its_time_comes_and_the_last_one_still_verifies() -> None:
+    then, end = NOW + timedelta(minutes=10), NOW + timedelta(minutes=40)
+    both = _tokens(replace(KEY, retires_at=end), replace(OTHER_KEY, activates_at=then))
+    later = replace(CLAIMS, issued_at=then, expires_at=then + timedelta(minutes=30))
+    before = both.sign(replace(later, issued_at=then - timedelta(microseconds=1)))
+    after = both.sign(later)
+    assert _kid(before) == KEY.kid
+    assert _kid(after) == OTHER_KEY.kid
+    assert both.verify(before, then).expires_at == both.verify(after, then).expires_at
     with pytest.raises(HeadraceError):
-        TOKENS.verify(newer, NOW)
+        TOKENS.verify(after, then)
+
+
+def test_a_retired_keys_tokens_end_with_it_and_it_is_no_longer_published() -> None:
+    end = NOW + timedelta(minutes=10)
+    both = _tokens(replace(KEY, retires_at=end), replace(OTHER_KEY, activates_at=end))
+    assert both.verify(TOKEN, end - timedelta(microseconds=1)) == CLAIMS
+    assert [jwk["kid"] for jwk in both.public_jwks(NOW)] == [KEY.kid, OTHER_KEY.kid]
+    with pytest.raises(HeadraceError):
+        both.verify(TOKEN, end)
+    assert [jwk["kid"] for jwk in both.public_jwks(end)] == [OTHER_KEY.kid]
+
+
+def test_keys_are_exchanged_while_in_use() -> None:
+    tokens = AccessTokens(AUDIENCE)
+    with pytest.raises(HeadraceError) as caught:
+        tokens.sign(CLAIMS)
+    assert caught.value.reason is Reason.NOT_SERVING
+    for key in (KEY, OTHER_KEY):
+        tokens.use([unseal(key, SEALER)])
+        assert _kid(tokens.sign(CLAIMS)) == key.kid
+    with pytest.raises(HeadraceError):
+        tokens.verify(TOKEN, NOW)
+
+
+def test_each_type_of_key_has_its_one_algorithm() -> None:
+    both = _tokens(replace(KEY, activates_at=NOW - timedelta(days=1)), RSA_KEY)
+    token = both.sign(CLAIMS)
+    assert jws.get_unverified_header(token) == {
+        "alg": "RS256", "typ": "at+jwt", "kid": RSA_KEY.kid,
+    }  # fmt: skip
+    assert both.verify(token, NOW) == both.verify(TOKEN, NOW) == CLAIMS
+    crossed = (
+        _sign(key=RSA_KEY, header={"kid": KEY.kid}, algorithm="RS256"),
+        _sign(key=KEY, header={"kid": RSA_KEY.kid}),
+        _sign(key=RSA_KEY, header={"kid": RSA_KEY.kid}, algorithm="RS512"),
+        _sign(key=RSA_KEY, header={"kid": RSA_KEY.kid, "alg": "ES256"}, algorithm="RS256"),
+    )
+    for forgery in crossed:
+        with pytest.raises(HeadraceError):
+            both.verify(forgery, NOW)
+
+
+def test_rsa_keys_have_3072_bits() -> None:
+    assert _private(RSA_KEY).key_size == 3072
+    assert set(RSA_KEY.public_jwk) == {"kty", "n", "e", "kid", "use", "alg"}
+    assert algorithm_of(RSA_KEY.public_jwk) == "RS256"
+
+
+def test_a_key_is_only_of_the_algorithm_that_it_was_made_for() -> None:
+    with pytest.raises(HeadraceError, match="not one for RS256"):
+        unseal(replace(KEY, algorithm="RS256"), SEALER)
+    with pytest.raises(ValueError, match="HS256"):
+        _new_key("HS256")
+
+
+def _kid(token: str) -> str:
+    return str(jws.get_unverified_header(token)["kid"])
 
 
 def test_a_token_has_the_members_of_rfc_9068() -> None:
@@ -226,17 +304,17 @@ def test_claims_with_another_role_are_another_token() -> None:
 
 
 def test_published_keys_have_no_private_member() -> None:
-    (jwk,) = TOKENS.public_jwks
+    (jwk,) = TOKENS.public_jwks(NOW)
     assert set(jwk) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
 
 
 def test_a_stored_key_opens_only_under_its_own_encryption_key_and_name() -> None:
-    stored = generate(Sealer(b"k" * 32), NOW)
-    unseal(stored, Sealer(b"k" * 32))
+    stored = KEY
+    unseal(stored, SEALER)
     for key, sealer in (
         (stored, Sealer(b"x" * 32)),
-        (replace(stored, kid="another"), Sealer(b"k" * 32)),
-        (replace(stored, encrypted_private_key=b"short"), Sealer(b"k" * 32)),
+        (replace(stored, kid="another"), SEALER),
+        (replace(stored, encrypted_private_key=b"short"), SEALER),
     ):
         with pytest.raises(HeadraceError, match="HEADRACE_AUTH_KEY_ENCRYPTION_KEY"):
             unseal(key, sealer)

@@ -1,5 +1,6 @@
 """Builds the auth service from its settings and runs it."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import CollectorRegistry
@@ -25,8 +26,9 @@ from headrace_auth.use_cases.manage_keys import KeyManager
 from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_auth.use_cases.own_sessions import OwnSessions
 from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
 from headrace_auth.use_cases.second_factors import SecondFactors
-from headrace_auth.use_cases.start import ensure_first_owner, ensure_signing_keys
+from headrace_auth.use_cases.start import ensure_first_owner
 from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_client import create_channel
@@ -34,6 +36,14 @@ from headrace_common.grpc_server import Registration, start_grpc_server
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.postgres import open_database, watch_database
 from headrace_common.runtime import Runtime, run_service
+
+
+@dataclass(frozen=True, slots=True)
+class AuthService:
+    """What answers calls, and what has to run beside it."""
+
+    registrations: list[Registration]
+    rotation: SigningKeyRotation
 
 
 def run(settings: AuthSettings) -> None:
@@ -67,7 +77,7 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
     store = PostgresStore(engine, timeout_seconds=settings.database_timeout_seconds)
     delivery = OutboxDelivery(store.announcements, audit)
     runtime.start_task("outbox delivery", delivery.keep_delivering())
-    registrations = await build(
+    service = await build(
         settings,
         store=store,
         announcer=announcer,
@@ -76,9 +86,10 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
         clock=clock,
     )
     server = await start_grpc_server(
-        runtime, settings, registrations, registry=registry, clock=clock
+        runtime, settings, service.registrations, registry=registry, clock=clock
     )
     runtime.start_task("database watch", watch_database(engine, server))
+    runtime.start_task("signing keys", service.rotation.keep_rotating())
 
 
 async def build(
@@ -89,8 +100,8 @@ async def build(
     passwords: Passwords,
     registry: CollectorRegistry,
     clock: Clock,
-) -> list[Registration]:
-    """All servicers with everything behind them; the store gets the owner and key that it lacks."""
+) -> AuthService:
+    """The service over the given store, which gets the owner and key that it lacks."""
     encode = EntryEncoder(f"auth/{settings.instance_name}")
     acts = Acts(store, announcer, clock, encode)
     if settings.bootstrap_email and settings.bootstrap_password:
@@ -101,9 +112,11 @@ async def build(
             password=settings.bootstrap_password.get_secret_value(),
         )
     sealer = Sealer(settings.key_encryption_bytes())
-    tokens = AccessTokens(
-        await ensure_signing_keys(store, sealer, clock), settings.token_audience()
+    tokens = AccessTokens(settings.token_audience())
+    rotation = SigningKeyRotation(
+        store.signing_keys, sealer, tokens, clock, settings.rotation_policy()
     )
+    await rotation.refresh()
     metrics = AuthMetrics(registry)
     resolver = CredentialResolver(store, tokens, clock)
     callers = Callers(resolver, metrics)
@@ -123,4 +136,4 @@ async def build(
         SessionServicer(callers=callers, login=login, sessions=sessions, metrics=metrics),
         ApiKeyServicer(callers=callers, key_manager=KeyManager(acts), clock=clock),
     )
-    return [servicer.registration() for servicer in servicers]
+    return AuthService([servicer.registration() for servicer in servicers], rotation)

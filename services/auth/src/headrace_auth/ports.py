@@ -4,7 +4,7 @@ Every method of a store raises HeadraceError (DEPENDENCY_UNAVAILABLE) when it ca
 is never an answer about a credential.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,16 +95,29 @@ class SealedSigningKey:
     encrypted_private_key: bytes
     public_jwk: dict[str, Any]
     created_at: datetime
+    activates_at: datetime
+    retires_at: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"SealedSigningKey({self.kid!r})"
 
 
 class SigningKeys(Protocol):
     """The keys that sign access tokens."""
 
-    async def newest_first(self) -> list[SealedSigningKey]:
-        """All keys; the first one signs."""
+    async def all(self) -> list[SealedSigningKey]:
+        """Every key, in the order in which they begin to sign."""
 
-    async def add_first(self, key: SealedSigningKey) -> bool:
-        """Add `key` if there is none yet; True for exactly one of several racing callers."""
+    async def add(
+        self, key: SealedSigningKey, *, known: Collection[str], others_retire_at: datetime
+    ) -> bool:
+        """Add `key` if there are exactly the `known` kids, and have all others retire by then.
+
+        True for exactly one of several racing callers.
+        """
+
+    async def delete(self, kids: Collection[str]) -> None:
+        """Forget keys for good."""
 
 
 class Store(Protocol):

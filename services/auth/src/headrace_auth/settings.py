@@ -2,12 +2,15 @@
 
 import base64
 import binascii
+from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from headrace_auth.crypto.passwords import PasswordCost
 from headrace_auth.domain.access_tokens import Audience
+from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.use_cases.open_sessions import SessionPolicy
 from headrace_common.settings import Address, GrpcServiceSettings
 
@@ -48,6 +51,12 @@ class AuthSettings(GrpcServiceSettings):
     """Without a refresh for so long, a session ends."""
     session_seconds: int = Field(default=30 * 86_400, ge=60)
     """The longest a session lives, however often it is refreshed."""
+    signing_algorithm: Literal["ES256", "RS256"] = "ES256"
+    """Of new signing keys; a change takes effect with a new key, after the lead."""
+    signing_key_days: int = Field(default=30, ge=1, le=365)
+    """How long a key signs until the next one does."""
+    signing_key_lead_seconds: int = Field(default=3600, ge=300, le=43_200)
+    """How long a key is published before it signs: longer than anybody caches published keys."""
 
     bootstrap_email: str | None = None
     bootstrap_password: SecretStr | None = None
@@ -86,6 +95,14 @@ class AuthSettings(GrpcServiceSettings):
             access_token_seconds=self.access_token_seconds,
             refresh_token_seconds=self.refresh_token_seconds,
             session_seconds=self.session_seconds,
+        )
+
+    def rotation_policy(self) -> RotationPolicy:
+        return RotationPolicy.of(
+            algorithm=self.signing_algorithm,
+            period=timedelta(days=self.signing_key_days),
+            lead=timedelta(seconds=self.signing_key_lead_seconds),
+            token_life=timedelta(seconds=self.access_token_seconds),
         )
 
     def token_audience(self) -> Audience:

@@ -1,8 +1,9 @@
 """A Store and a RevocationAnnouncer in this process's memory, for tests and trials."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -124,14 +125,24 @@ class MemorySigningKeys:
     def __init__(self) -> None:
         self.keys: list[SealedSigningKey] = []
 
-    async def newest_first(self) -> list[SealedSigningKey]:
-        return sorted(self.keys, key=lambda key: key.created_at, reverse=True)
+    async def all(self) -> list[SealedSigningKey]:
+        return sorted(self.keys, key=lambda key: (key.activates_at, key.kid))
 
-    async def add_first(self, key: SealedSigningKey) -> bool:
-        if self.keys:
+    async def add(
+        self, key: SealedSigningKey, *, known: Collection[str], others_retire_at: datetime
+    ) -> bool:
+        keys = self.keys
+        if {other.kid for other in keys} != set(known):
             return False
-        self.keys.append(key)
+        for index, other in enumerate(keys):
+            retires_at = min(other.retires_at or others_retire_at, others_retire_at)
+            keys[index] = replace(other, retires_at=retires_at)
+        keys.append(key)
         return True
+
+    async def delete(self, kids: Collection[str]) -> None:
+        kept = [key for key in self.keys if key.kid not in kids]
+        self.keys = kept
 
 
 class MemoryStore:

@@ -49,7 +49,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         return auth_pb2.GetJsonWebKeySetResponse(
             keys=[
                 auth_pb2.JsonWebKey(kid=key["kid"], jwk_json=json.dumps(key))
-                for key in self._tokens.public_jwks
+                for key in self._tokens.public_jwks(self._clock.now())
             ],
             issuer=self._tokens.audience.issuer,
             audience=self._tokens.audience.audience,
@@ -78,7 +78,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
             "headrace.auth.v1.AuthService",
             auth_pb2_grpc.add_AuthServiceServicer_to_server,
             self,
-            polled=("GetJsonWebKeySet", "ListRevocations"),
+            polled=("GetJsonWebKeySet", "ListRevocations", "ResolveCredential"),
         )
 
 

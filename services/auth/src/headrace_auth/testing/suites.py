@@ -276,10 +276,59 @@ class SigningKeysSuite:
     """Subclasses provide a fixture `empty_store`."""
 
     async def test_of_racing_first_keys_one_stays(self, empty_store: Store) -> None:
-        keys = [SealedSigningKey(f"k{n}", "ES256", b"x", {"kid": f"k{n}"}, NOW) for n in range(5)]
-        added = await asyncio.gather(*map(empty_store.signing_keys.add_first, keys))
+        keys = [make_signing_key(n) for n in range(5)]
+        added = await asyncio.gather(
+            *(empty_store.signing_keys.add(k, known=(), others_retire_at=NOW) for k in keys)
+        )
         assert sorted(added) == [False, False, False, False, True]
-        assert await empty_store.signing_keys.newest_first() == [keys[added.index(True)]]
+        assert await empty_store.signing_keys.all() == [keys[added.index(True)]]
+
+    async def test_of_racing_successors_one_stays(self, empty_store: Store) -> None:
+        store, first = empty_store.signing_keys, make_signing_key(0)
+        await store.add(first, known=(), others_retire_at=NOW)
+        keys = [make_signing_key(n) for n in range(1, 6)]
+        added = await asyncio.gather(
+            *(store.add(k, known={first.kid}, others_retire_at=NOW) for k in keys)
+        )
+        assert sorted(added) == [False, False, False, False, True]
+        assert await store.all() == [replace(first, retires_at=NOW), keys[added.index(True)]]
+
+    async def test_a_new_key_retires_the_others_but_never_later_than_before(
+        self, empty_store: Store
+    ) -> None:
+        store = empty_store.signing_keys
+        zero, one, two, three = (make_signing_key(n) for n in range(4))
+        await store.add(zero, known=(), others_retire_at=NOW)
+        soon, later = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
+        await store.add(one, known={zero.kid}, others_retire_at=soon)
+        await store.add(two, known={one.kid, zero.kid}, others_retire_at=later)
+        retiring = {key.kid: key.retires_at for key in await store.all()}
+        assert retiring == {zero.kid: soon, one.kid: later, two.kid: None}
+        await store.add(three, known=retiring.keys(), others_retire_at=NOW)
+        retiring = {key.kid: key.retires_at for key in await store.all()}
+        assert retiring == {zero.kid: NOW, one.kid: NOW, two.kid: NOW, three.kid: None}
+
+    async def test_keys_come_in_the_order_in_which_they_sign(self, empty_store: Store) -> None:
+        late, early = make_signing_key(9), make_signing_key(1)
+        await empty_store.signing_keys.add(late, known=(), others_retire_at=NOW)
+        await empty_store.signing_keys.add(early, known={late.kid}, others_retire_at=NOW)
+        assert [key.kid for key in await empty_store.signing_keys.all()] == [early.kid, late.kid]
+
+    async def test_a_deleted_key_is_gone_and_its_deletion_may_be_repeated(
+        self, empty_store: Store
+    ) -> None:
+        store, zero, one = empty_store.signing_keys, make_signing_key(0), make_signing_key(1)
+        await store.add(zero, known=(), others_retire_at=NOW)
+        await store.add(one, known={zero.kid}, others_retire_at=NOW)
+        for _ in range(2):
+            await store.delete([zero.kid, "unknown"])
+            assert await store.all() == [one]
+
+
+def make_signing_key(number: int) -> SealedSigningKey:
+    """A key that begins to sign the later, the higher `number` is; it cannot be opened."""
+    kid, activates_at = f"k{number}", NOW + timedelta(microseconds=number)
+    return SealedSigningKey(kid, "ES256", b"x", {"kid": kid}, NOW, activates_at)
 
 
 def _id(number: int) -> str:

@@ -1,1 +1,1 @@
-"""What auth does for its callers: resolve, log in, manage keys, start; each over ports."""
+"""What auth does: resolve, log in, manage keys, rotate signing keys, start; each over ports."""

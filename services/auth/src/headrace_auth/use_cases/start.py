@@ -1,16 +1,11 @@
-"""What must be there before the first call: an owner and a signing key."""
+"""What must be there before the first call: an owner."""
 
-from headrace_auth.crypto import signing_keys
 from headrace_auth.crypto.passwords import Passwords
-from headrace_auth.crypto.sealing import Sealer
-from headrace_auth.crypto.signing_keys import SigningKey
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, Organization, User
 from headrace_auth.domain.fields import normalize_email
 from headrace_auth.domain.principal import Role
-from headrace_auth.ports import Store
 from headrace_auth.use_cases.acts import Acts
-from headrace_common.clock import Clock
 from headrace_common.ids import uuid7
 from headrace_common.logs import get_logger
 
@@ -44,16 +39,3 @@ async def ensure_first_owner(
         await act.add(membership, **about)
     get_logger().info("first_owner_created", user_id=owner.user_id)
     return True
-
-
-async def ensure_signing_keys(store: Store, sealer: Sealer, clock: Clock) -> list[SigningKey]:
-    """All signing keys, newest first; makes the first one if there is none.
-
-    Several processes that start at once end with the same one key. Raises HeadraceError
-    (NOT_SERVING) if the key-encryption key is not the one that the keys were stored under.
-    """
-    stored = await store.signing_keys.newest_first()
-    if not stored:
-        await store.signing_keys.add_first(signing_keys.generate(sealer, clock.now()))
-        stored = await store.signing_keys.newest_first()
-    return [signing_keys.unseal(key, sealer) for key in stored]

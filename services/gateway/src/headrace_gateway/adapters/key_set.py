@@ -6,7 +6,12 @@ import json
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.logs import get_logger
-from headrace_common.signed_tokens import InvalidTokenError, PublicKey, TokenVerifier
+from headrace_common.signed_tokens import (
+    InvalidTokenError,
+    PublicKey,
+    TokenVerifier,
+    UnknownKeyError,
+)
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.domain.principal import invalid_credential
 
@@ -32,10 +37,10 @@ class KeySet:
                 Reason.NOT_SERVING, "Tokens cannot be checked yet.", retry_after_seconds=1
             )
         try:
-            if not verifier.knows(token):
-                self._unknown_key_seen.set()
             verifier.verify(token, self._clock.now())
         except InvalidTokenError as error:
+            if isinstance(error, UnknownKeyError):
+                self._unknown_key_seen.set()
             raise invalid_credential() from error
 
     async def keep_fresh(self) -> None:
@@ -59,10 +64,7 @@ class KeySet:
         except HeadraceError as error:
             get_logger().warning("key_set_not_fetched", reason=error.reason.value)
             return False
-        keys = []
-        for message in response.keys:
-            jwk = json.loads(message.jwk_json)
-            keys.append(PublicKey(message.kid, jwk["alg"], jwk))
+        keys = [PublicKey(message.kid, json.loads(message.jwk_json)) for message in response.keys]
         self._verifier = TokenVerifier(keys, issuer=response.issuer, audience=response.audience)
         self.known.set()
         return True
