@@ -42,6 +42,7 @@ class MemoryAccounts:
         """Nobody is resolved while it is not set."""
         self.door.set()
         self.resolutions = 0
+        self.verifications = 0
 
     async def resolve(self, credential: str) -> Principal:
         self.resolutions += 1
@@ -50,6 +51,7 @@ class MemoryAccounts:
         return self._known(credential)
 
     def verify(self, token: str) -> None:
+        self.verifications += 1
         self._known(token)
 
     async def call(self, name: str, fields: Mapping[str, Any], exchange: Exchange) -> AccountAnswer:

@@ -31,8 +31,10 @@ class Known:
 class Identify:
     """Resolves credentials through `auth` and remembers them for a short time.
 
-    Memory is keyed by the SHA-256 of the whole credential. While `auth` does not answer, a known
-    principal goes on for `stale_seconds`; an outage is never a 401.
+    Memory is keyed by the SHA-256 of the whole credential. Within `fresh_seconds` of its resolution
+    nothing else is looked at, except that its expiry counts at every use; then a token is verified
+    again, and `auth` is asked. While `auth` does not answer, a known principal goes on for
+    `stale_seconds`; an outage is never a 401.
     """
 
     def __init__(
@@ -69,9 +71,12 @@ class Identify:
             )
         if len(credential) > MAXIMUM_CREDENTIAL_CHARACTERS or not credential.isascii():
             raise invalid_credential()
-        if not credential.startswith(API_KEY_PREFIX):
-            self._verifier.verify(credential)
-        principal = await self._find(credential)
+        digest = _digest(credential)
+        known = self._remembered(digest)
+        if known is not None and self._clock.monotonic() < known.ask_again_at:
+            principal = known.principal
+        else:
+            principal = await self._find(digest, credential, known)
         if principal.expires_at is not None and principal.expires_at <= self._clock.now():
             raise invalid_credential()
         principal.require_network(exchange.source_address)
@@ -83,17 +88,21 @@ class Identify:
         self._known.pop(_digest(exchange.credential), None)
         return await self.run(exchange)
 
-    async def _find(self, credential: str) -> Principal:
-        digest = _digest(credential)
+    def _remembered(self, digest: bytes) -> Known | None:
+        """What is known and has not been announced to have ended."""
         known = self._known.get(digest)
-        now = self._clock.monotonic()
-        if known and self._ended.has(known.principal):
+        if known is not None and self._ended.has(known.principal):
             del self._known[digest]
-            known = None
-        if known and now < known.ask_again_at:
-            return known.principal
+            return None
+        return known
+
+    async def _find(self, digest: bytes, credential: str, known: Known | None) -> Principal:
+        """The principal as `auth` tells it, or as it was told while `auth` does not answer."""
+        if not credential.startswith(API_KEY_PREFIX):
+            self._verifier.verify(credential)
         if known is None:
             self._refuse_crowd(digest)
+        now = self._clock.monotonic()
         try:
             principal = await self._resolve_once(digest, credential)
         except HeadraceError as error:
