@@ -26,7 +26,9 @@ async def proxied(postgres_url: str) -> AsyncIterator[tuple[Proxy, PostgresStore
     async with proxying_postgres(postgres_url) as (proxy, url):
         await migrate(url, MIGRATIONS, SCHEMA)
         engine = create_engine(url, statement_seconds=0.5)
-        yield proxy, PostgresStore(engine, timeout_seconds=0.5)
+        store = PostgresStore(engine, timeout_seconds=0.5)
+        yield proxy, store
+        await store.close()
         await engine.dispose()
 
 

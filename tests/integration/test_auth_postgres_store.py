@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from asyncpg import DataError
 from sqlalchemy import insert, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -36,8 +37,10 @@ async def empty_engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-def empty_store(empty_engine: AsyncEngine) -> PostgresStore:
-    return PostgresStore(empty_engine, timeout_seconds=5)
+async def empty_store(empty_engine: AsyncEngine) -> AsyncIterator[PostgresStore]:
+    store = PostgresStore(empty_engine, timeout_seconds=5)
+    yield store
+    await store.close()
 
 
 @pytest.fixture
@@ -47,8 +50,8 @@ async def engine(empty_engine: AsyncEngine, empty_store: PostgresStore) -> Async
 
 
 @pytest.fixture
-def store(engine: AsyncEngine) -> PostgresStore:
-    return PostgresStore(engine, timeout_seconds=5)
+async def store(engine: AsyncEngine, empty_store: PostgresStore) -> PostgresStore:
+    return empty_store
 
 
 class TestPostgresStore(RecordsSuite, PrincipalsSuite, AnnouncementsSuite, SigningKeysSuite):
@@ -135,17 +138,21 @@ async def test_a_locked_table_is_unavailable_after_the_deadline(
                 await impatient.api_keys.find(make_key(1).api_key_id)
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
     assert await impatient.api_keys.find(make_key(1).api_key_id) is None
+    await impatient.close()
 
 
 async def test_connections_that_the_server_closed_are_replaced(
     engine: AsyncEngine, store: PostgresStore
 ) -> None:
-    assert await store.users.any_exists()
+    key = make_key(1)
+    await store.api_keys.add(key, DIGEST)
+    assert await store.api_keys.find(key.api_key_id)
     async with engine.begin() as connection:
         await connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+    assert await store.api_keys.find(key.api_key_id)
     assert await store.users.any_exists()
 
 
@@ -159,5 +166,5 @@ async def test_this_programs_own_faults_are_not_outages(
 
 
 async def test_a_wrong_argument_is_not_an_outage(store: PostgresStore) -> None:
-    with pytest.raises(DBAPIError):
+    with pytest.raises(DataError):
         await store.users.member("not a uuid", ACME)

@@ -58,9 +58,21 @@ async def _auth_database() -> AsyncIterator[Pool]:
     async with breakable_postgres() as server:
         await migrate(server.url, auth.MIGRATIONS, AUTH_SCHEMA)
         engine = create_engine(server.url, pool_size=SIZE, statement_seconds=DEADLINE_SECONDS)
-        store = auth.PostgresStore(engine, timeout_seconds=DEADLINE_SECONDS)
+        store = auth.PostgresStore(engine, timeout_seconds=DEADLINE_SECONDS, readers=SIZE)
         key_id = make_key(1).api_key_id
         yield Pool(server, lambda: store.api_keys.find(key_id))
+        await store.close()
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def _auth_writes() -> AsyncIterator[Pool]:
+    """Everything but the resolving of credentials, which has a pool of its own."""
+    async with breakable_postgres() as server:
+        await migrate(server.url, auth.MIGRATIONS, AUTH_SCHEMA)
+        engine = create_engine(server.url, pool_size=SIZE, statement_seconds=DEADLINE_SECONDS)
+        store = auth.PostgresStore(engine, timeout_seconds=DEADLINE_SECONDS)
+        yield Pool(server, store.signing_keys.all)
         await engine.dispose()
 
 
@@ -106,7 +118,14 @@ async def _revocation_redis() -> AsyncIterator[Pool]:
         await announcer.close()
 
 
-POOLS = (_auth_database, _audit_database, _cache_redis, _admission_redis, _revocation_redis)
+POOLS = (
+    _auth_database,
+    _auth_writes,
+    _audit_database,
+    _cache_redis,
+    _admission_redis,
+    _revocation_redis,
+)
 
 
 @pytest.fixture(params=POOLS, ids=lambda make: make.__name__.strip("_"))

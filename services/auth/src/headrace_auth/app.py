@@ -74,7 +74,12 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
     runtime.on_stop("passwords", passwords.close)
     audit = create_channel(settings.audit_target)
     runtime.on_stop("channel to audit", audit.close)
-    store = PostgresStore(engine, timeout_seconds=settings.database_timeout_seconds)
+    store = PostgresStore(
+        engine,
+        timeout_seconds=settings.database_timeout_seconds,
+        readers=settings.read_pool_size,
+    )
+    runtime.on_stop("store", store.close)
     delivery = OutboxDelivery(store.announcements, audit)
     runtime.start_task("outbox delivery", delivery.keep_delivering())
     service = await build(

@@ -34,6 +34,8 @@ class AuthSettings(GrpcServiceSettings):
     """Connections; further uses wait for one, `database_timeout_seconds` at most."""
     audit_target: Address
     """Where changes are told; they wait in the database while it does not answer."""
+    read_pool_size: int = Field(default=8, ge=1)
+    """Connections beside these, for resolving credentials alone."""
     redis_url: SecretStr
     """Admission's Redis, where gateways look for revocations."""
     redis_timeout_seconds: float = Field(default=1.0, gt=0)

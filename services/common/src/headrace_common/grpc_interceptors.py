@@ -23,47 +23,56 @@ REQUEST_ID_KEY = "x-request-id"
 
 
 class AroundInterceptor(grpc.aio.ServerInterceptor):
-    """Runs an async context manager around each call, whichever shape the call has."""
+    """Runs async context managers around each call, the first one outermost; any shape of call."""
 
-    def __init__(self, around: Around) -> None:
-        self._around = around
+    def __init__(self, *arounds: Around) -> None:
+        self._arounds = arounds
+        # gRPC asks at each call; there are as many as there are methods, and they do not change.
+        self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
     ) -> Any:
-        handler = await continuation(details)
-        if handler is None:
-            return None
-        around, method = self._around, details.method
+        wrapped = self._wrapped.get(details.method)
+        if wrapped is None:
+            handler = await continuation(details)
+            if handler is None:
+                return None
+            for around in reversed(self._arounds):
+                handler = _wrap(handler, around, details.method)
+            wrapped = self._wrapped[details.method] = handler
+        return wrapped
 
-        async def unary(request: Any, context: Any) -> Any:
-            async with around(method, context):
-                return await call(request, context)
 
-        async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with around(method, context):
-                responses = call(request, context)
-                if iscoroutine(responses):  # gRPC's own health Watch writes instead of yielding
-                    await responses
-                    return
-                async with aclosing(responses):
-                    async for response in responses:
-                        yield response
+def _wrap(handler: Any, around: Around, method: str) -> Any:
+    async def unary(request: Any, context: Any) -> Any:
+        async with around(method, context):
+            return await call(request, context)
 
-        serializers = {
-            "request_deserializer": handler.request_deserializer,
-            "response_serializer": handler.response_serializer,
-        }
-        if handler.unary_unary:
-            call = handler.unary_unary
-            return grpc.unary_unary_rpc_method_handler(unary, **serializers)
-        if handler.unary_stream:
-            call = handler.unary_stream
-            return grpc.unary_stream_rpc_method_handler(stream, **serializers)
-        if handler.stream_stream:  # gRPC's own reflection service
-            call = handler.stream_stream
-            return grpc.stream_stream_rpc_method_handler(stream, **serializers)
-        return handler
+    async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+        async with around(method, context):
+            responses = call(request, context)
+            if iscoroutine(responses):  # gRPC's own health Watch writes instead of yielding
+                await responses
+                return
+            async with aclosing(responses):
+                async for response in responses:
+                    yield response
+
+    serializers = {
+        "request_deserializer": handler.request_deserializer,
+        "response_serializer": handler.response_serializer,
+    }
+    if handler.unary_unary:
+        call = handler.unary_unary
+        return grpc.unary_unary_rpc_method_handler(unary, **serializers)
+    if handler.unary_stream:
+        call = handler.unary_stream
+        return grpc.unary_stream_rpc_method_handler(stream, **serializers)
+    if handler.stream_stream:  # gRPC's own reflection service
+        call = handler.stream_stream
+        return grpc.stream_stream_rpc_method_handler(stream, **serializers)
+    return handler
 
 
 @asynccontextmanager

@@ -83,10 +83,12 @@ async def start_grpc_server(
     """
     server = grpc.aio.server(
         interceptors=[
-            AroundInterceptor(measure_calls(registry, clock)),
-            AroundInterceptor(log_calls(clock, quiet=_polled(registrations))),
-            AroundInterceptor(report_errors),
-            AroundInterceptor(limit_calls(settings.maximum_concurrent_calls, exempt=HEALTH)),
+            AroundInterceptor(
+                measure_calls(registry, clock),
+                log_calls(clock, quiet=_polled(registrations)),
+                report_errors,
+                limit_calls(settings.maximum_concurrent_calls, exempt=HEALTH),
+            )
         ],
         options=(
             *OPTIONS,

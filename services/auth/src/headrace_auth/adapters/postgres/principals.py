@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from sqlalchemy import Text, and_, any_, bindparam, exists, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from headrace_auth.adapters.postgres.database import Database
 from headrace_auth.adapters.postgres.records import TableOf
 from headrace_auth.adapters.postgres.rows import (
     MEMBER_TABLES,
@@ -18,24 +17,25 @@ from headrace_auth.adapters.postgres.rows import (
 from headrace_auth.adapters.postgres.tables import api_keys, memberships, revocations, users
 from headrace_auth.domain.api_keys import ApiKey, StoredApiKey
 from headrace_auth.domain.principal import Member
+from headrace_common.postgres_reads import Query, ReadPool
 
 
 class PostgresPrincipals:
-    """Principals; the queries are built once, for building takes longer than running them."""
+    """Principals; the queries are compiled once, for that takes longer than running them."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, reads: ReadPool) -> None:
+        self._reads = reads
         self._keys = TableOf(ApiKey, api_keys)
         belongs = and_(
             memberships.c.user_id == api_keys.c.created_by,
             memberships.c.organization_id == api_keys.c.organization_id,
         )
-        self._api_key = (
+        self._api_key = Query.of(
             select(*self._keys.columns(), *key_columns(), *member_columns())
             .select_from(api_keys.join(MEMBER_TABLES, belongs))
             .where(api_keys.c.id == bindparam("api_key_id"), users.c.disabled_at.is_(None))
         )
-        self._member = (
+        self._member = Query.of(
             select(*member_columns())
             .select_from(MEMBER_TABLES)
             .where(
@@ -50,26 +50,23 @@ class PostgresPrincipals:
         )
 
     async def api_key(self, api_key_id: str) -> StoredApiKey | None:
-        async with self._database.reading() as connection:
-            result = await connection.execute(self._api_key, {"api_key_id": api_key_id})
-            row = result.one_or_none()
+        row = await self._reads.fetch_one(self._api_key, api_key_id=api_key_id)
         if row is None:
             return None
         return StoredApiKey(
             self._keys.record(row),
             to_member(row),
-            to_limits(row.key_limits),
-            to_budgets(row.key_budgets),
+            to_limits(row["key_limits"]),
+            to_budgets(row["key_budgets"]),
         )
 
     async def member(
         self, user_id: str, organization_id: str, *, unless_ended: Sequence[str] = ()
     ) -> Member | None:
-        place = {
-            "user_id": user_id,
-            "organization_id": organization_id,
-            "ended": list(unless_ended),
-        }
-        async with self._database.reading() as connection:
-            row = (await connection.execute(self._member, place)).one_or_none()
+        row = await self._reads.fetch_one(
+            self._member,
+            user_id=user_id,
+            organization_id=organization_id,
+            ended=list(unless_ended),
+        )
         return to_member(row) if row else None

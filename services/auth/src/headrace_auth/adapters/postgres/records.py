@@ -1,6 +1,6 @@
 """Records in PostgreSQL: any record type over the table that holds it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Insert,
-    Row,
     Table,
     Update,
     Uuid,
@@ -81,7 +80,7 @@ class TableOf(Generic[R]):
             for name, column in self._columns.items()
         }
 
-    def record(self, row: Row[Any] | tuple[Any, ...]) -> R:
+    def record(self, row: Iterable[Any]) -> R:
         """From a row that begins with `columns`."""
         pairs = zip(self._decoders.values(), row, strict=False)
         return self.record_type(*(decode(value) for decode, value in pairs))

@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
     ScalarSelect,
     Table,
     Text,
@@ -34,6 +33,7 @@ from headrace_auth.domain.principal import (
     Role,
     Subject,
 )
+from headrace_common.postgres_reads import Row
 
 MEMBER_SUBJECTS: dict[Subject, ColumnElement[Any]] = {
     Subject.ORGANIZATION: memberships.c.organization_id,
@@ -88,19 +88,19 @@ def key_columns() -> list[ColumnElement[Any]]:
     ]
 
 
-def to_member(row: Row[Any]) -> Member:
+def to_member(row: Row) -> Member:
     """From a row with `member_columns`."""
     return Member(
-        user_id=row.member_user_id,
-        organization_id=row.member_organization_id,
-        role=Role(row.role),
-        token_version=row.token_version,
-        limits=to_limits(row.member_limits),
-        budgets=to_budgets(row.member_budgets),
-        team_id=row.team_id,
-        version=row.member_version,
-        organization_version=row.organization_version,
-        in_platform=row.platform,
+        user_id=row["member_user_id"],
+        organization_id=row["member_organization_id"],
+        role=Role(row["role"]),
+        token_version=row["token_version"],
+        limits=to_limits(row["member_limits"]),
+        budgets=to_budgets(row["member_budgets"]),
+        team_id=row["team_id"],
+        version=row["member_version"],
+        organization_version=row["organization_version"],
+        in_platform=row["platform"],
     )
 
 

@@ -36,6 +36,7 @@ from headrace_auth.domain.sessions import (
     SecondFactor,
     Session,
 )
+from headrace_common.postgres_reads import ReadPool
 
 R = TypeVar("R", bound=Record)
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -85,14 +86,19 @@ class PostgresTransaction:
 
 
 class PostgresStore:
-    """Everything that auth keeps, over one connection pool and a migrated schema."""
+    """Everything that auth keeps, over a migrated schema.
 
-    def __init__(self, engine: AsyncEngine, *, timeout_seconds: float) -> None:
+    What every request waits for goes through a pool of its own, of `readers` connections: it waits
+    for nobody's login, and costs one round trip. Close the store when done.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, timeout_seconds: float, readers: int = 8) -> None:
         self._database = Database(engine, timeout_seconds=timeout_seconds)
+        self._reads = ReadPool(engine, size=readers, timeout_seconds=timeout_seconds)
         self._tables_of = {
             record_type: TableOf(record_type, table) for record_type, table in TABLES
         }
-        self.principals = PostgresPrincipals(self._database)
+        self.principals = PostgresPrincipals(self._reads)
         self.announcements = PostgresAnnouncements(self._database)
         self.signing_keys = PostgresSigningKeys(self._database)
 
@@ -100,3 +106,7 @@ class PostgresStore:
     async def begin(self) -> AsyncIterator[PostgresTransaction]:
         async with self._database.writing() as connection:
             yield PostgresTransaction(connection, self._tables_of)
+
+    async def close(self) -> None:
+        """Close what is not the engine's."""
+        await self._reads.close()
