@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from jose import jws
 
-from headrace_auth.adapters.memory import MemorySigningKeys, MemoryStore, MemoryTables
+from headrace_auth.adapters.memory import MemorySigningKeys, MemoryStore
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import AccessClaims, Audience
@@ -55,8 +55,8 @@ def signer_of(token: str) -> str:
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
+def store(clock: FakeClock) -> MemoryStore:
+    return MemoryStore(clock)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_replicas_that_start_at_once_end_with_one_key(
     store: MemoryStore, replicas: list[Replica]
 ) -> None:
     await refresh(replicas)
-    (key,) = store.tables.signing_keys
+    (key,) = store.signing_keys.keys
     assert {signer_of(replica.issue()) for replica in replicas} == {key.kid}
     assert all(a.believes(b.issue()) for a in replicas for b in replicas)
 
@@ -81,11 +81,11 @@ async def test_a_months_rotation_costs_nobody_a_token(
     store: MemoryStore, replicas: list[Replica], clock: FakeClock
 ) -> None:
     await refresh(replicas)
-    (first,) = store.tables.signing_keys
+    (first,) = store.signing_keys.keys
     clock.advance((POLICY.period - POLICY.lead).total_seconds())
     await refresh(replicas)
-    assert len(store.tables.signing_keys) == 2
-    second = store.tables.signing_keys[1].kid
+    assert len(store.signing_keys.keys) == 2
+    second = store.signing_keys.keys[1].kid
     assert {tuple(replica.published()) for replica in replicas} == {(first.kid, second)}
 
     clock.advance(POLICY.lead.total_seconds() - 1)
@@ -100,9 +100,9 @@ async def test_a_months_rotation_costs_nobody_a_token(
     assert {tuple(replica.published()) for replica in replicas} == {(second, first.kid)}
     clock.advance(1)
     assert {tuple(replica.published()) for replica in replicas} == {(second,)}
-    assert len(store.tables.signing_keys) == 2
+    assert len(store.signing_keys.keys) == 2
     await refresh(replicas)
-    assert [key.kid for key in store.tables.signing_keys] == [second]
+    assert [key.kid for key in store.signing_keys.keys] == [second]
 
 
 async def test_an_administrators_rotation_is_one_however_often_asked_for(
@@ -110,9 +110,9 @@ async def test_an_administrators_rotation_is_one_however_often_asked_for(
 ) -> None:
     await refresh(replicas)
     made = await asyncio.gather(*(replica.rotation.rotate_now() for replica in replicas))
-    assert {key.kid for key in made} == {store.tables.signing_keys[1].kid}
+    assert {key.kid for key in made} == {store.signing_keys.keys[1].kid}
     assert made[0].activates_at == clock.now() + POLICY.lead
-    assert len(store.tables.signing_keys) == 2
+    assert len(store.signing_keys.keys) == 2
     assert all(len(replica.published()) == 2 for replica in replicas)
 
 
@@ -129,7 +129,7 @@ async def test_withdrawn_keys_end_their_tokens_on_every_replica_at_once(
     assert not any(replica.believes(old) for replica in replicas)
     assert {signer_of(replica.issue()) for replica in replicas} == {made.kid}
     await refresh(replicas)
-    assert [key.kid for key in store.tables.signing_keys] == [made.kid]
+    assert [key.kid for key in store.signing_keys.keys] == [made.kid]
 
 
 async def test_withdrawing_overtakes_a_key_that_waits(
@@ -147,7 +147,7 @@ class BrokenKeys(MemorySigningKeys):
     """Does not answer while `unavailable`, and loses every race while `overtaken`."""
 
     def __init__(self) -> None:
-        super().__init__(MemoryTables())
+        super().__init__()
         self.unavailable = False
         self.overtaken = False
         self.questions = asyncio.Semaphore(0)
@@ -210,7 +210,7 @@ async def test_a_key_at_rest_does_not_show_itself(
     store: MemoryStore, replicas: list[Replica]
 ) -> None:
     await replicas[0].rotation.refresh()
-    (key,) = store.tables.signing_keys
+    (key,) = store.signing_keys.keys
     encoded = Sealer(b"k" * 32).open(key.encrypted_private_key, key.kid)
     assert encoded not in key.encrypted_private_key
     assert repr(key) == f"SealedSigningKey({key.kid!r})"
