@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -124,3 +125,68 @@ def test_a_key_lives_until_it_expires_or_is_revoked(
         revoked_at=NOW if revoked else None,
     )
     assert key.is_live(NOW) is live
+
+
+CURRENT, PREVIOUS, OTHER = (bytes([number]) * 32 for number in range(3))
+ROTATED = ApiKey(
+    "id",
+    "organisation",
+    "user",
+    "name",
+    frozenset(),
+    NOW,
+    secret_sha256=CURRENT,
+    previous_secret_sha256=PREVIOUS,
+    previous_secret_expires_at=NOW + timedelta(hours=1),
+)
+
+
+@pytest.mark.parametrize(
+    ("secret", "after", "works"),
+    [
+        (CURRENT, timedelta(0), True),
+        (CURRENT, timedelta(days=9), True),
+        (PREVIOUS, timedelta(hours=1, microseconds=-1), True),
+        (PREVIOUS, timedelta(hours=1), False),
+        (OTHER, timedelta(0), False),
+        (b"", timedelta(0), False),
+    ],
+)
+def test_after_a_rotation_both_secrets_work_for_a_while(
+    secret: bytes, after: timedelta, works: bool
+) -> None:
+    assert ROTATED.has_secret(secret, NOW + after) is works
+
+
+def test_a_key_without_a_secret_has_none() -> None:
+    signing = replace(ROTATED, secret_sha256=None, previous_secret_sha256=None)
+    for secret in (b"", CURRENT, PREVIOUS):
+        assert not signing.has_secret(secret, NOW)
+
+
+def test_a_previous_secret_without_an_end_does_not_work() -> None:
+    assert not replace(ROTATED, previous_secret_expires_at=None).has_secret(PREVIOUS, NOW)
+
+
+@pytest.mark.parametrize(
+    ("secret", "key_expires_in", "expires_in"),
+    [
+        (CURRENT, None, None),
+        (CURRENT, timedelta(days=1), timedelta(days=1)),
+        (PREVIOUS, None, timedelta(hours=1)),
+        (PREVIOUS, timedelta(days=1), timedelta(hours=1)),
+        (PREVIOUS, timedelta(minutes=1), timedelta(minutes=1)),
+    ],
+)
+def test_a_credential_ends_with_its_secret_or_its_key(
+    secret: bytes, key_expires_in: timedelta | None, expires_in: timedelta | None
+) -> None:
+    key = replace(ROTATED, expires_at=NOW + key_expires_in if key_expires_in else None)
+    expected = NOW + expires_in if expires_in else None
+    assert key.secret_expires_at(secret) == expected
+
+
+def test_no_digest_is_in_the_repr() -> None:
+    whole = repr(replace(ROTATED, sealed_signing_secret=b"sealed canary"))
+    for secret in (CURRENT, PREVIOUS, b"sealed canary"):
+        assert repr(secret)[2:-1] not in whole

@@ -3,12 +3,15 @@
 import asyncio
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from headrace_auth.adapters.memory import MemoryStore
 from headrace_auth.crypto.passwords import PasswordCost, Passwords
+from headrace_auth.domain.callers import Caller
+from headrace_auth.domain.directory import User
 from headrace_auth.domain.principal import CredentialKind, Role
 from headrace_auth.domain.rights import SCOPES_OF_ROLE
 from headrace_auth.testing.directory import (
@@ -20,6 +23,7 @@ from headrace_auth.testing.directory import (
     MEMBER_LIMITS,
     OWNER,
     PASSWORD,
+    SERVICE,
 )
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.resolve import CredentialResolver
@@ -30,7 +34,7 @@ from headrace_common.testing.clock import FakeClock
 async def test_a_login_gives_a_token_for_the_oldest_organisation(
     login: Login, resolver: CredentialResolver, clock: FakeClock
 ) -> None:
-    result = await login.log_in(MEMBER.email, PASSWORD)
+    result = await login.log_in(Caller(), MEMBER.email, PASSWORD)
     principal = await resolver.resolve(result.access_token)
     assert principal == result.principal
     assert principal.credential_kind is CredentialKind.ACCESS_TOKEN
@@ -42,7 +46,7 @@ async def test_a_login_gives_a_token_for_the_oldest_organisation(
 
 
 async def test_a_role_gets_its_scopes_and_no_others(login: Login) -> None:
-    result = await login.log_in(AUDITOR.email, PASSWORD)
+    result = await login.log_in(Caller(), AUDITOR.email, PASSWORD)
     assert result.principal.scopes == SCOPES_OF_ROLE[Role.AUDITOR]
 
 
@@ -50,7 +54,9 @@ async def test_a_role_gets_its_scopes_and_no_others(login: Login) -> None:
 async def test_case_and_outer_spaces_of_an_address_do_not_matter(
     login: Login, address: str
 ) -> None:
-    assert (await login.log_in(address, PASSWORD)).principal.member.user_id == OWNER.user_id
+    assert (
+        await login.log_in(Caller(), address, PASSWORD)
+    ).principal.member.user_id == OWNER.user_id
 
 
 @pytest.mark.parametrize(
@@ -63,11 +69,12 @@ async def test_case_and_outer_spaces_of_an_address_do_not_matter(
         ("' OR 1=1 --@acme.test", PASSWORD),
         (HOMELESS.email, PASSWORD),
         (HOMELESS.email, "wrong"),
+        (SERVICE.email, PASSWORD),
     ],
 )
 async def test_failures_read_the_same(login: Login, email: str, password: str) -> None:
     with pytest.raises(HeadraceError) as caught:
-        await login.log_in(email, password)
+        await login.log_in(Caller(), email, password)
     assert caught.value.reason is Reason.LOGIN_FAILED
     assert caught.value.message == "Wrong e-mail address or password."
     assert caught.value.param is None
@@ -90,7 +97,7 @@ async def test_impossible_fields_are_named(
     login: Login, email: str, password: str, param: str
 ) -> None:
     with pytest.raises(HeadraceError) as caught:
-        await login.log_in(email, password)
+        await login.log_in(Caller(), email, password)
     assert (caught.value.reason, caught.value.param) == (Reason.INVALID_FIELD, param)
 
 
@@ -146,18 +153,18 @@ async def test_a_cancelled_login_counts_until_its_thread_is_done() -> None:
 async def test_a_raised_token_version_ends_older_tokens(
     login: Login, resolver: CredentialResolver, store: MemoryStore
 ) -> None:
-    old = (await login.log_in(OWNER.email, PASSWORD)).access_token
-    store.tables.users[OWNER.user_id].token_version += 1
+    old = (await login.log_in(Caller(), OWNER.email, PASSWORD)).access_token
+    user = store.rows[User][OWNER.user_id,]
+    store.rows[User][OWNER.user_id,] = replace(user, token_version=user.token_version + 1)
     with pytest.raises(HeadraceError) as caught:
         await resolver.resolve(old)
     assert caught.value.reason is Reason.CREDENTIAL_INVALID
-    new = (await login.log_in(OWNER.email, PASSWORD)).access_token
+    new = (await login.log_in(Caller(), OWNER.email, PASSWORD)).access_token
     assert (await resolver.resolve(new)).member.user_id == OWNER.user_id
 
 
 async def test_secrets_are_not_in_reprs(login: Login, store: MemoryStore) -> None:
-    result = await login.log_in(OWNER.email, PASSWORD)
-    account = await store.users.account(OWNER.email)
-    assert account is not None
+    result = await login.log_in(Caller(), OWNER.email, PASSWORD)
+    user = store.rows[User][OWNER.user_id,]
     assert result.access_token not in repr(result)
-    assert account.password_hash not in repr(account)
+    assert user.password_hash not in repr(user)

@@ -1,24 +1,34 @@
 """Making, listing and revoking keys: within the caller's rights and organisation."""
 
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+
 import pytest
 
+from headrace.audit.v1.audit_pb2 import AuditEvent
+from headrace_auth.adapters.audit_events import EntryEncoder
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
+from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.domain.api_keys import ApiKey
+from headrace_auth.domain.callers import Caller
+from headrace_auth.domain.consumption import LimitRecord
 from headrace_auth.domain.fields import ApiKeyRequest
-from headrace_auth.domain.principal import Principal, Scope
+from headrace_auth.domain.principal import LimitKind, Scope
 from headrace_auth.domain.rights import DEFAULT_KEY_SCOPES
 from headrace_auth.testing.directory import (
+    ACME,
     ADMIN,
     AUDITOR,
     MEMBER,
     OUTSIDER,
     OWNER,
     PASSWORD,
-    SERVICE,
     Person,
 )
+from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.login import Login
-from headrace_auth.use_cases.manage_keys import CreatedApiKey, KeyManager
+from headrace_auth.use_cases.manage_keys import ApiKeyView, CreatedApiKey, KeyManager
 from headrace_auth.use_cases.resolve import CredentialResolver
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
@@ -31,18 +41,21 @@ class Actors:
         self._login = login
         self.keys = keys
 
-    async def principal(self, person: Person) -> Principal:
-        return (await self._login.log_in(person.email, PASSWORD)).principal
+    async def caller(self, person: Person) -> Caller:
+        return Caller(
+            principal=(await self._login.log_in(Caller(), person.email, PASSWORD)).principal
+        )
 
     async def create(self, person: Person, *scopes: Scope) -> CreatedApiKey:
         request = ApiKeyRequest("key", frozenset(scopes), (), None, ())
-        return await self.keys.create(await self.principal(person), request)
+        return await self.keys.create(await self.caller(person), request)
 
     async def list(self, person: Person) -> list[ApiKey]:
-        return (await self.keys.page(await self.principal(person), None, 100)).keys
+        page = await self.keys.page(await self.caller(person), None, 100)
+        return [view.key for view in page.keys]
 
     async def revoke(self, person: Person, key: ApiKey) -> ApiKey:
-        return await self.keys.revoke(await self.principal(person), key.api_key_id)
+        return (await self.keys.revoke(await self.caller(person), key.api_key_id)).key
 
 
 @pytest.fixture
@@ -51,14 +64,15 @@ def actors(login: Login, key_manager: KeyManager) -> Actors:
 
 
 async def test_scopes_default_to_calling_models(actors: Actors) -> None:
-    assert (await actors.create(MEMBER)).key.scopes == DEFAULT_KEY_SCOPES
+    assert (await actors.create(MEMBER)).view.key.scopes == DEFAULT_KEY_SCOPES
 
 
 async def test_only_the_digest_is_kept(actors: Actors, store: MemoryStore) -> None:
     created = await actors.create(MEMBER)
-    row = store.tables.keys[created.key.api_key_id]
-    assert row == (created.key, created.text.secret_sha256)
-    assert created.text.secret not in repr(row)
+    assert store.rows[ApiKey] == {(created.view.key.api_key_id,): created.view.key}
+    assert created.view.key.secret_sha256 == created.text.secret_sha256
+    assert created.text.secret not in repr(store.rows)
+    assert repr(created.text.secret_sha256) not in repr(created)
     assert created.text.secret not in repr(created)
 
 
@@ -66,41 +80,71 @@ async def test_two_keys_are_never_alike(actors: Actors) -> None:
     assert (await actors.create(MEMBER)).text != (await actors.create(MEMBER)).text
 
 
-@pytest.mark.parametrize("person", [AUDITOR, SERVICE])
-async def test_auditors_and_services_make_no_keys(actors: Actors, person: Person) -> None:
-    with pytest.raises(HeadraceError) as caught:
-        await actors.create(person)
-    assert caught.value.reason is Reason.PERMISSION_DENIED
-
-
-async def test_a_key_has_at_most_its_makers_scopes(
-    actors: Actors, store: MemoryStore, resolver: CredentialResolver
+async def test_limits_are_kept_with_the_key_and_shown_with_it(
+    actors: Actors, store: MemoryStore
 ) -> None:
-    whole = await actors.principal(OWNER)
-    scopes = frozenset({Scope.KEYS_WRITE, Scope.LLM_INVOKE})
-    narrow = Principal(
-        whole.credential_id, whole.credential_kind, whole.member, scopes, whole.limits, ()
+    rates = ((LimitKind.REQUESTS_PER_MINUTE, 60), (LimitKind.TOKENS_PER_MINUTE, 9000))
+    caller = await actors.caller(MEMBER)
+    made = await actors.keys.create(caller, ApiKeyRequest("key", frozenset(), (), None, rates))
+    other = await actors.create(MEMBER)
+    [plain, limited] = sorted(
+        (await actors.keys.page(caller, None, 9)).keys, key=lambda view: len(view.limits)
     )
+    assert plain == other.view
+    assert set(limited.limits) == set(made.view.limits)
+    own = [
+        record for record in store.rows[LimitRecord].values() if record.limit() in limited.limits
+    ]
+    assert {(record.organization_id, record.amount) for record in own} == {(ACME, 60), (ACME, 9000)}
+    revoked = await actors.keys.revoke(caller, made.view.key.api_key_id)
+    assert set(revoked.limits) == set(made.view.limits)
+
+
+async def test_who_may_make_no_keys_is_told_and_makes_none(
+    actors: Actors, store: MemoryStore
+) -> None:
+    with pytest.raises(HeadraceError) as caught:
+        await actors.create(AUDITOR)
+    assert caught.value.reason is Reason.PERMISSION_DENIED
+    assert store.rows.get(ApiKey, {}) == {}
+
+
+async def test_nobody_makes_lists_or_revokes_nothing(actors: Actors) -> None:
+    request = ApiKeyRequest("key", frozenset(), (), None, ())
+    for call in (
+        actors.keys.create(Caller(), request),
+        actors.keys.page(Caller(), None, 1),
+        actors.keys.revoke(Caller(), "0" * 17),
+    ):
+        with pytest.raises(HeadraceError) as caught:
+            await call
+        assert caught.value.reason is Reason.CREDENTIAL_MISSING
+
+
+async def test_a_key_has_at_most_its_makers_scopes(actors: Actors, store: MemoryStore) -> None:
+    whole = await actors.caller(OWNER)
+    scopes = frozenset({Scope.KEYS_WRITE, Scope.LLM_INVOKE})
+    narrow = replace(whole, principal=replace(whole.identified(), scopes=scopes))
     request = ApiKeyRequest("key", frozenset({Scope.MODELS_READ}), (), None, ())
     with pytest.raises(HeadraceError, match="models:read") as caught:
         await actors.keys.create(narrow, request)
     assert caught.value.reason is Reason.PERMISSION_DENIED
-    assert store.tables.keys == {}
+    assert store.rows.get(ApiKey, {}) == {}
 
 
 async def test_a_key_makes_no_keys(actors: Actors, resolver: CredentialResolver) -> None:
     created = await actors.create(OWNER, *Scope)
-    principal = await resolver.resolve(created.text.reveal())
+    caller = Caller(principal=await resolver.resolve(created.text.reveal()))
     request = ApiKeyRequest("key", frozenset(), (), None, ())
     with pytest.raises(HeadraceError) as caught:
-        await actors.keys.create(principal, request)
+        await actors.keys.create(caller, request)
     assert caught.value.reason is Reason.PERMISSION_DENIED
 
 
 async def test_who_sees_which_keys(actors: Actors) -> None:
-    members = (await actors.create(MEMBER)).key
-    owners = (await actors.create(OWNER)).key
-    theirs = (await actors.create(OUTSIDER)).key
+    members = (await actors.create(MEMBER)).view.key
+    owners = (await actors.create(OWNER)).view.key
+    theirs = (await actors.create(OUTSIDER)).view.key
     for person in (OWNER, ADMIN, AUDITOR):
         assert {key.api_key_id for key in await actors.list(person)} == {
             members.api_key_id,
@@ -111,14 +155,14 @@ async def test_who_sees_which_keys(actors: Actors) -> None:
 
 
 async def test_pages_end(actors: Actors, clock: FakeClock) -> None:
-    made = []
+    made: list[ApiKeyView] = []
     for _ in range(4):
-        made.insert(0, (await actors.create(MEMBER)).key)
+        made.insert(0, (await actors.create(MEMBER)).view)
         clock.advance(0.000001)
-    principal = await actors.principal(MEMBER)
-    first = await actors.keys.page(principal, None, 2)
+    caller = await actors.caller(MEMBER)
+    first = await actors.keys.page(caller, None, 2)
     assert first.next_position is not None
-    second = await actors.keys.page(principal, first.next_position, 2)
+    second = await actors.keys.page(caller, first.next_position, 2)
     assert (first.keys + second.keys, second.next_position) == (made, None)
 
 
@@ -129,19 +173,19 @@ async def test_a_revoked_key_is_dead_and_announced(
     clock: FakeClock,
 ) -> None:
     created = await actors.create(MEMBER)
-    key_id = created.key.api_key_id
+    key_id = created.view.key.api_key_id
     revoked_at = clock.now()
-    assert (await actors.revoke(MEMBER, created.key)).revoked_at == revoked_at
+    assert (await actors.revoke(MEMBER, created.view.key)).revoked_at == revoked_at
     with pytest.raises(HeadraceError) as caught:
         await resolver.resolve(created.text.reveal())
     assert caught.value.reason is Reason.CREDENTIAL_INVALID
     clock.advance(5)
-    assert (await actors.revoke(MEMBER, created.key)).revoked_at == revoked_at
-    assert announcer.announced == [key_id, key_id]
+    assert (await actors.revoke(MEMBER, created.view.key)).revoked_at == revoked_at
+    assert announcer.announced == [(ACME, key_id)] * 2
 
 
 async def test_who_revokes_whose_keys(actors: Actors, announcer: MemoryRevocationAnnouncer) -> None:
-    owners = (await actors.create(OWNER)).key
+    owners = (await actors.create(OWNER)).view.key
     for person in (MEMBER, OUTSIDER):
         with pytest.raises(HeadraceError) as caught:
             await actors.revoke(person, owners)
@@ -155,24 +199,49 @@ async def test_who_revokes_whose_keys(actors: Actors, announcer: MemoryRevocatio
 
 @pytest.mark.parametrize("api_key_id", ["", "x", "\0" * 17, "0" * 17, "' OR 1=1 -- -----"])
 async def test_ids_of_no_key_are_not_found(actors: Actors, api_key_id: str) -> None:
-    principal = await actors.principal(OWNER)
+    caller = await actors.caller(OWNER)
     with pytest.raises(HeadraceError) as caught:
-        await actors.keys.revoke(principal, api_key_id)
+        await actors.keys.revoke(caller, api_key_id)
     assert caught.value.reason is Reason.RESOURCE_NOT_FOUND
+
+
+async def test_what_happens_to_a_key_is_told_once_and_without_its_secret(
+    actors: Actors, store: MemoryStore
+) -> None:
+    created = await actors.create(MEMBER)
+    for _ in range(2):
+        await actors.revoke(ADMIN, created.view.key)
+    told = [AuditEvent.FromString(each.payload) for each in store.rows[OutboxEvent].values()]
+    events = [event for event in told if event.operation.startswith("api_key.")]
+    assert [(event.operation, event.actor.user_id) for event in events] == [
+        ("api_key.create", MEMBER.user_id),
+        ("api_key.revoke", ADMIN.user_id),
+    ]
+    assert {event.resource for event in events} == {f"api_key:{created.view.key.api_key_id}"}
+    revoked = events[1].change
+    before, after = json.loads(revoked.before_json), json.loads(revoked.after_json)
+    assert before | {"revoked_at": after["revoked_at"]} == after
+    assert (before["revoked_at"], before["name"]) == (None, "key")
+    digest, secret = created.text.secret_sha256, created.text.secret
+    for event in events:
+        assert secret.encode() not in event.SerializeToString()
+        assert digest not in event.SerializeToString()
+        assert "sha256" not in event.change.after_json
 
 
 class DeafAnnouncer:
     """Redis is down."""
 
-    async def announce(self, organization_id: str, credential_id: str) -> None:
+    async def announce(self, organization_id: str, revocation_ids: Iterable[str]) -> None:
         raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "down")
 
 
 async def test_a_revocation_stands_without_redis(
     login: Login, store: MemoryStore, clock: FakeClock, resolver: CredentialResolver
 ) -> None:
-    actors = Actors(login, KeyManager(store, DeafAnnouncer(), clock))
+    acts = Acts(store, DeafAnnouncer(), clock, EntryEncoder("auth/test"))
+    actors = Actors(login, KeyManager(acts))
     created = await actors.create(MEMBER)
-    assert (await actors.revoke(MEMBER, created.key)).revoked_at is not None
+    assert (await actors.revoke(MEMBER, created.view.key)).revoked_at is not None
     with pytest.raises(HeadraceError):
         await resolver.resolve(created.text.reveal())

@@ -13,6 +13,7 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 NEEDED: dict[str, Any] = {
     "database_url": "postgresql+asyncpg://u@/d",
     "redis_url": "redis://r",
+    "audit_target": "audit:50051",
     "key_encryption_key": KEY,
 }
 
@@ -45,6 +46,7 @@ def test_each_of_them_is_needed(name: str) -> None:
         ({"minimum_password_length": 11}, "minimum_password_length"),
         ({"signing_algorithm": "HS256"}, "signing_algorithm"),
         ({"signing_key_lead_seconds": 299}, "signing_key_lead_seconds"),
+        ({"audit_target": "no port"}, "audit_target"),
     ],
 )
 def test_unusable_values_are_refused_without_quoting_them(

@@ -152,6 +152,10 @@ FORGERIES = {
     "sub is a number": _sign(sub=1),
     "jti missing": _sign(jti=...),
     "org missing": _sign(org=...),
+    "sid missing": _sign(sid=...),
+    "sid is a number": _sign(sid=1),
+    "client missing": _sign(client_id=...),
+    "client is a list": _sign(client_id=["headrace"]),
     "token version missing": _sign(token_version=...),
     "token version true": _sign(token_version=True),
     "unknown scope": _sign(scope="llm:invoke everything"),
@@ -297,6 +301,15 @@ def test_a_token_has_the_members_of_rfc_9068() -> None:
     payload = json.loads(jws.get_unverified_claims(TOKEN))
     assert {"iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope"} <= set(payload)
     assert payload["exp"] - payload["iat"] == 1800
+
+
+@pytest.mark.parametrize("client_id", ["", "third-party"])
+def test_a_token_names_its_session_and_its_client(client_id: str) -> None:
+    claims = replace(CLAIMS, session_id="session-1", client_id=client_id)
+    token = TOKENS.sign(claims)
+    assert TOKENS.verify(token, NOW) == claims
+    payload = json.loads(jws.get_unverified_claims(token))
+    assert (payload["sid"], payload["client_id"]) == ("session-1", client_id or "headrace")
 
 
 def test_claims_with_another_role_are_another_token() -> None:

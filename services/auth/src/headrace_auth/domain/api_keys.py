@@ -83,8 +83,8 @@ class ApiKey:
 
     def has_secret(self, secret_sha256: bytes, now: datetime) -> bool:
         """Whether this is the digest of a secret that works now; compared in constant time."""
-        current = self.secret_sha256 or b""
-        matches = hmac.compare_digest(current, secret_sha256)
+        current = self.secret_sha256
+        matches = current is not None and hmac.compare_digest(current, secret_sha256)
         if self.previous_secret_sha256 is None or self.previous_secret_expires_at is None:
             return matches
         previous = hmac.compare_digest(self.previous_secret_sha256, secret_sha256)
