@@ -12,8 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 from headrace_auth.domain.announcements import OutboxEvent, Revocation
 from headrace_auth.domain.api_keys import StoredApiKey
+from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.mails import Mail
 from headrace_auth.domain.paging import Position
+from headrace_auth.domain.pending_login import PendingLogin
 from headrace_auth.domain.principal import Member
 from headrace_auth.domain.records import Record
 
@@ -158,3 +160,32 @@ class Mailer(Protocol):
 
     async def send(self, mail: Mail) -> None:
         """Return once the next hop has it; raises HeadraceError (DEPENDENCY_UNAVAILABLE)."""
+
+
+class IdentityProvider(Protocol):
+    """Somebody else who knows people: the authorization code flow with PKCE, seen from the client.
+
+    Both methods raise HeadraceError: DEPENDENCY_UNAVAILABLE when the provider cannot be reached or
+    answers late or with a fault of its own, LOGIN_FAILED when it refuses or cannot be believed.
+    Each provider needs a `redirect_uri` of its own, so that no other can stand in (RFC 9700, 4.4).
+    """
+
+    async def authorization_url(
+        self, *, redirect_uri: str, state: str, nonce: str, code_verifier: str
+    ) -> str:
+        """Where the person's browser goes; it comes back to `redirect_uri` with code and state."""
+
+    async def identity(
+        self, *, redirect_uri: str, code: str, nonce: str, code_verifier: str
+    ) -> ExternalIdentity:
+        """Whom the code stands for; everything but `code` as it was given for the URL."""
+
+
+class LoginStates(Protocol):
+    """Logins whose person is at the provider; both raise DEPENDENCY_UNAVAILABLE."""
+
+    async def put(self, state: str, data: PendingLogin, seconds: int) -> None:
+        """Remember `data` for so long."""
+
+    async def take(self, state: str) -> PendingLogin | None:
+        """What was remembered, for exactly one of all callers; None if nothing is, or no more."""

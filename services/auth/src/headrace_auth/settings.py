@@ -5,16 +5,30 @@ import binascii
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from headrace_auth.crypto.passwords import PasswordCost
 from headrace_auth.domain.access_tokens import Audience
+from headrace_auth.domain.federation import ProviderConfig, ProviderKind
 from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.use_cases.open_sessions import SessionPolicy
-from headrace_common.settings import Address, GrpcServiceSettings
+from headrace_common.settings import PLACEHOLDERS, Address, GrpcServiceSettings
 
 KEY_BYTES = 32
+
+
+class IdentityProviderSettings(BaseModel):
+    """One value of `identity_providers`; what each field means, ProviderConfig says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    kind: ProviderKind
+    client_id: str
+    client_secret: SecretStr
+    issuer: str = ""
+    api_url: str = ""
+    scopes: tuple[str, ...] = ()
 
 
 class AuthSettings(GrpcServiceSettings):
@@ -73,6 +87,15 @@ class AuthSettings(GrpcServiceSettings):
     maximum_pending_logins: int = Field(default=32, ge=1)
     """Logins that run or wait; further ones are refused with QUEUE_FULL."""
 
+    identity_providers: dict[str, IdentityProviderSettings] = Field(
+        default_factory=dict, max_length=32
+    )
+    """Who else may vouch for people: a JSON object, name to IdentityProviderSettings. The name is
+    part of the redirect URI that the provider must know."""
+    identity_provider_timeout_seconds: float = Field(default=10.0, gt=0)
+    """For one login step, all questions to the provider together."""
+    identity_provider_maximum_connections: int = Field(default=32, ge=1)
+
     @field_validator("key_encryption_key")
     @classmethod
     def _check_key(cls, value: SecretStr) -> SecretStr:
@@ -88,6 +111,33 @@ class AuthSettings(GrpcServiceSettings):
             minimum = self.minimum_password_length
             raise ValueError(f"bootstrap_password must have at least {minimum} characters")
         return self
+
+    @model_validator(mode="after")
+    def _check_identity_providers(self) -> "AuthSettings":
+        for config in self.provider_configs():
+            if self.environment != "development" and config.client_secret.lower() in PLACEHOLDERS:
+                raise ValueError(f"identity_providers: {config.name}: a placeholder is refused")
+        return self
+
+    def provider_configs(self) -> tuple[ProviderConfig, ...]:
+        """The identity providers; raises ValueError that names the provider and the rule."""
+        return tuple(self._provider_config(name) for name in self.identity_providers)
+
+    def _provider_config(self, name: str) -> ProviderConfig:
+        given = self.identity_providers[name]
+        try:
+            return ProviderConfig(
+                name=name,
+                kind=given.kind,
+                client_id=given.client_id,
+                client_secret=given.client_secret.get_secret_value(),
+                issuer=given.issuer,
+                api_url=given.api_url,
+                scopes=given.scopes,
+                allow_http_on_loopback=self.environment == "development",
+            )
+        except ValueError as error:
+            raise ValueError(f"identity_providers: {name[:32]}: {error}") from error
 
     def key_encryption_bytes(self) -> bytes:
         return _decode_key(self.key_encryption_key)

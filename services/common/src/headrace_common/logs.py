@@ -61,7 +61,15 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for chatty in ("sqlalchemy", "alembic", "httpx", "uvicorn.error", "uvicorn.access", "asyncio"):
+    for chatty in (
+        "sqlalchemy",
+        "alembic",
+        "httpx",
+        "httpx2",
+        "uvicorn.error",
+        "uvicorn.access",
+        "asyncio",
+    ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -64,3 +64,17 @@ def invalid_field(param: str, message: str) -> HeadraceError:
 def too_many_logins() -> HeadraceError:
     """A login costs memory and time on purpose, so only so many run or wait."""
     return HeadraceError(Reason.QUEUE_FULL, "too many logins at once", retry_after_seconds=1)
+
+
+def identity_provider_unavailable() -> HeadraceError:
+    """It cannot be reached, or answers late or with a fault of its own."""
+    return HeadraceError(
+        Reason.DEPENDENCY_UNAVAILABLE,
+        "the identity provider does not answer",
+        retry_after_seconds=5,
+    )
+
+
+def login_not_confirmed() -> HeadraceError:
+    """Whatever was wrong with what the provider said; the log tells what."""
+    return HeadraceError(Reason.LOGIN_FAILED, "The identity provider did not confirm this login.")

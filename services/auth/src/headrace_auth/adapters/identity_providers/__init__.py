@@ -1,0 +1,1 @@
+"""Adapters to whoever vouches for people: OpenID Connect providers and GitHub."""
