@@ -2,10 +2,12 @@
 
 import base64
 from datetime import timedelta
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from headrace_auth.settings import AuthSettings
 
@@ -72,3 +74,68 @@ def test_secrets_are_not_in_the_repr() -> None:
     settings = AuthSettings(**NEEDED)
     assert KEY not in repr(settings)
     assert "asyncpg" not in repr(settings)
+
+
+PROVIDERS = {
+    "acme": {
+        "kind": "oidc",
+        "issuer": "https://login.acme.test",
+        "client_id": "headrace",
+        "client_secret": "canary-1",
+    },
+    "github": {"kind": "github", "client_id": "Iv1.1", "client_secret": "canary-2"},
+}
+
+
+def test_identity_providers_are_read_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_AUTH_IDENTITY_PROVIDERS", json.dumps(PROVIDERS))
+    settings = AuthSettings(**NEEDED)
+    acme, github = settings.provider_configs()
+    assert (acme.name, acme.issuer, acme.client_secret) == (
+        "acme",
+        "https://login.acme.test",
+        "canary-1",
+    )
+    assert (github.name, github.client_secret) == ("github", "canary-2")
+    assert "canary" not in repr(settings) + repr((acme, github))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("Acme", {}, "name"),
+        ("acme", {"kind": "saml"}, "kind"),
+        ("acme", {"issuer": "http://login.acme.test"}, "acme: issuer: must be https"),
+        ("acme", {"client_secret": "canary\n"}, "acme: client_secret"),
+        ("acme", {"client_secret": "changeme"}, "acme: a placeholder"),
+        ("acme", {"secret": "canary"}, "secret"),
+        ("acme", {"client_secret": ["canary"]}, "client_secret"),
+        ("acme", {"allow_http_on_loopback": True}, "allow_http_on_loopback"),
+    ],
+)
+def test_an_unusable_identity_provider_is_refused_without_quoting_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, change: dict[str, Any], message: str
+) -> None:
+    provider = {**PROVIDERS["acme"], **change}
+    monkeypatch.setenv("HEADRACE_AUTH_IDENTITY_PROVIDERS", json.dumps({name: provider}))
+    with pytest.raises(ValidationError, match=message) as caught:
+        AuthSettings(**NEEDED)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["canary", "{canary", '["canary"]', '{"acme": "canary"}'])
+def test_providers_that_are_no_json_object_are_refused_without_quoting_them(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("HEADRACE_AUTH_IDENTITY_PROVIDERS", text)
+    with pytest.raises((ValidationError, SettingsError), match="identity_providers") as caught:
+        AuthSettings(**NEEDED)
+    assert "canary" not in str(caught.value)
+
+
+def test_only_development_allows_http_on_loopback() -> None:
+    providers = {"acme": {**PROVIDERS["acme"], "issuer": "http://127.0.0.1:9400"}}
+    with pytest.raises(ValidationError, match="must be https"):
+        AuthSettings(**NEEDED, identity_providers=providers)
+    settings = AuthSettings(**NEEDED, identity_providers=providers, environment="development")
+    assert settings.provider_configs()[0].may_use_http

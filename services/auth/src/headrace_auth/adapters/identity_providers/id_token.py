@@ -8,7 +8,7 @@ from typing import Any
 
 from authlib.oidc.core import CodeIDToken
 from joserfc import jws, jwt
-from joserfc.errors import JoseError
+from joserfc.errors import ClaimError, JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 
 from headrace_auth.adapters.identity_providers.back_channel import UNREADABLE
@@ -93,6 +93,8 @@ def believe(
             },
         )
         claims.validate(now=int(now.timestamp()), leeway=LEEWAY_SECONDS)
+    except ClaimError as error:
+        raise UnbelievableError(f"id_token_{error.claim}") from error
     except JoseError as error:
         raise UnbelievableError(f"id_token_{error.error}") from error
     except UNREADABLE as error:

@@ -1,0 +1,94 @@
+"""What several files of integration tests start: logins at an OpenID Connect provider."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from joserfc.jwk import RSAKey
+from tests.integration.openid_front import Forger, Front, fronting
+from tests.stack.openid_provider import approve as approve_at_provider
+from tests.stack.openid_provider import put_user, register_client, running_openid_provider
+
+from headrace_auth.adapters.identity_providers.back_channel import BackChannel
+from headrace_auth.adapters.identity_providers.oidc import OpenIdProvider
+from headrace_auth.domain.external_identity import ExternalIdentity
+from headrace_auth.domain.federation import ProviderConfig, ProviderKind
+from headrace_auth.testing.identity_providers import CALLBACK, Approve
+from headrace_common.testing.clock import FakeClock
+
+SUBJECT = "ada"
+
+
+@pytest.fixture(scope="session")
+def openid_provider_url() -> Iterator[str]:
+    """One OpenID Connect provider for the whole run."""
+    with running_openid_provider() as url:
+        put_user(url, SUBJECT, email="Ada@Acme.Test", email_verified=True, name="Ada Lovelace")
+        yield url
+
+
+@pytest.fixture
+def front(openid_provider_url: str) -> Iterator[Front]:
+    """The same provider, as a test wants it to behave."""
+    with fronting(openid_provider_url) as front:
+        yield front
+
+
+@pytest.fixture(scope="session")
+def forgers_key() -> RSAKey:
+    """Made once, for it takes its time."""
+    return RSAKey.generate_key(2048)
+
+
+@pytest.fixture
+def forger(front: Front, forgers_key: RSAKey) -> Forger:
+    return Forger(front, forgers_key)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The provider's time at first, for its tokens are of today."""
+    return FakeClock(datetime.now(UTC))
+
+
+@pytest.fixture
+async def channel() -> AsyncIterator[BackChannel]:
+    channel = BackChannel(timeout_seconds=20, maximum_connections=8)
+    yield channel
+    await channel.close()
+
+
+@pytest.fixture
+def provider_config(front: Front) -> ProviderConfig:
+    client_id, secret = register_client(
+        front.url, redirect_uri=CALLBACK, auth_method="client_secret_basic"
+    )
+    front.requests.clear()
+    return ProviderConfig(
+        name="acme",
+        kind=ProviderKind.OIDC,
+        issuer=front.url,
+        client_id=client_id,
+        client_secret=secret,
+        allow_http_on_loopback=True,
+    )
+
+
+@pytest.fixture
+def provider(
+    provider_config: ProviderConfig, channel: BackChannel, clock: FakeClock
+) -> OpenIdProvider:
+    return OpenIdProvider(provider_config, channel, clock)
+
+
+@pytest.fixture
+def somebody() -> ExternalIdentity:
+    return ExternalIdentity("acme", SUBJECT, "ada@acme.test", True, "Ada Lovelace")
+
+
+@pytest.fixture
+def approve() -> Approve:
+    async def approve_as(url: str) -> str:
+        return (await approve_at_provider(url, SUBJECT))["code"]
+
+    return approve_as
