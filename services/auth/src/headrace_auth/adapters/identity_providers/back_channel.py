@@ -20,7 +20,7 @@ from headrace_auth.domain.refusals import identity_provider_unavailable, login_n
 from headrace_common.logs import get_logger
 
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "headrace"}
-UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """What reading hostile JSON raises."""
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
