@@ -1,8 +1,8 @@
 """Settings: what must be given, what is refused, and that errors quote no secret."""
 
 import base64
-from datetime import timedelta
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
