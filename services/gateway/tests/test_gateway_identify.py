@@ -12,6 +12,7 @@ from headrace_gateway.adapters.memory import MemoryAccounts
 from headrace_gateway.domain.exchange import Act, Exchange
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.stages.identify import Identify
+from headrace_gateway.stages.revocations import Ended
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TOKEN, KEY = "head.payload.signature", "hr_key"
@@ -36,7 +37,13 @@ def accounts() -> MemoryAccounts:
 @pytest.fixture
 def identify(accounts: MemoryAccounts, clock: FakeClock) -> Identify:
     return Identify(
-        accounts, accounts, clock, fresh_seconds=FRESH, stale_seconds=STALE, maximum_strangers=8
+        accounts,
+        accounts,
+        clock,
+        Ended(accounts, clock, keep_seconds=STALE),
+        fresh_seconds=FRESH,
+        stale_seconds=STALE,
+        maximum_strangers=8,
     )
 
 

@@ -34,6 +34,7 @@ from headrace_gateway.ports import (
     AnswerStore,
     CredentialResolver,
     EventLog,
+    PublishedKeys,
     RateLimiter,
     TokenVerifier,
 )
@@ -53,6 +54,7 @@ class Neighbours:
 
     resolver: CredentialResolver
     verifier: TokenVerifier
+    published_keys: PublishedKeys
     accounts: Accounts
     limiter: RateLimiter
     answers: AnswerStore
@@ -85,7 +87,9 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         store_seconds=settings.cache_store_timeout_seconds,
     )
     limiter = _limiter(settings, runtime)
-    neighbours = Neighbours(auth, key_set, accounts, limiter, answers, event_log, router, ended)
+    neighbours = Neighbours(
+        auth, key_set, key_set, accounts, limiter, answers, event_log, router, ended
+    )
     readiness = Readiness({"auth": key_set.known.is_set, "models": router.known.is_set})
     app = build(settings, neighbours, readiness, clock=clock, registry=registry)
     await serve_http(
@@ -111,6 +115,7 @@ def build(
     door = FrontDoor(
         pipeline=Pipeline(_stages(settings, neighbours, clock), GatewayMetrics(registry), clock),
         accounts=neighbours.accounts,
+        published_keys=neighbours.published_keys,
         clock=clock,
         patience=Patience(settings.write_timeout_seconds, settings.heartbeat_seconds),
         readiness=readiness,

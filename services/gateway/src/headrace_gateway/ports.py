@@ -25,6 +25,13 @@ class TokenVerifier(Protocol):
         """Raises CREDENTIAL_INVALID unless signature, issuer, audience and times are right."""
 
 
+class PublishedKeys(Protocol):
+    """The keys that access tokens are signed with."""
+
+    def jwks(self) -> Sequence[Mapping[str, Any]]:
+        """The public keys as JWKs (RFC 7517); raises NOT_SERVING until they are known."""
+
+
 class RateLimiter(Protocol):
     """Counts rates, exactly, over all replicas."""
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
@@ -20,12 +22,13 @@ RETRY_SECONDS = 0.5
 
 
 class KeySet:
-    """TokenVerifier over keys that a background task keeps fresh; the event loop never waits."""
+    """TokenVerifier and PublishedKeys over keys that a background task keeps fresh."""
 
     def __init__(self, auth: AuthClient, clock: Clock) -> None:
         self._auth = auth
         self._clock = clock
         self._verifier: TokenVerifier | None = None
+        self._keys: tuple[PublicKey, ...] = ()
         self._unknown_key_seen = asyncio.Event()
         self.known = asyncio.Event()
         """Set once keys have been fetched."""
@@ -42,6 +45,13 @@ class KeySet:
             if isinstance(error, UnknownKeyError):
                 self._unknown_key_seen.set()
             raise invalid_credential() from error
+
+    def jwks(self) -> Sequence[Mapping[str, Any]]:
+        if self._verifier is None:
+            raise HeadraceError(
+                Reason.NOT_SERVING, "The keys are not known yet.", retry_after_seconds=1
+            )
+        return [key.jwk for key in self._keys]
 
     async def keep_fresh(self) -> None:
         """Fetch the keys every minute, and soon after a token named an unknown one."""
@@ -64,7 +74,11 @@ class KeySet:
         except HeadraceError as error:
             get_logger().warning("key_set_not_fetched", reason=error.reason.value)
             return False
-        keys = [PublicKey(message.kid, json.loads(message.jwk_json)) for message in response.keys]
-        self._verifier = TokenVerifier(keys, issuer=response.issuer, audience=response.audience)
+        self._keys = tuple(
+            PublicKey(message.kid, json.loads(message.jwk_json)) for message in response.keys
+        )
+        self._verifier = TokenVerifier(
+            self._keys, issuer=response.issuer, audience=response.audience
+        )
         self.known.set()
         return True

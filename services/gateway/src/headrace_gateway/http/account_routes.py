@@ -155,4 +155,6 @@ def _description(route: AccountRoute) -> dict[str, Any]:
         parameters += [
             {"name": name, "in": "query", "schema": schema} for name, schema in properties.items()
         ]
-    return {"parameters": parameters, **(json_body(route.body) if route.body else {})}
+    security: dict[str, Any] = {"security": []} if route.open else {}
+    body = json_body(route.body) if route.body else {}
+    return {"parameters": parameters, **security, **body}

@@ -18,6 +18,7 @@ from headrace_gateway.http.edge import Bounds, Edge
 from headrace_gateway.http.errors import error_response, internal_error
 from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.health_routes import create_health_router
+from headrace_gateway.http.well_known_routes import create_well_known_router
 
 REASON_OF_STATUS = {404: Reason.RESOURCE_NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
 
@@ -29,6 +30,7 @@ def create_http_app(door: FrontDoor, registry: CollectorRegistry, bounds: Bounds
     for tag, routes in TABLES.items():
         app.include_router(create_account_router(door, tag, routes))
     app.include_router(create_health_router(door))
+    app.include_router(create_well_known_router(door))
     add_docs(app)
     _add_error_handlers(app)
     account_bodies = (route.body for routes in TABLES.values() for route in routes if route.body)

@@ -39,7 +39,8 @@ def is_form(request: Request) -> bool:
 def parse_form(model: type[F], raw: bytes) -> F:
     """Raises INVALID_FIELD; a field that is given twice is an error (RFC 6749, section 3.2)."""
     try:
-        pairs = parse_qsl(raw.decode(), keep_blank_values=True, strict_parsing=bool(raw))
+        text = raw.decode()
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), errors="strict")
     except ValueError:
         raise HeadraceError(Reason.INVALID_FIELD, "The body is not a valid form.") from None
     values = dict(pairs)

@@ -14,7 +14,7 @@ Headrace speaks the OpenAI API under `/v1` and its own under `/api/v1`. Send an 
 access token as `Authorization: Bearer ...`. Every response carries `x-request-id`; every error has
 the body `ErrorBody`.
 """
-OPEN_PATHS = ("/api/v1/health/", "/api/v1/auth/login", "/version")
+OPEN_PATHS = ("/api/v1/health/", "/.well-known/", "/version")
 
 
 class ErrorDetail(BaseModel):
@@ -67,7 +67,7 @@ def _document(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> dict[str, Any]
 
 
 def _complete(operation: dict[str, Any], *, needs_credential: bool) -> None:
-    if needs_credential:
+    if needs_credential and "security" not in operation:
         operation["security"] = [{"bearer": []}]
     reference = {"$ref": "#/components/schemas/ErrorBody"}
     responses = operation["responses"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from headrace_common.clock import Clock
 from headrace_gateway.http.completion_response import Patience
 from headrace_gateway.pipeline import Pipeline
-from headrace_gateway.ports import Accounts
+from headrace_gateway.ports import Accounts, PublishedKeys
 
 
 @dataclass(slots=True)
@@ -31,6 +31,7 @@ class FrontDoor:
 
     pipeline: Pipeline
     accounts: Accounts
+    published_keys: PublishedKeys
     clock: Clock
     patience: Patience
     readiness: Readiness

@@ -67,7 +67,9 @@ async def running_gateway(
     async with asyncio.timeout(5):
         await router.known.wait()
     ended = Ended(accounts, clock, keep_seconds=600)
-    neighbours = Neighbours(accounts, accounts, accounts, limiter, answers, events, router, ended)
+    neighbours = Neighbours(
+        accounts, accounts, accounts, accounts, limiter, answers, events, router, ended
+    )
     readiness = Readiness({"models": router.known.is_set})
     app = build(configured, neighbours, readiness, clock=clock, registry=registry)
     transport = httpx.ASGITransport(app)
