@@ -32,13 +32,17 @@ class Target:
     name: str
     measured: float | None
     wanted: float
+    at_most: bool = False
+    """Whether less is better."""
 
     def line(self) -> str:
         measured, verdict = "not measured", "missed"
         if self.measured is not None:
             measured = f"measured {self.measured:.2f}"
-            verdict = "met" if self.measured >= self.wanted else "missed"
-        return f"TARGET {self.name}: {measured}, wanted >= {self.wanted:.2f}: {verdict}"
+            kept = self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
+            verdict = "met" if kept else "missed"
+        sign = "<=" if self.at_most else ">="
+        return f"TARGET {self.name}: {measured}, wanted {sign} {self.wanted:.2f}: {verdict}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,10 @@ def test_a_target_is_met_when_it_is_reached() -> None:
     assert Target("x", 4.0, 4.0).line() == "TARGET x: measured 4.00, wanted >= 4.00: met"
     assert Target("x", 3.9, 4.0).line() == "TARGET x: measured 3.90, wanted >= 4.00: missed"
     assert Target("x", None, 4.0).line() == "TARGET x: not measured, wanted >= 4.00: missed"
+    less = Target("x", 4.0, 4.0, at_most=True)
+    assert less.line() == "TARGET x: measured 4.00, wanted <= 4.00: met"
+    more = Target("x", 4.1, 4.0, at_most=True)
+    assert more.line() == "TARGET x: measured 4.10, wanted <= 4.00: missed"
 
 
 def test_a_streamed_text_is_put_together_from_its_events() -> None:
