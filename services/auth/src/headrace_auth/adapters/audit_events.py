@@ -1,18 +1,20 @@
 """From audit entries to the audit's events, and their delivery from the outbox."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from headrace.audit.v1 import audit_pb2, audit_pb2_grpc
 from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.domain.audit_entries import AuditEntry, EntryKind
 from headrace_auth.ports import Announcements
-from headrace_common.errors import HeadraceError, Kind
+from headrace_common.errors import HeadraceError, Kind, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.logs import get_logger
 
@@ -20,6 +22,9 @@ KINDS = {
     EntryKind.CHANGE: audit_pb2.EVENT_KIND_CHANGE,
     EntryKind.SECURITY: audit_pb2.EVENT_KIND_SECURITY,
 }
+MAXIMUM_TEXT_CHARACTERS = 512
+MAXIMUM_STATE_BYTES = 16 * 1024
+"""As `audit` bounds them: no caller's long text may make an event that it refuses."""
 BATCH_SIZE = 200
 RECORD_SECONDS = 5.0
 PAUSE_SECONDS = 0.5
@@ -40,11 +45,11 @@ class EntryEncoder:
             kind=KINDS[entry.kind],
             occurred_at=occurred_at,
             writer=self._writer,
-            request_id=entry.request_id or entry.event_id,
-            source_address=entry.source_address,
+            request_id=_clean(entry.request_id) or entry.event_id,
+            source_address=_clean(entry.source_address),
             operation=entry.operation,
             outcome=audit_pb2.OUTCOME_SUCCEEDED,
-            resource=entry.resource,
+            resource=_clean(entry.resource),
         )
         if entry.user_id or entry.organization_id:
             event.actor.user_id = entry.user_id
@@ -98,12 +103,31 @@ class OutboxDelivery:
     async def _send(self, events: Sequence[OutboxEvent]) -> None:
         if not events:
             return
-        messages = [audit_pb2.AuditEvent.FromString(event.payload) for event in events]
+        try:
+            messages = [audit_pb2.AuditEvent.FromString(event.payload) for event in events]
+        except DecodeError as error:
+            raise HeadraceError(Reason.INVALID_FIELD, "a payload is no audit event") from error
         with translate_rpc_errors("audit"):
             await self._stub.RecordEvents(
                 audit_pb2.RecordEventsRequest(events=messages), timeout=RECORD_SECONDS
             )
 
 
+def _clean(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAXIMUM_TEXT_CHARACTERS]
+
+
 def _json(state: Mapping[str, Any] | None) -> str:
-    return "" if state is None else json.dumps(state, separators=(",", ":"))
+    """The state as JSON; while it is too large, its largest field is told by size and digest."""
+    if state is None:
+        return ""
+    told = dict(state)
+    while len(text := _dump(told)) > MAXIMUM_STATE_BYTES:
+        largest = max(told, key=lambda name: len(_dump(told[name])))
+        whole = _dump(told[largest]).encode()
+        told[largest] = {"bytes": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
+    return text
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -35,8 +35,13 @@ def key_of(record: Record) -> tuple[Any, ...]:
 
 
 def resource_of(record: Record) -> str:
-    """The record's name in audit events, for example `membership:0190...:0190...`."""
-    return ":".join((record.KIND.name, *(str(part) for part in key_of(record))))
+    """The record's name in audit events, for example `membership:0190...:0190...`.
+
+    A part of the key that is secret is left out.
+    """
+    public = {field.name for field in fields(record) if field.repr}
+    parts = (getattr(record, name) for name in record.KIND.key if name in public)
+    return ":".join((record.KIND.name, *(str(part) for part in parts)))
 
 
 def shown(record: Record | None) -> Mapping[str, Any] | None:

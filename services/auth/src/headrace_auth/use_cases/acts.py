@@ -15,7 +15,7 @@ from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.records import Record, resource_of, shown
 from headrace_auth.ports import Records, RevocationAnnouncer, Store, Transaction
 from headrace_common.clock import Clock
-from headrace_common.errors import HeadraceError
+from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
 from headrace_common.logs import get_logger
 
@@ -73,8 +73,12 @@ class Act:
         revocations = self._transaction.of(Revocation)
         moment = await self._transaction.now()
         for revocation_id in revocation_ids:
-            if await revocations.get(organization_id, revocation_id) is None:
+            try:
                 await revocations.add(Revocation(organization_id, revocation_id, moment))
+            except HeadraceError as error:
+                # It has ended before, or by another act that is under way now.
+                if error.reason is not Reason.ALREADY_EXISTS:
+                    raise
             self.ended[organization_id].append(revocation_id)
 
     async def _tell_change(
