@@ -19,11 +19,13 @@ from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.settings import AuthSettings
 from headrace_common.clock import SystemClock
 from headrace_common.testing.grpc import serving
+from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.key_set import KeySet
 from headrace_gateway.domain.exchange import Act, Exchange
-from headrace_gateway.ports import NewApiKey
 from headrace_gateway.stages.identify import Identify
+from headrace_gateway.stages.revocations import Ended
+from headrace_gateway.testing.account_caller import AccountCaller
 
 EMAIL, PASSWORD = "owner@headrace.invalid", "correct horse battery staple"
 TOKENS, QUICK_TOKENS = 2000, 400
@@ -36,7 +38,7 @@ COLD_MICROSECONDS, KNOWN_MICROSECONDS = 250.0, 10.0
 class Gateway:
     """A gateway's first stage with the real auth behind it, in this process."""
 
-    client: AuthClient
+    nobody: AccountCaller
     key_set: KeySet
     identify: Identify
 
@@ -51,7 +53,8 @@ def known_credentials(*, quick: bool) -> Iterator[Measurement]:
 async def _measure(tokens: int, look_ups: int) -> list[Measurement]:
     async with _gateway() as gateway:
         made = [await _token(gateway) for _ in range(tokens + WARM_UP)]
-        key = (await gateway.client.create_key(made[0], NewApiKey("benchmark")))[1]
+        owner = AccountCaller(gateway.nobody.accounts, made[0])
+        key = (await owner.call("ApiKeyService/CreateApiKey", name="benchmark"))["secret"]
         for token in made[:WARM_UP]:
             gateway.key_set.verify(token)
         cold = _timed(gateway.key_set.verify, made[WARM_UP:])
@@ -92,7 +95,7 @@ async def _looked_up(identify: Identify, credential: str, times: int) -> list[fl
 
 
 async def _token(gateway: Gateway) -> str:
-    return (await gateway.client.login(EMAIL, PASSWORD)).access_token
+    return (await gateway.nobody.logged_in(EMAIL, PASSWORD)).credential
 
 
 @asynccontextmanager
@@ -101,6 +104,7 @@ async def _gateway() -> AsyncIterator[Gateway]:
         {
             "database_url": "unused",
             "redis_url": "unused",
+            "audit_target": "unused:1",
             "key_encryption_key": base64.b64encode(bytes(32)).decode(),
             "bootstrap_email": EMAIL,
             "bootstrap_password": PASSWORD,
@@ -113,23 +117,30 @@ async def _gateway() -> AsyncIterator[Gateway]:
     clock, passwords = SystemClock(), Passwords(settings.password_cost())
     auth = await build(
         settings,
-        store=MemoryStore(),
+        store=MemoryStore(clock),
         announcer=MemoryRevocationAnnouncer(),
         passwords=passwords,
         registry=CollectorRegistry(),
         clock=clock,
     )
-    async with serving([auth.servicer.registration()]) as channel:
-        client = AuthClient(channel, resolve_seconds=5, account_seconds=5)
+    async with serving(auth.registrations) as channel:
+        client = AuthClient(channel, resolve_seconds=5)
+        nobody = AccountCaller(GrpcAccounts(channel, seconds=5))
         key_set = KeySet(client, clock)
         identify = Identify(
-            client, key_set, clock, fresh_seconds=60, stale_seconds=600, maximum_strangers=8
+            client,
+            key_set,
+            clock,
+            Ended(client, clock, keep_seconds=600),
+            fresh_seconds=60,
+            stale_seconds=600,
+            maximum_strangers=8,
         )
         fetching = asyncio.create_task(key_set.keep_fresh())
         try:
             async with asyncio.timeout(5):
                 await key_set.known.wait()
-            yield Gateway(client, key_set, identify)
+            yield Gateway(nobody, key_set, identify)
         finally:
             fetching.cancel()
             await asyncio.wait([fetching])

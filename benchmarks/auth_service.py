@@ -15,8 +15,8 @@ import psutil
 from benchmarks.processes import ContestantError, Groups, listening, tree
 from headrace_common.errors import HeadraceError
 from headrace_common.grpc_client import create_channel
-from headrace_gateway.adapters.auth_grpc import AuthClient
-from headrace_gateway.ports import NewApiKey
+from headrace_gateway.adapters.account_calls import GrpcAccounts
+from headrace_gateway.testing.account_caller import AccountCaller
 from headrace_local.checks import free_port
 from headrace_local.errors import LocalStackError
 from headrace_local.postgres import temporary_postgres, url
@@ -57,6 +57,7 @@ def auth_process(*, keys: int, **settings: str) -> Iterator[AuthProcess]:
         environment = {
             "DATABASE_URL": url(sockets),
             "REDIS_URL": redis_url,
+            "AUDIT_TARGET": f"127.0.0.1:{free_port()}",  # nobody: events wait in the database
             "KEY_ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
             "GRPC_ADDRESS": f"127.0.0.1:{port}",
             "METRICS_ADDRESS": f"127.0.0.1:{free_port()}",
@@ -80,15 +81,17 @@ def auth_process(*, keys: int, **settings: str) -> Iterator[AuthProcess]:
 
 async def _make_keys(target: str, count: int) -> list[tuple[str, str]]:
     channel = create_channel(target)
-    auth = AuthClient(channel, resolve_seconds=CALL_SECONDS, account_seconds=CALL_SECONDS)
+    nobody = AccountCaller(GrpcAccounts(channel, seconds=CALL_SECONDS))
     try:
-        token = (await auth.login(EMAIL, PASSWORD)).access_token
-        made = [await auth.create_key(token, NewApiKey(f"key {n}")) for n in range(count)]
+        owner = await nobody.logged_in(EMAIL, PASSWORD)
+        made = [
+            await owner.call("ApiKeyService/CreateApiKey", name=f"key {n}") for n in range(count)
+        ]
     except HeadraceError as error:
         raise ContestantError(f"auth: {error.message}") from error
     finally:
         await channel.close()
-    return [(key.id, secret) for key, secret in made]
+    return [(answer["api_key"]["api_key_id"], answer["secret"]) for answer in made]
 
 
 def _server_at(sockets: Path) -> psutil.Process:

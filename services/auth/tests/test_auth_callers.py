@@ -43,7 +43,7 @@ def callers(resolver: CredentialResolver, registry: CollectorRegistry) -> Caller
 
 @pytest.fixture
 async def token(login: Login) -> str:
-    return (await login.log_in(MEMBER.email, PASSWORD)).access_token
+    return (await login.log_in(Caller(), MEMBER.email, PASSWORD)).access_token
 
 
 async def test_a_caller_is_its_principal_and_what_the_edge_saw_of_it(
