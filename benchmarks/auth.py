@@ -8,7 +8,9 @@ from typing import Any
 import typer
 
 from benchmarks.auth_known import known_credentials
+from benchmarks.auth_logins import resolutions_during_logins
 from benchmarks.auth_resolution import resolutions
+from benchmarks.auth_revocation import revocations
 from benchmarks.measurements import Measurement, tables
 from benchmarks.processes import ContestantError
 from benchmarks.report import JsonFile, Machine, Prepare, Quick, create_console
@@ -17,6 +19,8 @@ from headrace_common.logs import configure_logging
 MEASURING: dict[str, Callable[..., Iterator[Measurement]]] = {
     "known credentials": known_credentials,
     "resolutions": resolutions,
+    "resolutions during logins": resolutions_during_logins,
+    "revocations": revocations,
 }
 """Each is called with `quick` and yields what it measured, with its targets."""
 
