@@ -1,0 +1,27 @@
+"""The `scope` parameter (RFC 6749, section 3.3)."""
+
+import re
+from collections.abc import Iterable
+
+from headrace_auth.domain.principal import Scope
+from headrace_auth.oauth.errors import invalid_scope
+
+_NAME = r"[!#-\[\]-~]+"
+_LIST = re.compile(rf"{_NAME}(?: {_NAME})*")
+
+
+def parse_scope(text: str | None) -> frozenset[Scope] | None:
+    """The named scopes, None if there is no parameter; raises OAuthError (INVALID_SCOPE)."""
+    if text is None:
+        return None
+    if not _LIST.fullmatch(text):
+        raise invalid_scope()
+    try:
+        return frozenset(Scope(name) for name in text.split(" "))
+    except ValueError as error:
+        raise invalid_scope() from error
+
+
+def format_scope(scopes: Iterable[Scope]) -> str:
+    """The scopes as one parameter, in the order of their names."""
+    return " ".join(sorted(scopes))
