@@ -44,8 +44,8 @@ def check_api_key_request(
     if len(models) > MAXIMUM_MODELS:
         raise invalid_field("allowed_models", f"at most {MAXIMUM_MODELS} models")
     for model in models:
-        _check_text("allowed_models", model, MAXIMUM_MODEL)
-    _check_text("name", name, MAXIMUM_NAME)
+        check_text("allowed_models", model, MAXIMUM_MODEL)
+    check_text("name", name, MAXIMUM_NAME)
     checked_rates = tuple(rates)
     for kind, amount in checked_rates:
         if not 1 <= amount <= MAXIMUM_RATE:
@@ -56,7 +56,7 @@ def check_api_key_request(
 def normalize_email(email: str) -> str:
     """The form in which addresses are compared and kept."""
     normalized = email.strip().lower()
-    _check_text("email", normalized, MAXIMUM_EMAIL)
+    check_text("email", normalized, MAXIMUM_EMAIL)
     if "@" not in normalized[1:-1]:
         raise invalid_field("email", "not an e-mail address")
     return normalized
@@ -77,7 +77,8 @@ def _scopes(names: Iterable[str]) -> frozenset[Scope]:
         raise invalid_field("scopes", f"each must be one of {known}") from error
 
 
-def _check_text(param: str, value: str, maximum: int) -> None:
+def check_text(param: str, value: str, maximum: int) -> None:
+    """Printable, without spaces at the ends, from 1 to `maximum` characters."""
     if not 1 <= len(value) <= maximum:
         raise invalid_field(param, f"must have from 1 to {maximum} characters")
     if not value.isprintable() or value != value.strip():

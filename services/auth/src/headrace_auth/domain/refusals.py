@@ -78,3 +78,10 @@ def identity_provider_unavailable() -> HeadraceError:
 def login_not_confirmed() -> HeadraceError:
     """Whatever was wrong with what the provider said; the log tells what."""
     return HeadraceError(Reason.LOGIN_FAILED, "The identity provider did not confirm this login.")
+
+
+def too_many_oauth_requests() -> HeadraceError:
+    """The authorization server runs in a few threads, so only so many requests run or wait."""
+    return HeadraceError(
+        Reason.QUEUE_FULL, "too many OAuth requests at once", retry_after_seconds=1
+    )
