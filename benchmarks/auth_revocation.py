@@ -114,7 +114,7 @@ async def _two_gateways(auth: AuthProcess) -> AsyncIterator[tuple[AccountCaller,
         # Nothing is forgotten by itself while this is measured.
         fresh_seconds=600,
         stale_seconds=600,
-        maximum_strangers=8,
+        maximum_strangers=2 * TIMES,
     )
     limiter = RedisRateLimiter(auth.redis_url, timeout_seconds=1, maximum_connections=4)
     polling = asyncio.create_task(ended.keep_fresh())
