@@ -255,7 +255,7 @@ async def test_a_known_principal_outlives_auth_and_a_stranger_gets_503(gateway: 
 
 async def test_a_revoked_key_is_refused_at_once(gateway: Gateway) -> None:
     assert (await gateway.client.post(CHAT, json=_chat())).status_code == 200
-    gateway.limiter.revoked.add("test")
+    gateway.limiter.revoked.add(("org_1", "test"))
     assert (await gateway.client.post(CHAT, json=_chat())).status_code == 401
 
 

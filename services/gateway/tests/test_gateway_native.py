@@ -3,11 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.exchange import Act, Outcome
+from headrace_gateway.ports import AccountAnswer
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
+
+
+def _key(**fields: Any) -> dict[str, Any]:
+    """As auth describes a key."""
+    return {
+        "api_key_id": "k1",
+        "name": "ci",
+        "scopes": ["llm:invoke"],
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "expires_at": None,
+        "revoked_at": None,
+        **fields,
+    }
 
 
 @pytest.fixture
@@ -17,51 +34,100 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 async def test_login_brings_a_token_and_is_recorded_with_its_person(gateway: Gateway) -> None:
-    gateway.accounts.passwords["ada@example.org", "correct horse"] = KEY
+    tokens = {"access_token": KEY, "token_type": "Bearer", "expires_in": 1800, "scope": "x"}
+    gateway.accounts.answers["SessionService/Login"] = AccountAnswer(tokens, PRINCIPAL)
     credentials = {"email": "ada@example.org", "password": "correct horse"}
     response = await gateway.client.post("/api/v1/auth/login", json=credentials)
-    assert response.json() == {"access_token": KEY, "token_type": "Bearer", "expires_in": 1800}
+    assert response.json() == tokens
     assert response.headers["x-headrace-api-version"] == "v1"
     assert response.headers["cache-control"] == "no-store"
+    assert gateway.accounts.calls == [("SessionService/Login", credentials)]
     assert gateway.events.exchanges[0].principal == PRINCIPAL
 
 
+async def test_a_login_needs_no_credential_and_asks_for_none(gateway: Gateway) -> None:
+    gateway.accounts.answers["SessionService/Login"] = AccountAnswer({}, PRINCIPAL)
+    credentials = {"email": "ada@example.org", "password": "correct horse"}
+    gateway.client.headers["authorization"] = "Bearer hr_of_nobody"
+    response = await gateway.client.post("/api/v1/auth/login", json=credentials)
+    assert response.status_code == 200
+    assert gateway.accounts.resolutions == 0
+
+
 async def test_a_failed_login_is_401_and_recorded(gateway: Gateway) -> None:
+    gateway.accounts.answers["SessionService/Login"] = HeadraceError(
+        Reason.LOGIN_FAILED, "Wrong e-mail address or password."
+    )
     credentials = {"email": "ada@example.org", "password": "wrong"}
     response = await gateway.client.post("/api/v1/auth/login", json=credentials)
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "login_failed"
     [exchange] = gateway.events.exchanges
     assert (exchange.act, exchange.outcome) == (Act.LOGIN, Outcome.REFUSED)
+    assert exchange.principal is None
 
 
 async def test_keys_are_created_listed_and_revoked(gateway: Gateway) -> None:
-    created = await gateway.client.post(
-        "/api/v1/keys",
-        json={"name": "ci", "requests_per_minute": 5, "expires_at": "2027-01-01T00:00:00Z"},
-    )
+    made = _key(expires_at=datetime(2027, 1, 1, tzinfo=UTC))
+    gone = _key(revoked_at=datetime(2026, 6, 1, 12, 0, 0, 5, tzinfo=UTC))
+    gateway.accounts.answers |= {
+        "ApiKeyService/CreateApiKey": AccountAnswer({"api_key": made, "secret": "hr_k1_secret"}),
+        "ApiKeyService/ListApiKeys": AccountAnswer({"api_keys": [made], "next_page_token": ""}),
+        "ApiKeyService/RevokeApiKey": AccountAnswer({"api_key": gone}),
+    }
+    wanted = {"name": "ci", "requests_per_minute": 5, "expires_at": "2027-01-01T01:00:00+01:00"}
+    created = await gateway.client.post("/api/v1/keys", json=wanted)
     assert created.status_code == 201
     key = created.json()
-    assert key["secret"].startswith("hr_")
+    assert next(iter(key)) == "id"
+    assert (key["id"], key["secret"], key["name"]) == ("k1", "hr_k1_secret", "ci")
     assert key["expires_at"] == "2027-01-01T00:00:00Z"
     listed = (await gateway.client.get("/api/v1/keys")).json()
-    assert [item["id"] for item in listed["data"]] == [key["id"]]
+    assert [item["id"] for item in listed["data"]] == ["k1"]
+    assert listed["next_page_token"] is None
     assert "secret" not in listed["data"][0]
-    revoked = await gateway.client.delete(f"/api/v1/keys/{key['id']}")
-    assert revoked.json()["revoked_at"] is not None
+    revoked = await gateway.client.delete("/api/v1/keys/k1")
+    assert revoked.json()["revoked_at"] == "2026-06-01T12:00:00.000005Z"
+    assert gateway.accounts.calls == [
+        (
+            "ApiKeyService/CreateApiKey",
+            {
+                "name": "ci",
+                "scopes": [],
+                "allowed_models": [],
+                "expires_at": datetime(2027, 1, 1, tzinfo=UTC),
+                "requests_per_minute": 5,
+                "tokens_per_minute": None,
+            },
+        ),
+        ("ApiKeyService/ListApiKeys", {"page_size": 50, "page_token": ""}),
+        ("ApiKeyService/RevokeApiKey", {"api_key_id": "k1"}),
+    ]
     assert [exchange.resource for exchange in gateway.events.exchanges] == [
-        f"api_key:{key['id']}",
+        "api_key:k1",
         "",
-        f"api_key:{key['id']}",
+        "api_key:k1",
+    ]
+    assert [exchange.act for exchange in gateway.events.exchanges] == [
+        Act.API_KEY_CREATE,
+        Act.API_KEY_LIST,
+        Act.API_KEY_REVOKE,
     ]
     # Noted before the act, so that a kill of the process leaves none without a trace.
     assert gateway.events.begun == {e.request_id for e in gateway.events.exchanges}
 
 
+async def test_what_was_refused_is_recorded_with_what_it_was_about(gateway: Gateway) -> None:
+    response = await gateway.client.delete("/api/v1/keys/of-another")
+    assert response.status_code == 403
+    [exchange] = gateway.events.exchanges
+    assert (exchange.resource, exchange.outcome) == ("api_key:of-another", Outcome.REFUSED)
+
+
 async def test_a_key_can_be_revoked_while_rates_cannot_be_counted(gateway: Gateway) -> None:
-    key = (await gateway.client.post("/api/v1/keys", json={"name": "lost"})).json()
+    gateway.accounts.answers["ApiKeyService/RevokeApiKey"] = AccountAnswer({"api_key": _key()})
     gateway.limiter.unavailable = True
-    assert (await gateway.client.delete(f"/api/v1/keys/{key['id']}")).status_code == 200
+    assert (await gateway.client.delete("/api/v1/keys/k1")).status_code == 200
     listing = await gateway.client.get("/v1/models")
     assert listing.status_code == 503
     assert listing.headers["retry-after"] == "1"
@@ -69,20 +135,25 @@ async def test_a_key_can_be_revoked_while_rates_cannot_be_counted(gateway: Gatew
 
 async def test_keys_are_rate_limited_too() -> None:
     async with running_gateway(default_requests_per_minute=2) as gateway:
+        no_keys = AccountAnswer({"api_keys": [], "next_page_token": ""})
+        gateway.accounts.answers["ApiKeyService/ListApiKeys"] = no_keys
         answers = [await gateway.client.get("/api/v1/keys") for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert len(gateway.accounts.calls) == 2
 
 
 async def test_keys_come_in_pages(gateway: Gateway) -> None:
-    for number in range(3):
-        await gateway.client.post("/api/v1/keys", json={"name": f"key {number}"})
+    call = "ApiKeyService/ListApiKeys"
+    keys = [_key(api_key_id=f"k{number}") for number in range(2)]
+    gateway.accounts.answers[call] = AccountAnswer({"api_keys": keys, "next_page_token": "more"})
     first = (await gateway.client.get("/api/v1/keys", params={"page_size": 2})).json()
-    assert len(first["data"]) == 2
-    rest = (
-        await gateway.client.get("/api/v1/keys", params={"page_token": first["next_page_token"]})
-    ).json()
-    assert [key["name"] for key in rest["data"]] == ["key 0"]
-    assert rest["next_page_token"] is None
+    assert [key["id"] for key in first["data"]] == ["k0", "k1"]
+    assert first["next_page_token"] == "more"
+    await gateway.client.get("/api/v1/keys", params={"page_token": first["next_page_token"]})
+    assert [fields for _, fields in gateway.accounts.calls] == [
+        {"page_size": 2, "page_token": ""},
+        {"page_size": 50, "page_token": "more"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +175,7 @@ async def test_a_bad_field_of_a_new_key_is_named(
     response = await gateway.client.post("/api/v1/keys", json=body)
     assert response.status_code == 400
     assert response.json()["error"]["param"] == param
+    assert gateway.accounts.calls == []
 
 
 async def test_a_bad_query_parameter_is_named(gateway: Gateway) -> None:
@@ -223,7 +295,7 @@ async def test_the_document_tells_credentials_and_errors(gateway: Gateway) -> No
     assert create["responses"]["default"]["content"]["application/json"]["schema"]["$ref"].endswith(
         "ErrorBody"
     )
-    assert "security" not in document["paths"]["/api/v1/auth/login"]["post"]
+    assert document["paths"]["/api/v1/auth/login"]["post"].get("security", []) == []
     assert "HTTPValidationError" not in str(document)
 
 

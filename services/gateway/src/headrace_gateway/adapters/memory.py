@@ -87,13 +87,15 @@ class MemoryRateLimiter:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._whole_at: dict[tuple[str, object], float] = {}
-        self.revoked: set[str] = set()
+        self.revoked: set[tuple[str, str]] = set()
+        """Organisations and revocation ids that are marked."""
         self.unavailable = False
 
     async def admit(self, principal: Principal, charges: Sequence[Charge]) -> Admission:
         if self.unavailable:
             raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "Redis does not answer")
-        if self.revoked.intersection(principal.revocation_ids):
+        ids = principal.revocation_ids
+        if any((principal.organization_id, each) in self.revoked for each in ids):
             return Admission(revoked=True, states=())
         now = self._clock.monotonic()
         wanted = [self._whole(principal, c, now) + c.cost * _per_unit(c) for c in charges]

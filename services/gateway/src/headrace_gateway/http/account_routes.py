@@ -155,6 +155,6 @@ def _description(route: AccountRoute) -> dict[str, Any]:
         parameters += [
             {"name": name, "in": "query", "schema": schema} for name, schema in properties.items()
         ]
-    security: dict[str, Any] = {"security": []} if route.open else {}
     body = json_body(route.body) if route.body else {}
-    return {"parameters": parameters, **security, **body}
+    security: dict[str, Any] = {"security": []} if route.open else {}
+    return {"parameters": parameters, **body, **security}

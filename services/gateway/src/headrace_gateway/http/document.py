@@ -67,8 +67,8 @@ def _document(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> dict[str, Any]
 
 
 def _complete(operation: dict[str, Any], *, needs_credential: bool) -> None:
-    if needs_credential and "security" not in operation:
-        operation["security"] = [{"bearer": []}]
+    if needs_credential:  # a route may have said already that it needs none
+        operation.setdefault("security", [{"bearer": []}])
     reference = {"$ref": "#/components/schemas/ErrorBody"}
     responses = operation["responses"]
     responses.pop("422", None)  # FastAPI's own error, which is never sent

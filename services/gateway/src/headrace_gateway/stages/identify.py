@@ -85,14 +85,14 @@ class Identify:
 
     async def again(self, exchange: Exchange) -> Principal:
         """As `run`, but nothing is remembered: what was known has been announced to have ended."""
-        self._known.pop(_digest(exchange.credential), None)
+        self._unlearn(_digest(exchange.credential))
         return await self.run(exchange)
 
     def _remembered(self, digest: bytes) -> Known | None:
         """What is known and has not been announced to have ended."""
         known = self._known.get(digest)
         if known is not None and self._ended.has(known.principal):
-            del self._known[digest]
+            self._unlearn(digest)
             return None
         return known
 
@@ -118,6 +118,11 @@ class Identify:
         self._known[digest] = Known(principal, now, now + self._fresh_seconds)
         return principal
 
+    def _unlearn(self, digest: bytes) -> None:
+        """Also what `auth` was asked before, whose answer may be older than the end."""
+        self._known.pop(digest, None)
+        self._resolving.pop(digest, None)
+
     def _refuse_crowd(self, digest: bytes) -> None:
         """While `auth` hangs, strangers must not take the places of those who are known."""
         if digest not in self._resolving and len(self._resolving) >= self._maximum_strangers:
@@ -135,7 +140,8 @@ class Identify:
         return await asyncio.shield(task)
 
     def _forget(self, digest: bytes, done: asyncio.Task[Principal]) -> None:
-        self._resolving.pop(digest, None)
+        if self._resolving.get(digest) is done:
+            del self._resolving[digest]
         if not done.cancelled():
             done.exception()  # all who waited may have left; the error is theirs alone
 
