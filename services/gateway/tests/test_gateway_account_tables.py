@@ -93,6 +93,5 @@ async def test_nobody_is_refused_before_anything_is_asked(route: AccountRoute) -
         assert exchange.act is route.act
 
 
-def test_no_two_rows_are_one_route_or_one_call() -> None:
+def test_no_two_rows_are_one_route() -> None:
     assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
-    assert len({route.call for route in ROUTES}) == len(ROUTES)

@@ -33,27 +33,6 @@ async def gateway() -> AsyncIterator[Gateway]:
         yield running
 
 
-async def test_login_brings_a_token_and_is_recorded_with_its_person(gateway: Gateway) -> None:
-    tokens = {"access_token": KEY, "token_type": "Bearer", "expires_in": 1800, "scope": "x"}
-    gateway.accounts.answers["SessionService/Login"] = AccountAnswer(tokens, PRINCIPAL)
-    credentials = {"email": "ada@example.org", "password": "correct horse"}
-    response = await gateway.client.post("/api/v1/auth/login", json=credentials)
-    assert response.json() == tokens
-    assert response.headers["x-headrace-api-version"] == "v1"
-    assert response.headers["cache-control"] == "no-store"
-    assert gateway.accounts.calls == [("SessionService/Login", credentials)]
-    assert gateway.events.exchanges[0].principal == PRINCIPAL
-
-
-async def test_a_login_needs_no_credential_and_asks_for_none(gateway: Gateway) -> None:
-    gateway.accounts.answers["SessionService/Login"] = AccountAnswer({}, PRINCIPAL)
-    credentials = {"email": "ada@example.org", "password": "correct horse"}
-    gateway.client.headers["authorization"] = "Bearer hr_of_nobody"
-    response = await gateway.client.post("/api/v1/auth/login", json=credentials)
-    assert response.status_code == 200
-    assert gateway.accounts.resolutions == 0
-
-
 async def test_a_failed_login_is_401_and_recorded(gateway: Gateway) -> None:
     gateway.accounts.answers["SessionService/Login"] = HeadraceError(
         Reason.LOGIN_FAILED, "Wrong e-mail address or password."
