@@ -9,25 +9,30 @@ from headrace_auth.adapters.audit_events import EntryEncoder, OutboxDelivery
 from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.adapters.postgres.tables import SCHEMA
 from headrace_auth.adapters.redis import RedisRevocationAnnouncer
+from headrace_auth.adapters.redis_nonces import RedisNonces
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
 from headrace_auth.metrics import AuthMetrics
-from headrace_auth.ports import RevocationAnnouncer, Store
+from headrace_auth.ports import Nonces, RevocationAnnouncer, Store
 from headrace_auth.servicers.api_keys import ApiKeyServicer
 from headrace_auth.servicers.auth import AuthServicer
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.servicers.sessions import SessionServicer
 from headrace_auth.settings import AuthSettings
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.change_keys import KeyChanger
+from headrace_auth.use_cases.count_uses import UseCounter
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.manage_keys import KeyManager
 from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_auth.use_cases.own_sessions import OwnSessions
 from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.resolve_signed import SignedRequestResolver
 from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
 from headrace_auth.use_cases.second_factors import SecondFactors
+from headrace_auth.use_cases.signing_credentials import SigningCredentials
 from headrace_auth.use_cases.start import ensure_first_owner
 from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common.clock import Clock, SystemClock
@@ -64,12 +69,7 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
         statement_seconds=settings.database_timeout_seconds,
         wait_seconds=settings.database_wait_seconds,
     )
-    announcer = RedisRevocationAnnouncer(
-        settings.redis_url.get_secret_value(),
-        timeout_seconds=settings.redis_timeout_seconds,
-        maximum_connections=settings.redis_maximum_connections,
-    )
-    runtime.on_stop("redis", announcer.close)
+    announcer, nonces = _redis(settings, runtime)
     passwords = Passwords(settings.password_cost())
     runtime.on_stop("passwords", passwords.close)
     audit = create_channel(settings.audit_target)
@@ -86,6 +86,7 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
         settings,
         store=store,
         announcer=announcer,
+        nonces=nonces,
         passwords=passwords,
         registry=registry,
         clock=clock,
@@ -102,6 +103,7 @@ async def build(
     *,
     store: Store,
     announcer: RevocationAnnouncer,
+    nonces: Nonces,
     passwords: Passwords,
     registry: CollectorRegistry,
     clock: Clock,
@@ -133,12 +135,34 @@ async def build(
     servicers = (
         AuthServicer(
             resolver=resolver,
+            signed_resolver=SignedRequestResolver(store, sealer, nonces, clock),
+            use_counter=UseCounter(store.key_uses, clock),
             announcements=store.announcements,
             tokens=tokens,
             metrics=metrics,
             clock=clock,
         ),
         SessionServicer(callers=callers, login=login, sessions=sessions, metrics=metrics),
-        ApiKeyServicer(callers=callers, key_manager=KeyManager(acts), clock=clock),
+        ApiKeyServicer(
+            callers=callers,
+            key_manager=KeyManager(acts),
+            key_changer=KeyChanger(acts),
+            signing_credentials=SigningCredentials(acts, sealer),
+            clock=clock,
+        ),
     )
     return AuthService([servicer.registration() for servicer in servicers], rotation)
+
+
+def _redis(
+    settings: AuthSettings, runtime: Runtime
+) -> tuple[RedisRevocationAnnouncer, RedisNonces]:
+    url, seconds = settings.redis_url.get_secret_value(), settings.redis_timeout_seconds
+    connections = settings.redis_maximum_connections
+    announcer = RedisRevocationAnnouncer(
+        url, timeout_seconds=seconds, maximum_connections=connections
+    )
+    runtime.on_stop("redis for revocations", announcer.close)
+    nonces = RedisNonces(url, timeout_seconds=seconds, maximum_connections=connections)
+    runtime.on_stop("redis for nonces", nonces.close)
+    return announcer, nonces

@@ -6,20 +6,18 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from headrace.auth.v1 import api_keys_pb2, auth_pb2, sessions_pb2
-from headrace_auth.domain.fields import ApiKeyRequest, check_api_key_request
-from headrace_auth.domain.principal import Budget, Limit, LimitKind, Principal
+from headrace.auth.v1 import auth_pb2, sessions_pb2
+from headrace_auth.domain.api_keys import ApiKeyUse
+from headrace_auth.domain.principal import Budget, Limit, Principal
 from headrace_auth.domain.refusals import credential_invalid, credential_missing, invalid_field
 from headrace_auth.domain.sessions import Session
-from headrace_auth.use_cases.manage_keys import ApiKeyView
+from headrace_auth.domain.signed_requests import SignedRequest
 from headrace_auth.use_cases.open_sessions import LoggedIn
 from headrace_auth.use_cases.own_sessions import Me
+from headrace_common.errors import HeadraceError
 
 MAXIMUM_CREDENTIAL = 4096
 """Characters; gRPC itself refuses metadata of 8 KiB before any servicer sees it."""
-
-RATES = (LimitKind.REQUESTS_PER_MINUTE, LimitKind.TOKENS_PER_MINUTE)
-"""Kinds that are fields of a key's messages, under the same name."""
 
 
 def bearer_credential(metadata: Iterable[tuple[str, str | bytes]]) -> str:
@@ -45,16 +43,27 @@ def bounded_credential(credential: str) -> str:
     return credential
 
 
-def api_key_request(message: api_keys_pb2.CreateApiKeyRequest, now: datetime) -> ApiKeyRequest:
-    """Raises INVALID_FIELD."""
-    return check_api_key_request(
-        name=message.name,
-        scopes=message.scopes,
-        allowed_models=message.allowed_models,
-        expires_at=_optional_time(message, "expires_at"),
-        rates=[(kind, getattr(message, kind)) for kind in RATES if message.HasField(kind)],
-        now=now,
+def signed_request(message: auth_pb2.ResolveSignedRequestRequest) -> SignedRequest:
+    """Raises CREDENTIAL_INVALID for a moment that is none."""
+    try:
+        created = optional_time(message, "created")
+    except HeadraceError as error:
+        raise credential_invalid() from error
+    if created is None:
+        raise credential_invalid()
+    return SignedRequest(
+        key_id=message.key_id,
+        algorithm=message.algorithm,
+        signature_base=message.signature_base,
+        signature=message.signature,
+        created=created,
+        nonce=message.nonce,
     )
+
+
+def key_uses(message: auth_pb2.ReportKeyUsesRequest) -> list[ApiKeyUse]:
+    """Raises INVALID_FIELD."""
+    return [_key_use(use) for use in message.uses]
 
 
 def principal_message(principal: Principal) -> auth_pb2.Principal:
@@ -77,23 +86,11 @@ def principal_message(principal: Principal) -> auth_pb2.Principal:
     )
 
 
-def api_key_message(view: ApiKeyView) -> api_keys_pb2.ApiKey:
-    """With the rates that a key's messages have fields for."""
-    key = view.key
-    message = api_keys_pb2.ApiKey(
-        api_key_id=key.api_key_id,
-        name=key.name,
-        scopes=sorted(key.scopes),
-        allowed_models=key.allowed_models,
-        created_by=key.created_by,
-        created_at=timestamp(key.created_at),
-        expires_at=timestamp(key.expires_at),
-        revoked_at=timestamp(key.revoked_at),
-    )
-    for limit in view.limits:
-        if limit.kind in RATES and not limit.model:
-            setattr(message, limit.kind, limit.amount)
-    return message
+def _key_use(message: auth_pb2.KeyUse) -> ApiKeyUse:
+    last_used_at = optional_time(message, "last_used_at")
+    if last_used_at is None:
+        raise invalid_field("uses.last_used_at", "is required")
+    return ApiKeyUse(message.api_key_id, last_used_at, message.count)
 
 
 def tokens_message(result: LoggedIn) -> sessions_pb2.Tokens:
@@ -178,7 +175,8 @@ def timestamp(time: datetime | None) -> Timestamp | None:
     return message
 
 
-def _optional_time(message: Any, field: str) -> datetime | None:
+def optional_time(message: Any, field: str) -> datetime | None:
+    """None if it is unset; raises INVALID_FIELD for what is no time."""
     if not message.HasField(field):
         return None
     try:

@@ -7,11 +7,11 @@ is never an answer about a credential.
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from headrace_auth.domain.announcements import OutboxEvent, Revocation
-from headrace_auth.domain.api_keys import StoredApiKey
+from headrace_auth.domain.api_keys import ApiKeyUse, StoredApiKey
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.mails import Mail
 from headrace_auth.domain.paging import Position
@@ -21,6 +21,9 @@ from headrace_auth.domain.records import Record
 
 R = TypeVar("R", bound=Record)
 
+BATCHES_KEPT = timedelta(days=1)
+"""How long a batch of uses may come again without being counted again."""
+
 
 class Records(Protocol[R]):
     """The records of one type, within a transaction."""
@@ -29,7 +32,10 @@ class Records(Protocol[R]):
         """The record with this key; locked, it stays as it is until the transaction ends."""
 
     async def find(self, **equals: Any) -> list[R]:
-        """All records with these values, by key; for what is few by nature."""
+        """All records with these values, by key; for what is few by nature.
+
+        A frozenset stands for any of its members.
+        """
 
     async def page(self, after: Position | None, size: int, **equals: Any) -> list[R]:
         """At most `size` records with these values after a position, newest first."""
@@ -122,6 +128,16 @@ class SigningKeys(Protocol):
         """Forget keys for good."""
 
 
+class KeyUses(Protocol):
+    """How often and when keys were used; read as records of ApiKeyUse."""
+
+    async def add(self, batch_id: str, uses: Sequence[ApiKeyUse]) -> bool:
+        """Add to what is known of keys that exist, in one step; False if the batch came before.
+
+        A batch is remembered for `BATCHES_KEPT`.
+        """
+
+
 class Store(Protocol):
     """One database with everything in it."""
 
@@ -136,6 +152,19 @@ class Store(Protocol):
 
     @property
     def signing_keys(self) -> SigningKeys: ...
+
+    @property
+    def key_uses(self) -> KeyUses: ...
+
+
+class Nonces(Protocol):
+    """What signed requests may say once."""
+
+    async def burn(self, key_id: str, nonce: str, kept_for: timedelta) -> bool:
+        """Whether the key has not used the nonce yet; from now on it has.
+
+        Raises HeadraceError (DEPENDENCY_UNAVAILABLE) if it cannot be remembered.
+        """
 
 
 class RevocationAnnouncer(Protocol):

@@ -51,10 +51,10 @@ class AuthSettings(GrpcServiceSettings):
     read_pool_size: int = Field(default=8, ge=1)
     """Connections beside these, for resolving credentials alone."""
     redis_url: SecretStr
-    """Admission's Redis, where gateways look for revocations."""
+    """Admission's Redis, where gateways look for revocations; remembers nonces, too."""
     redis_timeout_seconds: float = Field(default=1.0, gt=0)
     redis_maximum_connections: int = Field(default=8, ge=1)
-    """Further announcements wait for one, `redis_timeout_seconds` at most."""
+    """For announcements, and as many for nonces; who waits does so for the timeout at most."""
 
     key_encryption_key: SecretStr
     """Base64 of 32 random bytes; encrypts signing keys at rest. Losing it ends all tokens."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
+from headrace_auth.adapters.memory_key_uses import MemoryKeyUses
 from headrace_auth.adapters.memory_records import MemoryRecords, Rows
 from headrace_auth.domain.announcements import OutboxEvent, Revocation
 from headrace_auth.domain.api_keys import ApiKey, StoredApiKey
@@ -153,6 +154,7 @@ class MemoryStore:
         self.principals = MemoryPrincipals(self)
         self.announcements = MemoryAnnouncements(self, clock)
         self.signing_keys = MemorySigningKeys()
+        self.key_uses = MemoryKeyUses(self.begin, clock)
         self._clock = clock
         self._lock = asyncio.Lock()
 

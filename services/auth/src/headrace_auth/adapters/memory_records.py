@@ -68,4 +68,8 @@ class MemoryRecords(Generic[R]):
 
 
 def _has(record: Any, equals: dict[str, Any]) -> bool:
-    return all(getattr(record, name) == value for name, value in equals.items())
+    return all(_is(getattr(record, name), value) for name, value in equals.items())
+
+
+def _is(value: Any, wanted: Any) -> bool:
+    return value in wanted if isinstance(wanted, frozenset) else bool(value == wanted)

@@ -10,8 +10,8 @@ checksum is for.
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from headrace_auth.domain import base62, checksums
@@ -76,7 +76,15 @@ class ApiKey:
     signature_algorithm: str = ""
     """RFC 9421's name, for a key that signs requests."""
     public_key: str = ""
+    """Of a key that signs by a private key: the other half, in PEM."""
     sealed_signing_secret: bytes | None = field(default=None, repr=False)
+    """Of a key that signs by a secret that both sides have."""
+    version: int = 1
+    """Counts the changes that gateways must hear of."""
+
+    @property
+    def signs(self) -> bool:
+        return bool(self.signature_algorithm)
 
     def is_live(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -97,10 +105,20 @@ class ApiKey:
             return self.expires_at
         return min(previous, self.expires_at) if self.expires_at else previous
 
+    def rotated(self, secret_sha256: bytes, now: datetime, overlap: timedelta) -> "ApiKey":
+        """With a new secret; the present one works for `overlap` more, an older one no longer."""
+        return replace(
+            self,
+            secret_sha256=secret_sha256,
+            previous_secret_sha256=self.secret_sha256 if overlap else None,
+            previous_secret_expires_at=now + overlap if overlap else None,
+            version=self.version + 1,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyUse:
-    """When and how often a key has been used, as far as it has been written down."""
+    """When and how often a key has been used: so far, or in a batch that is to be added."""
 
     KIND: ClassVar = Kind("api_key_use", ("api_key_id",))
 
@@ -135,6 +153,11 @@ def parse(text: str) -> ApiKeyText | None:
     if match is None or not checksums.has_checksum(text):
         return None
     return ApiKeyText(match["id"], match["secret"])
+
+
+def mint_for(api_key_id: str, entropy: bytes) -> ApiKeyText:
+    """A new secret for a key that exists, from `ENTROPY_BYTES` random bytes."""
+    return replace(mint(entropy), api_key_id=api_key_id)
 
 
 def is_api_key_id(text: str) -> bool:

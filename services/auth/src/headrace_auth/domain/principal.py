@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from headrace_auth.domain.revocation_ids import (
+    api_key_revocation,
     membership_revocation,
     organization_revocation,
     session_revocation,
@@ -140,6 +141,8 @@ class Principal:
     """Of an access token; empty for keys."""
     client_id: str = ""
     """The OAuth2 client behind an access token; empty for Headrace's own logins and for keys."""
+    key_version: int = 0
+    """Of an API key; 0 for access tokens."""
 
     @property
     def revocation_ids(self) -> tuple[str, ...]:
@@ -152,6 +155,8 @@ class Principal:
         ]
         if self.credential_kind is CredentialKind.ACCESS_TOKEN:
             ids.append(user_revocation(member.user_id, member.token_version))
+        if self.key_version:
+            ids.append(api_key_revocation(self.credential_id, self.key_version))
         if self.session_id:
             ids.append(session_revocation(self.session_id))
         return tuple(ids)

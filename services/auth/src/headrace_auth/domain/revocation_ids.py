@@ -19,3 +19,8 @@ def membership_revocation(user_id: str, version: int) -> str:
 def organization_revocation(version: int) -> str:
     """Ends what is known of all principals of the organisation that it is announced in."""
     return f"organization:{version}"
+
+
+def api_key_revocation(api_key_id: str, version: int) -> str:
+    """Ends what is known of a key that has changed; its bare id ends the key itself."""
+    return f"key:{api_key_id}:{version}"

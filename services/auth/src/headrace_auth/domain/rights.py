@@ -64,7 +64,9 @@ class Action(StrEnum):
     """What somebody may want to do; each is the call of a service in `protos/headrace/auth/v1`."""
 
     CREATE_API_KEY = "CreateApiKey"
+    CREATE_SIGNING_CREDENTIAL = "CreateSigningCredential"
     LIST_API_KEYS = "ListApiKeys"
+    GET_API_KEY = "GetApiKey"
     UPDATE_API_KEY = "UpdateApiKey"
     ROTATE_API_KEY = "RotateApiKey"
     REVOKE_API_KEY = "RevokeApiKey"
@@ -155,7 +157,11 @@ RULES = MappingProxyType(
         Action.CREATE_API_KEY: Rule(
             Scope.KEYS_WRITE, ORGANIZATION, ORGANIZATION, OWN, personal=True
         ),
+        Action.CREATE_SIGNING_CREDENTIAL: Rule(
+            Scope.KEYS_WRITE, ORGANIZATION, ORGANIZATION, OWN, personal=True
+        ),
         Action.LIST_API_KEYS: Rule(Scope.KEYS_READ, ORGANIZATION, ORGANIZATION, OWN, ORGANIZATION),
+        Action.GET_API_KEY: Rule(Scope.KEYS_READ, ORGANIZATION, ORGANIZATION, OWN, ORGANIZATION),
         Action.UPDATE_API_KEY: Rule(
             Scope.KEYS_WRITE, ORGANIZATION, ORGANIZATION, OWN, personal=True
         ),
@@ -244,10 +250,14 @@ def authorize(principal: Principal, action: Action) -> Reach:
         reach = None
     if reach is None or rule.scope not in principal.scopes:
         raise permission_denied(f"This credential may not use {action}.")
-    own_login = principal.credential_kind is CredentialKind.ACCESS_TOKEN and not principal.client_id
-    if rule.personal and not own_login:
+    if rule.personal and not is_own_login(principal):
         raise permission_denied(f"{action} is for people who have logged in; log in first.")
     return reach
+
+
+def is_own_login(principal: Principal) -> bool:
+    """Whether it is a person who logged in here: no key, and no other application."""
+    return principal.credential_kind is CredentialKind.ACCESS_TOKEN and not principal.client_id
 
 
 def check_grant(granter: Principal, role: Role) -> None:
@@ -259,3 +269,23 @@ def check_grant(granter: Principal, role: Role) -> None:
 def effective_scopes(granted: frozenset[Scope], role: Role) -> frozenset[Scope]:
     """What a credential may do now: a role that shrank since the grant shrinks it too."""
     return granted & SCOPES_OF_ROLE[role]
+
+
+def check_key_scopes(
+    granter: Principal,
+    role: Role,
+    wanted: frozenset[Scope],
+    had: frozenset[Scope] = frozenset(),
+) -> None:
+    """Raise PERMISSION_DENIED unless `granter` may let a key that acts in `role` have these scopes.
+
+    What it can do must be a subset of what the granter can. Scopes that the role does not allow may
+    stay if the key `had` them: they do nothing.
+    """
+    possible = effective_scopes(wanted, role)
+    excess = (possible - granter.scopes) | (wanted - possible - had)
+    if excess:
+        names = ", ".join(sorted(excess))
+        raise permission_denied(
+            f"a key cannot have more rights than its maker or whom it acts as: {names}"
+        )

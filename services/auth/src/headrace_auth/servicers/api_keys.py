@@ -3,10 +3,13 @@
 from typing import Any
 
 from headrace.auth.v1 import api_keys_pb2, api_keys_pb2_grpc
-from headrace_auth.conversions import api_key_message, api_key_request
+from headrace_auth.api_key_conversions import api_key_message, api_key_request, api_key_update
+from headrace_auth.domain.api_key_updates import check_overlap
 from headrace_auth.domain.paging import page_size, position_of_token
 from headrace_auth.servicers.callers import Callers
+from headrace_auth.use_cases.change_keys import KeyChanger
 from headrace_auth.use_cases.manage_keys import KeyManager
+from headrace_auth.use_cases.signing_credentials import SigningCredentials
 from headrace_common.clock import Clock
 from headrace_common.grpc_server import Registration
 
@@ -14,9 +17,19 @@ from headrace_common.grpc_server import Registration
 class ApiKeyServicer(api_keys_pb2_grpc.ApiKeyServiceServicer):
     """The proto's ApiKeyService."""
 
-    def __init__(self, *, callers: Callers, key_manager: KeyManager, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        callers: Callers,
+        key_manager: KeyManager,
+        key_changer: KeyChanger,
+        signing_credentials: SigningCredentials,
+        clock: Clock,
+    ) -> None:
         self._callers = callers
         self._key_manager = key_manager
+        self._key_changer = key_changer
+        self._signing_credentials = signing_credentials
         self._clock = clock
 
     async def CreateApiKey(  # noqa: N802 - the proto's name
@@ -29,6 +42,21 @@ class ApiKeyServicer(api_keys_pb2_grpc.ApiKeyServiceServicer):
             api_key=api_key_message(created.view), secret=created.text.reveal()
         )
 
+    async def CreateSigningCredential(  # noqa: N802 - the proto's name
+        self, request: api_keys_pb2.CreateSigningCredentialRequest, context: Any
+    ) -> api_keys_pb2.CreateSigningCredentialResponse:
+        caller = await self._callers.identified(context)
+        created = await self._signing_credentials.create(
+            caller,
+            api_key_request(request, self._clock.now()),
+            algorithm=request.signature_algorithm,
+            public_key=request.public_key,
+        )
+        return api_keys_pb2.CreateSigningCredentialResponse(
+            api_key=api_key_message(created.view),
+            secret=created.secret.reveal() if created.secret else None,
+        )
+
     async def ListApiKeys(  # noqa: N802 - the proto's name
         self, request: api_keys_pb2.ListApiKeysRequest, context: Any
     ) -> api_keys_pb2.ListApiKeysResponse:
@@ -38,6 +66,31 @@ class ApiKeyServicer(api_keys_pb2_grpc.ApiKeyServiceServicer):
         return api_keys_pb2.ListApiKeysResponse(
             api_keys=[api_key_message(view) for view in page.keys],
             next_page_token=page.next_position.to_token() if page.next_position else "",
+        )
+
+    async def GetApiKey(  # noqa: N802 - the proto's name
+        self, request: api_keys_pb2.GetApiKeyRequest, context: Any
+    ) -> api_keys_pb2.GetApiKeyResponse:
+        caller = await self._callers.identified(context)
+        found = await self._key_manager.get(caller, request.api_key_id)
+        return api_keys_pb2.GetApiKeyResponse(api_key=api_key_message(found))
+
+    async def UpdateApiKey(  # noqa: N802 - the proto's name
+        self, request: api_keys_pb2.UpdateApiKeyRequest, context: Any
+    ) -> api_keys_pb2.UpdateApiKeyResponse:
+        caller = await self._callers.identified(context)
+        update = api_key_update(request, self._clock.now())
+        updated = await self._key_changer.update(caller, request.api_key_id, update)
+        return api_keys_pb2.UpdateApiKeyResponse(api_key=api_key_message(updated))
+
+    async def RotateApiKey(  # noqa: N802 - the proto's name
+        self, request: api_keys_pb2.RotateApiKeyRequest, context: Any
+    ) -> api_keys_pb2.RotateApiKeyResponse:
+        caller = await self._callers.identified(context)
+        seconds = request.overlap_seconds if request.HasField("overlap_seconds") else None
+        rotated = await self._key_changer.rotate(caller, request.api_key_id, check_overlap(seconds))
+        return api_keys_pb2.RotateApiKeyResponse(
+            api_key=api_key_message(rotated.view), secret=rotated.text.reveal()
         )
 
     async def RevokeApiKey(  # noqa: N802 - the proto's name

@@ -5,11 +5,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from headrace.auth.v1 import auth_pb2, auth_pb2_grpc
-from headrace_auth.conversions import bounded_credential, principal_message, timestamp
+from headrace_auth.conversions import (
+    bounded_credential,
+    key_uses,
+    principal_message,
+    signed_request,
+    timestamp,
+)
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.metrics import AuthMetrics, counting
 from headrace_auth.ports import Announcements
+from headrace_auth.use_cases.count_uses import UseCounter
 from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.resolve_signed import SignedRequestResolver
 from headrace_common.clock import Clock
 from headrace_common.grpc_server import Registration
 
@@ -24,12 +32,16 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         self,
         *,
         resolver: CredentialResolver,
+        signed_resolver: SignedRequestResolver,
+        use_counter: UseCounter,
         announcements: Announcements,
         tokens: AccessTokens,
         metrics: AuthMetrics,
         clock: Clock,
     ) -> None:
         self._resolver = resolver
+        self._signed_resolver = signed_resolver
+        self._use_counter = use_counter
         self._announcements = announcements
         self._tokens = tokens
         self._metrics = metrics
@@ -42,6 +54,19 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
             credential = bounded_credential(request.credential)
             principal = await self._resolver.resolve(credential)
         return auth_pb2.ResolveCredentialResponse(principal=principal_message(principal))
+
+    async def ResolveSignedRequest(  # noqa: N802 - the proto's name
+        self, request: auth_pb2.ResolveSignedRequestRequest, _context: Any
+    ) -> auth_pb2.ResolveSignedRequestResponse:
+        with counting(self._metrics.resolutions):
+            principal = await self._signed_resolver.resolve(signed_request(request))
+        return auth_pb2.ResolveSignedRequestResponse(principal=principal_message(principal))
+
+    async def ReportKeyUses(  # noqa: N802 - the proto's name
+        self, request: auth_pb2.ReportKeyUsesRequest, _context: Any
+    ) -> auth_pb2.ReportKeyUsesResponse:
+        await self._use_counter.add(request.batch_id, key_uses(request))
+        return auth_pb2.ReportKeyUsesResponse()
 
     async def GetJsonWebKeySet(  # noqa: N802 - the proto's name
         self, _request: auth_pb2.GetJsonWebKeySetRequest, _context: Any
@@ -78,7 +103,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
             "headrace.auth.v1.AuthService",
             auth_pb2_grpc.add_AuthServiceServicer_to_server,
             self,
-            polled=("GetJsonWebKeySet", "ListRevocations", "ResolveCredential"),
+            polled=("GetJsonWebKeySet", "ListRevocations", "ResolveCredential", "ReportKeyUses"),
         )
 
 

@@ -6,26 +6,17 @@ from dataclasses import dataclass, replace
 from headrace_auth.domain import api_keys
 from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.callers import Caller
-from headrace_auth.domain.consumption import LimitRecord
 from headrace_auth.domain.fields import ApiKeyRequest
 from headrace_auth.domain.paging import Position
-from headrace_auth.domain.principal import Limit, Principal, Subject
-from headrace_auth.domain.refusals import not_found, permission_denied
-from headrace_auth.domain.rights import DEFAULT_KEY_SCOPES, Action, Reach, authorize
-from headrace_auth.use_cases.acts import Act, Acts
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKeyView:
-    """A key with its own limits."""
-
-    key: ApiKey
-    limits: tuple[Limit, ...] = ()
+from headrace_auth.domain.rights import Action, Reach, authorize
+from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.api_key_views import ApiKeyView, key_within, view, views
+from headrace_auth.use_cases.new_api_keys import add_key, draft_key
 
 
 @dataclass(frozen=True, slots=True)
 class CreatedApiKey:
-    """A new key and, this once, its secret."""
+    """A key and, this once, its new secret."""
 
     view: ApiKeyView
     text: api_keys.ApiKeyText
@@ -46,31 +37,14 @@ class KeyManager:
         self._acts = acts
 
     async def create(self, caller: Caller, request: ApiKeyRequest) -> CreatedApiKey:
-        """Raises PERMISSION_DENIED, also for a key with more scopes than the principal has."""
+        """Raises PERMISSION_DENIED, also for a key with more rights than its maker has."""
         principal = caller.identified()
-        authorize(principal, Action.CREATE_API_KEY)
-        scopes = request.scopes or DEFAULT_KEY_SCOPES
-        excess = ", ".join(sorted(scopes - principal.scopes))
-        if excess:
-            raise permission_denied(f"a key cannot have more rights than its maker: {excess}")
+        reach = authorize(principal, Action.CREATE_API_KEY)
         text = api_keys.mint(secrets.token_bytes(api_keys.ENTROPY_BYTES))
-        limits = request.limits(text.api_key_id)
         async with self._acts.begin(caller) as act:
-            key = ApiKey(
-                api_key_id=text.api_key_id,
-                organization_id=principal.member.organization_id,
-                created_by=principal.member.user_id,
-                name=request.name,
-                scopes=scopes,
-                created_at=act.now,
-                secret_sha256=text.secret_sha256,
-                allowed_models=request.allowed_models,
-                expires_at=request.expires_at,
-            )
-            await act.add(key)
-            for limit in limits:
-                await act.add(LimitRecord.of(key.organization_id, limit))
-        return CreatedApiKey(ApiKeyView(key, limits), text)
+            draft = await draft_key(act, principal, reach, request, text.api_key_id)
+            key = replace(draft, secret_sha256=text.secret_sha256)
+            return CreatedApiKey(await add_key(act, key, request), text)
 
     async def page(self, caller: Caller, after: Position | None, size: int) -> ApiKeyPage:
         """The organisation's keys, or only the principal's own; raises PERMISSION_DENIED."""
@@ -82,41 +56,28 @@ class KeyManager:
             keys = await act.of(ApiKey).page(
                 after, size + 1, organization_id=organization_id, **mine
             )
-            views = [await _view(act, key) for key in keys[:size]]
+            found = await views(act, keys[:size])
         if len(keys) <= size:
-            return ApiKeyPage(views, None)
+            return ApiKeyPage(found, None)
         last = keys[size - 1]
-        return ApiKeyPage(views, Position(last.created_at, last.api_key_id))
+        return ApiKeyPage(found, Position(last.created_at, last.api_key_id))
+
+    async def get(self, caller: Caller, api_key_id: str) -> ApiKeyView:
+        """One of the keys that `page` shows; raises PERMISSION_DENIED or RESOURCE_NOT_FOUND."""
+        principal = caller.identified()
+        reach = authorize(principal, Action.GET_API_KEY)
+        async with self._acts.begin(caller) as act:
+            return await view(act, await key_within(act, principal, reach, api_key_id, lock=False))
 
     async def revoke(self, caller: Caller, api_key_id: str) -> ApiKeyView:
         """Raises PERMISSION_DENIED or RESOURCE_NOT_FOUND; repeating it announces it again."""
         principal = caller.identified()
         reach = authorize(principal, Action.REVOKE_API_KEY)
         async with self._acts.begin(caller) as act:
-            key = await _key_within(act, principal, reach, api_key_id)
+            key = await key_within(act, principal, reach, api_key_id)
             if key.revoked_at is None:
                 revoked = replace(key, revoked_at=act.now)
                 await act.change(key, revoked, "revoke")
                 key = revoked
             await act.end(key.organization_id, key.api_key_id)
-            return await _view(act, key)
-
-
-async def _key_within(act: Act, principal: Principal, reach: Reach, api_key_id: str) -> ApiKey:
-    """The key, locked, if the principal's reach covers it; raises RESOURCE_NOT_FOUND."""
-    key = await act.of(ApiKey).get(api_key_id, lock=True)
-    member = principal.member
-    if key is None or key.organization_id != member.organization_id:
-        raise not_found(ApiKey.KIND.name)
-    if reach is Reach.OWN and key.created_by != member.user_id:
-        raise not_found(ApiKey.KIND.name)
-    return key
-
-
-async def _view(act: Act, key: ApiKey) -> ApiKeyView:
-    records = await act.of(LimitRecord).find(
-        organization_id=key.organization_id,
-        subject_type=Subject.API_KEY,
-        subject_id=key.api_key_id,
-    )
-    return ApiKeyView(key, tuple(record.limit() for record in records))
+            return await view(act, key)

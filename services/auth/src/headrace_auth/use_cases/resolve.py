@@ -1,7 +1,10 @@
 """From a credential to the principal behind it."""
 
+from datetime import datetime
+
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain import api_keys
+from headrace_auth.domain.api_keys import StoredApiKey
 from headrace_auth.domain.principal import CredentialKind, Principal
 from headrace_auth.domain.refusals import credential_invalid
 from headrace_auth.domain.revocation_ids import session_revocation
@@ -29,20 +32,11 @@ class CredentialResolver:
         stored = await self._principals.api_key(text.api_key_id) if text else None
         if text is None or stored is None:
             raise credential_invalid()
-        key, member = stored.key, stored.member
+        key = stored.key
         if not key.has_secret(text.secret_sha256, now) or not key.is_live(now):
             raise credential_invalid()
-        return Principal(
-            credential_id=key.api_key_id,
-            credential_kind=CredentialKind.API_KEY,
-            member=member,
-            scopes=effective_scopes(key.scopes, member.role),
-            limits=stored.limits + member.limits,
-            budgets=stored.budgets + member.budgets,
-            allowed_models=key.allowed_models,
-            allowed_networks=key.allowed_networks,
-            expires_at=key.secret_expires_at(text.secret_sha256),
-        )
+        expires_at = key.secret_expires_at(text.secret_sha256)
+        return principal_of_key(stored, CredentialKind.API_KEY, expires_at)
 
     async def _resolve_access_token(self, credential: str) -> Principal:
         claims = self._tokens.verify(credential, self._clock.now())
@@ -64,3 +58,22 @@ class CredentialResolver:
             session_id=claims.session_id,
             client_id=claims.client_id,
         )
+
+
+def principal_of_key(
+    stored: StoredApiKey, kind: CredentialKind, expires_at: datetime | None
+) -> Principal:
+    """Whom a key that has proved itself in this way acts as, until when."""
+    key, member = stored.key, stored.member
+    return Principal(
+        credential_id=key.api_key_id,
+        credential_kind=kind,
+        member=member,
+        scopes=effective_scopes(key.scopes, member.role),
+        limits=stored.limits + member.limits,
+        budgets=stored.budgets + member.budgets,
+        allowed_models=key.allowed_models,
+        allowed_networks=key.allowed_networks,
+        expires_at=expires_at,
+        key_version=key.version,
+    )

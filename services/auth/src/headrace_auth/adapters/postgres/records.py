@@ -59,8 +59,11 @@ class TableOf(Generic[R]):
         return and_(*(self.column(name) == _encoded(value) for name, value in pairs))
 
     def equals(self, values: Mapping[str, Any]) -> ColumnElement[bool]:
-        same = (self.column(name) == _encoded(value) for name, value in values.items())
-        return and_(true(), *same)
+        return and_(true(), *(self._is(name, value) for name, value in values.items()))
+
+    def _is(self, field: str, wanted: Any) -> ColumnElement[bool]:
+        column, value = self.column(field), _encoded(wanted)
+        return column.in_(value) if isinstance(wanted, frozenset) else column.__eq__(value)
 
     def can_hold(self, values: Mapping[str, Any]) -> bool:
         """False for text from outside that no row could have, and no statement could carry."""

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from headrace_auth.adapters.postgres import tables
 from headrace_auth.adapters.postgres.announcements import PostgresAnnouncements
 from headrace_auth.adapters.postgres.database import Database
+from headrace_auth.adapters.postgres.key_uses import PostgresKeyUses
 from headrace_auth.adapters.postgres.principals import PostgresPrincipals
 from headrace_auth.adapters.postgres.records import PostgresRecords, TableOf
 from headrace_auth.adapters.postgres.signing_keys import PostgresSigningKeys
@@ -101,6 +102,7 @@ class PostgresStore:
         self.principals = PostgresPrincipals(self._reads)
         self.announcements = PostgresAnnouncements(self._database)
         self.signing_keys = PostgresSigningKeys(self._database)
+        self.key_uses = PostgresKeyUses(self._database)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[PostgresTransaction]:

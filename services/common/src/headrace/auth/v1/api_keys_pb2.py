@@ -22,30 +22,52 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from headrace.auth.v1 import auth_pb2 as headrace_dot_auth_dot_v1_dot_auth__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace/auth/v1/api_keys.proto\x12\x10headrace.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x02\n\x06\x41piKey\x12\x12\n\napi_key_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x04 \x03(\t\x12\x12\n\ncreated_by\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13requests_per_minute\x18\t \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11tokens_per_minute\x18\n \x01(\x04H\x01\x88\x01\x01\x42\x16\n\x14_requests_per_minuteB\x14\n\x12_tokens_per_minute\"\xeb\x01\n\x13\x43reateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x03 \x03(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13requests_per_minute\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11tokens_per_minute\x18\x06 \x01(\x04H\x01\x88\x01\x01\x42\x16\n\x14_requests_per_minuteB\x14\n\x12_tokens_per_minute\"Q\n\x14\x43reateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\";\n\x12ListApiKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"Z\n\x13ListApiKeysResponse\x12*\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x18.headrace.auth.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x13RevokeApiKeyRequest\x12\x12\n\napi_key_id\x18\x01 \x01(\t\"A\n\x14RevokeApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.ApiKey2\xa9\x02\n\rApiKeyService\x12]\n\x0c\x43reateApiKey\x12%.headrace.auth.v1.CreateApiKeyRequest\x1a&.headrace.auth.v1.CreateApiKeyResponse\x12Z\n\x0bListApiKeys\x12$.headrace.auth.v1.ListApiKeysRequest\x1a%.headrace.auth.v1.ListApiKeysResponse\x12]\n\x0cRevokeApiKey\x12%.headrace.auth.v1.RevokeApiKeyRequest\x1a&.headrace.auth.v1.RevokeApiKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace/auth/v1/api_keys.proto\x12\x10headrace.auth.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bheadrace/auth/v1/auth.proto\"\xcc\x05\n\x06\x41piKey\x12\x12\n\napi_key_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x04 \x03(\t\x12\x12\n\ncreated_by\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13requests_per_minute\x18\t \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11tokens_per_minute\x18\n \x01(\x04H\x01\x88\x01\x01\x12 \n\x13\x63oncurrent_requests\x18\x0b \x01(\x04H\x02\x88\x01\x01\x12\x18\n\x10\x61llowed_networks\x18\x0c \x03(\t\x12.\n\x06\x62udget\x18\r \x01(\x0b\x32\x1e.headrace.auth.v1.ApiKeyBudget\x12\x30\n\x0clast_used_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tuse_count\x18\x0f \x01(\x04\x12>\n\x1aprevious_secret_expires_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04kind\x18\x11 \x01(\x0e\x32\x1c.headrace.auth.v1.ApiKeyKind\x12\x1b\n\x13signature_algorithm\x18\x12 \x01(\t\x12\x12\n\npublic_key\x18\x13 \x01(\tB\x16\n\x14_requests_per_minuteB\x14\n\x12_tokens_per_minuteB\x16\n\x14_concurrent_requests\"z\n\x0c\x41piKeyBudget\x12\x15\n\ramount_micros\x18\x01 \x01(\x04\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12.\n\x06period\x18\x03 \x01(\x0e\x32\x1e.headrace.auth.v1.BudgetPeriod\x12\x11\n\ttime_zone\x18\x04 \x01(\t\"\x80\x03\n\x13\x43reateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x03 \x03(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13requests_per_minute\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11tokens_per_minute\x18\x06 \x01(\x04H\x01\x88\x01\x01\x12 \n\x13\x63oncurrent_requests\x18\x07 \x01(\x04H\x02\x88\x01\x01\x12\x18\n\x10\x61llowed_networks\x18\x08 \x03(\t\x12.\n\x06\x62udget\x18\t \x01(\x0b\x32\x1e.headrace.auth.v1.ApiKeyBudget\x12\x0f\n\x07user_id\x18\n \x01(\tB\x16\n\x14_requests_per_minuteB\x14\n\x12_tokens_per_minuteB\x16\n\x14_concurrent_requests\"Q\n\x14\x43reateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\xbc\x03\n\x1e\x43reateSigningCredentialRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x03 \x03(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13requests_per_minute\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11tokens_per_minute\x18\x06 \x01(\x04H\x01\x88\x01\x01\x12 \n\x13\x63oncurrent_requests\x18\x07 \x01(\x04H\x02\x88\x01\x01\x12\x18\n\x10\x61llowed_networks\x18\x08 \x03(\t\x12.\n\x06\x62udget\x18\t \x01(\x0b\x32\x1e.headrace.auth.v1.ApiKeyBudget\x12\x0f\n\x07user_id\x18\n \x01(\t\x12\x1b\n\x13signature_algorithm\x18\x0b \x01(\t\x12\x12\n\npublic_key\x18\x0c \x01(\tB\x16\n\x14_requests_per_minuteB\x14\n\x12_tokens_per_minuteB\x16\n\x14_concurrent_requests\"l\n\x1f\x43reateSigningCredentialResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.ApiKey\x12\x13\n\x06secret\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_secret\";\n\x12ListApiKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"Z\n\x13ListApiKeysResponse\x12*\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x18.headrace.auth.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x10GetApiKeyRequest\x12\x12\n\napi_key_id\x18\x01 \x01(\t\">\n\x11GetApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.ApiKey\"\xb4\x03\n\x13UpdateApiKeyRequest\x12\x12\n\napi_key_id\x18\x01 \x01(\t\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x05 \x03(\t\x12\x18\n\x10\x61llowed_networks\x18\x06 \x03(\t\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13requests_per_minute\x18\x08 \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11tokens_per_minute\x18\t \x01(\x04H\x01\x88\x01\x01\x12 \n\x13\x63oncurrent_requests\x18\n \x01(\x04H\x02\x88\x01\x01\x12.\n\x06\x62udget\x18\x0b \x01(\x0b\x32\x1e.headrace.auth.v1.ApiKeyBudgetB\x16\n\x14_requests_per_minuteB\x14\n\x12_tokens_per_minuteB\x16\n\x14_concurrent_requests\"A\n\x14UpdateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.ApiKey\"[\n\x13RotateApiKeyRequest\x12\x12\n\napi_key_id\x18\x01 \x01(\t\x12\x1c\n\x0foverlap_seconds\x18\x02 \x01(\rH\x00\x88\x01\x01\x42\x12\n\x10_overlap_seconds\"Q\n\x14RotateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\")\n\x13RevokeApiKeyRequest\x12\x12\n\napi_key_id\x18\x01 \x01(\t\"A\n\x14RevokeApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.ApiKey*_\n\nApiKeyKind\x12\x1c\n\x18\x41PI_KEY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41PI_KEY_KIND_BEARER\x10\x01\x12\x1a\n\x16\x41PI_KEY_KIND_SIGNATURE\x10\x02\x32\xbd\x05\n\rApiKeyService\x12]\n\x0c\x43reateApiKey\x12%.headrace.auth.v1.CreateApiKeyRequest\x1a&.headrace.auth.v1.CreateApiKeyResponse\x12~\n\x17\x43reateSigningCredential\x12\x30.headrace.auth.v1.CreateSigningCredentialRequest\x1a\x31.headrace.auth.v1.CreateSigningCredentialResponse\x12Z\n\x0bListApiKeys\x12$.headrace.auth.v1.ListApiKeysRequest\x1a%.headrace.auth.v1.ListApiKeysResponse\x12T\n\tGetApiKey\x12\".headrace.auth.v1.GetApiKeyRequest\x1a#.headrace.auth.v1.GetApiKeyResponse\x12]\n\x0cUpdateApiKey\x12%.headrace.auth.v1.UpdateApiKeyRequest\x1a&.headrace.auth.v1.UpdateApiKeyResponse\x12]\n\x0cRotateApiKey\x12%.headrace.auth.v1.RotateApiKeyRequest\x1a&.headrace.auth.v1.RotateApiKeyResponse\x12]\n\x0cRevokeApiKey\x12%.headrace.auth.v1.RevokeApiKeyRequest\x1a&.headrace.auth.v1.RevokeApiKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace.auth.v1.api_keys_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_APIKEY']._serialized_start=87
-  _globals['_APIKEY']._serialized_end=445
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=448
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=683
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=685
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=766
-  _globals['_LISTAPIKEYSREQUEST']._serialized_start=768
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=827
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=829
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=919
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=921
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=962
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=964
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1029
-  _globals['_APIKEYSERVICE']._serialized_start=1032
-  _globals['_APIKEYSERVICE']._serialized_end=1329
+  _globals['_APIKEYKIND']._serialized_start=3068
+  _globals['_APIKEYKIND']._serialized_end=3163
+  _globals['_APIKEY']._serialized_start=150
+  _globals['_APIKEY']._serialized_end=866
+  _globals['_APIKEYBUDGET']._serialized_start=868
+  _globals['_APIKEYBUDGET']._serialized_end=990
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=993
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1377
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=1379
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1460
+  _globals['_CREATESIGNINGCREDENTIALREQUEST']._serialized_start=1463
+  _globals['_CREATESIGNINGCREDENTIALREQUEST']._serialized_end=1907
+  _globals['_CREATESIGNINGCREDENTIALRESPONSE']._serialized_start=1909
+  _globals['_CREATESIGNINGCREDENTIALRESPONSE']._serialized_end=2017
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=2019
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=2078
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=2080
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=2170
+  _globals['_GETAPIKEYREQUEST']._serialized_start=2172
+  _globals['_GETAPIKEYREQUEST']._serialized_end=2210
+  _globals['_GETAPIKEYRESPONSE']._serialized_start=2212
+  _globals['_GETAPIKEYRESPONSE']._serialized_end=2274
+  _globals['_UPDATEAPIKEYREQUEST']._serialized_start=2277
+  _globals['_UPDATEAPIKEYREQUEST']._serialized_end=2713
+  _globals['_UPDATEAPIKEYRESPONSE']._serialized_start=2715
+  _globals['_UPDATEAPIKEYRESPONSE']._serialized_end=2780
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=2782
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=2873
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_start=2875
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_end=2956
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=2958
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=2999
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=3001
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=3066
+  _globals['_APIKEYSERVICE']._serialized_start=3166
+  _globals['_APIKEYSERVICE']._serialized_end=3867
 # @@protoc_insertion_point(module_scope)

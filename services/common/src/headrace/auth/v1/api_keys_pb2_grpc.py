@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class ApiKeyServiceStub:
     """ApiKeyService manages the credentials of programs.
+
+    Calls carry the person's credential; where one says "a login", an API key or an application's
+    token is refused with PERMISSION_DENIED.
     """
 
     def __init__(self, channel):
@@ -40,10 +43,30 @@ class ApiKeyServiceStub:
                 request_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.CreateApiKeyRequest.SerializeToString,
                 response_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.CreateApiKeyResponse.FromString,
                 _registered_method=True)
+        self.CreateSigningCredential = channel.unary_unary(
+                '/headrace.auth.v1.ApiKeyService/CreateSigningCredential',
+                request_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.CreateSigningCredentialRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.CreateSigningCredentialResponse.FromString,
+                _registered_method=True)
         self.ListApiKeys = channel.unary_unary(
                 '/headrace.auth.v1.ApiKeyService/ListApiKeys',
                 request_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.ListApiKeysRequest.SerializeToString,
                 response_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.ListApiKeysResponse.FromString,
+                _registered_method=True)
+        self.GetApiKey = channel.unary_unary(
+                '/headrace.auth.v1.ApiKeyService/GetApiKey',
+                request_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.GetApiKeyRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.GetApiKeyResponse.FromString,
+                _registered_method=True)
+        self.UpdateApiKey = channel.unary_unary(
+                '/headrace.auth.v1.ApiKeyService/UpdateApiKey',
+                request_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.UpdateApiKeyRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.UpdateApiKeyResponse.FromString,
+                _registered_method=True)
+        self.RotateApiKey = channel.unary_unary(
+                '/headrace.auth.v1.ApiKeyService/RotateApiKey',
+                request_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.RotateApiKeyRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.RotateApiKeyResponse.FromString,
                 _registered_method=True)
         self.RevokeApiKey = channel.unary_unary(
                 '/headrace.auth.v1.ApiKeyService/RevokeApiKey',
@@ -54,14 +77,27 @@ class ApiKeyServiceStub:
 
 class ApiKeyServiceServicer:
     """ApiKeyService manages the credentials of programs.
+
+    Calls carry the person's credential; where one says "a login", an API key or an application's
+    token is refused with PERMISSION_DENIED.
     """
 
     def CreateApiKey(self, request, context):
-        """CreateApiKey makes a key for the caller's organisation; the secret is in this answer only.
-        Callers: gateway, with the person's access token (an API key makes no keys). Errors:
-        CREDENTIAL_MISSING, CREDENTIAL_INVALID, PERMISSION_DENIED (also when the key would have more
-        rights than its creator), INVALID_FIELD, DEPENDENCY_UNAVAILABLE.
+        """CreateApiKey makes a key for the caller, or for a service account of its organisation; the
+        secret is in this answer only.
+        Callers: gateway, with a login. Errors: CREDENTIAL_MISSING, CREDENTIAL_INVALID,
+        PERMISSION_DENIED (also when the key would have more rights than its maker or the account that
+        it acts as), RESOURCE_NOT_FOUND (the account), INVALID_FIELD, DEPENDENCY_UNAVAILABLE.
         Not to be retried: each call makes a key; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSigningCredential(self, request, context):
+        """CreateSigningCredential makes a key that is never shown: its holder signs requests with it
+        (RFC 9421), by a private key of its own or by a secret that is in this answer only.
+        Callers, errors, retries and deadline: as CreateApiKey.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,6 +109,39 @@ class ApiKeyServiceServicer:
         Callers: gateway, with the person's credential. Errors: CREDENTIAL_MISSING, CREDENTIAL_INVALID,
         PERMISSION_DENIED, INVALID_FIELD, DEPENDENCY_UNAVAILABLE. Idempotent, may be retried;
         deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetApiKey(self, request, context):
+        """GetApiKey returns one of the keys that ListApiKeys shows.
+        Callers: gateway, with the person's credential. Errors: CREDENTIAL_MISSING, CREDENTIAL_INVALID,
+        PERMISSION_DENIED, RESOURCE_NOT_FOUND (also another organisation's and, to members, another
+        person's key), DEPENDENCY_UNAVAILABLE. Idempotent, may be retried; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateApiKey(self, request, context):
+        """UpdateApiKey changes what a key may do, from the next request on.
+        Callers: gateway, with a login. Errors: CREDENTIAL_MISSING, CREDENTIAL_INVALID,
+        PERMISSION_DENIED (also when the key can do afterwards what the caller cannot),
+        RESOURCE_NOT_FOUND, INVALID_FIELD (also for a key that was revoked), DEPENDENCY_UNAVAILABLE.
+        Idempotent, may be retried; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateApiKey(self, request, context):
+        """RotateApiKey gives a key a new secret, which is in this answer only; the one before works on
+        for a while, any older one ends at once.
+        Callers: gateway, with a login (one's own keys; to owners and admins those of service accounts,
+        too), or with the key itself. Errors: CREDENTIAL_MISSING, CREDENTIAL_INVALID,
+        PERMISSION_DENIED, RESOURCE_NOT_FOUND, INVALID_FIELD (also for a key that has ended or that
+        signs), DEPENDENCY_UNAVAILABLE. Not to be retried: each call makes a secret; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,10 +165,30 @@ def add_ApiKeyServiceServicer_to_server(servicer, server):
                     request_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.CreateApiKeyRequest.FromString,
                     response_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.CreateApiKeyResponse.SerializeToString,
             ),
+            'CreateSigningCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSigningCredential,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.CreateSigningCredentialRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.CreateSigningCredentialResponse.SerializeToString,
+            ),
             'ListApiKeys': grpc.unary_unary_rpc_method_handler(
                     servicer.ListApiKeys,
                     request_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.ListApiKeysRequest.FromString,
                     response_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.ListApiKeysResponse.SerializeToString,
+            ),
+            'GetApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetApiKey,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.GetApiKeyRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.GetApiKeyResponse.SerializeToString,
+            ),
+            'UpdateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateApiKey,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.UpdateApiKeyRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.UpdateApiKeyResponse.SerializeToString,
+            ),
+            'RotateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateApiKey,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.RotateApiKeyRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_api__keys__pb2.RotateApiKeyResponse.SerializeToString,
             ),
             'RevokeApiKey': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeApiKey,
@@ -116,6 +205,9 @@ def add_ApiKeyServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ApiKeyService:
     """ApiKeyService manages the credentials of programs.
+
+    Calls carry the person's credential; where one says "a login", an API key or an application's
+    token is refused with PERMISSION_DENIED.
     """
 
     @staticmethod
@@ -146,6 +238,33 @@ class ApiKeyService:
             _registered_method=True)
 
     @staticmethod
+    def CreateSigningCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.ApiKeyService/CreateSigningCredential',
+            headrace_dot_auth_dot_v1_dot_api__keys__pb2.CreateSigningCredentialRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_api__keys__pb2.CreateSigningCredentialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListApiKeys(request,
             target,
             options=(),
@@ -162,6 +281,87 @@ class ApiKeyService:
             '/headrace.auth.v1.ApiKeyService/ListApiKeys',
             headrace_dot_auth_dot_v1_dot_api__keys__pb2.ListApiKeysRequest.SerializeToString,
             headrace_dot_auth_dot_v1_dot_api__keys__pb2.ListApiKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.ApiKeyService/GetApiKey',
+            headrace_dot_auth_dot_v1_dot_api__keys__pb2.GetApiKeyRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_api__keys__pb2.GetApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.ApiKeyService/UpdateApiKey',
+            headrace_dot_auth_dot_v1_dot_api__keys__pb2.UpdateApiKeyRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_api__keys__pb2.UpdateApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.ApiKeyService/RotateApiKey',
+            headrace_dot_auth_dot_v1_dot_api__keys__pb2.RotateApiKeyRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_api__keys__pb2.RotateApiKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

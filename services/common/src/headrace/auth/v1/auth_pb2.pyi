@@ -190,3 +190,47 @@ class Revocation(_message.Message):
     organization_id: str
     revocation_id: str
     def __init__(self, organization_id: _Optional[str] = ..., revocation_id: _Optional[str] = ...) -> None: ...
+
+class ResolveSignedRequestRequest(_message.Message):
+    __slots__ = ("key_id", "algorithm", "signature_base", "signature", "created", "nonce")
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_BASE_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    key_id: str
+    algorithm: str
+    signature_base: bytes
+    signature: bytes
+    created: _timestamp_pb2.Timestamp
+    nonce: str
+    def __init__(self, key_id: _Optional[str] = ..., algorithm: _Optional[str] = ..., signature_base: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., nonce: _Optional[str] = ...) -> None: ...
+
+class ResolveSignedRequestResponse(_message.Message):
+    __slots__ = ("principal",)
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    principal: Principal
+    def __init__(self, principal: _Optional[_Union[Principal, _Mapping]] = ...) -> None: ...
+
+class ReportKeyUsesRequest(_message.Message):
+    __slots__ = ("batch_id", "uses")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
+    batch_id: str
+    uses: _containers.RepeatedCompositeFieldContainer[KeyUse]
+    def __init__(self, batch_id: _Optional[str] = ..., uses: _Optional[_Iterable[_Union[KeyUse, _Mapping]]] = ...) -> None: ...
+
+class KeyUse(_message.Message):
+    __slots__ = ("api_key_id", "count", "last_used_at")
+    API_KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    LAST_USED_AT_FIELD_NUMBER: _ClassVar[int]
+    api_key_id: str
+    count: int
+    last_used_at: _timestamp_pb2.Timestamp
+    def __init__(self, api_key_id: _Optional[str] = ..., count: _Optional[int] = ..., last_used_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ReportKeyUsesResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

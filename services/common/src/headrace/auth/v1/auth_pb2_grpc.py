@@ -55,6 +55,16 @@ class AuthServiceStub:
                 request_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsRequest.SerializeToString,
                 response_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsResponse.FromString,
                 _registered_method=True)
+        self.ResolveSignedRequest = channel.unary_unary(
+                '/headrace.auth.v1.AuthService/ResolveSignedRequest',
+                request_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ResolveSignedRequestRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ResolveSignedRequestResponse.FromString,
+                _registered_method=True)
+        self.ReportKeyUses = channel.unary_unary(
+                '/headrace.auth.v1.AuthService/ReportKeyUses',
+                request_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ReportKeyUsesRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ReportKeyUsesResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer:
@@ -93,6 +103,28 @@ class AuthServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResolveSignedRequest(self, request, context):
+        """ResolveSignedRequest turns a signed request (RFC 9421) into the principal behind its key, once:
+        a nonce that the key has used before is refused.
+        Callers: gateway, which has built the signature base from the request itself. Errors:
+        CREDENTIAL_INVALID (unknown or ended key, wrong signature, outside of the window, used before;
+        never told apart), DEPENDENCY_UNAVAILABLE (database, or the Redis that remembers nonces). Not to
+        be retried: the second time it is a replay; deadline: 2 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportKeyUses(self, request, context):
+        """ReportKeyUses adds to what is known of how often and when keys were used. Keys that do not exist
+        are left out.
+        Callers: gateway, every few seconds. Errors: INVALID_FIELD, DEPENDENCY_UNAVAILABLE. Idempotent
+        by the batch's id for a day, may be retried; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -110,6 +142,16 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.ListRevocations,
                     request_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsRequest.FromString,
                     response_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsResponse.SerializeToString,
+            ),
+            'ResolveSignedRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveSignedRequest,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ResolveSignedRequestRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ResolveSignedRequestResponse.SerializeToString,
+            ),
+            'ReportKeyUses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportKeyUses,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ReportKeyUsesRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_auth__pb2.ReportKeyUsesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -199,6 +241,60 @@ class AuthService:
             '/headrace.auth.v1.AuthService/ListRevocations',
             headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsRequest.SerializeToString,
             headrace_dot_auth_dot_v1_dot_auth__pb2.ListRevocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveSignedRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.AuthService/ResolveSignedRequest',
+            headrace_dot_auth_dot_v1_dot_auth__pb2.ResolveSignedRequestRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_auth__pb2.ResolveSignedRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportKeyUses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.AuthService/ReportKeyUses',
+            headrace_dot_auth_dot_v1_dot_auth__pb2.ReportKeyUsesRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_auth__pb2.ReportKeyUsesResponse.FromString,
             options,
             channel_credentials,
             insecure,

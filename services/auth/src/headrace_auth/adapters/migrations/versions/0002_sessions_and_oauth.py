@@ -33,6 +33,7 @@ NEW_COLUMNS = {
         lambda: _text("signature_algorithm", default=""),
         lambda: _text("public_key", default=""),
         lambda: _bytes("sealed_signing_secret", nullable=True),
+        lambda: _integer("version", default="1"),
     ),
     "budgets": (lambda: _text("model", default=""),),
     "signing_keys": (
@@ -48,6 +49,7 @@ NEW_TABLES = (
     "price_tables",
     "authorization_codes",
     "oauth_clients",
+    "key_use_batches",
     "api_key_uses",
     "recovery_codes",
     "second_factors",
@@ -289,6 +291,13 @@ def _create_announcements() -> None:
         sa.Column("use_count", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("api_key_id", name="pk_api_key_uses"),
     )
+    _create(
+        "key_use_batches",
+        _id("id"),
+        _time("added_at"),
+        sa.PrimaryKeyConstraint("id", name="pk_key_use_batches"),
+    )
+    _index("key_use_batches", "added_at")
     _create(
         "price_tables",
         sa.Column("version", sa.Integer, nullable=False, autoincrement=False),

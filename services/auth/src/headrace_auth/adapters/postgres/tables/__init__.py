@@ -7,6 +7,7 @@ from headrace_auth.adapters.postgres.tables.credentials import (
     api_key_uses,
     api_keys,
     authorization_codes,
+    key_use_batches,
     oauth_clients,
     signing_keys,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "authorization_codes",
     "budgets",
     "invitations",
+    "key_use_batches",
     "limits",
     "linked_identities",
     "login_failures",

@@ -11,6 +11,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    Uuid,
     func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -37,6 +38,7 @@ api_keys = Table(
     Column("signature_algorithm", Text, nullable=False, server_default=""),
     Column("public_key", Text, nullable=False, server_default=""),
     Column("sealed_signing_secret", LargeBinary),
+    Column("version", Integer, nullable=False, server_default="1"),
     CheckConstraint("octet_length(secret_sha256) = 32", name="secret_sha256"),
     CheckConstraint("secret_sha256 IS NOT NULL OR signature_algorithm <> ''", name="credential"),
     CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="name"),
@@ -51,6 +53,14 @@ api_key_uses = Table(
     Column("api_key_id", Text(collation="C"), primary_key=True),
     moment("last_used_at"),
     Column("use_count", BigInteger, nullable=False),
+)
+
+key_use_batches = Table(
+    "key_use_batches",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    moment("added_at"),
+    Index("ix_key_use_batches_added_at", "added_at"),
 )
 
 oauth_clients = Table(
