@@ -24,7 +24,9 @@ ACTIONS = """
     action                 scope               owner     admin     member    auditor   service
 
     CreateApiKey           keys:write          all       all       own       -         -   personal
+    CreateSigningCredential keys:write         all       all       own       -         -   personal
     ListApiKeys            keys:read           all       all       own       all       -
+    GetApiKey              keys:read           all       all       own       all       -
     UpdateApiKey           keys:write          all       all       own       -         -   personal
     RotateApiKey           keys:write          all       all       own       -         -
     RevokeApiKey           keys:write          all       all       own       -         -
