@@ -11,7 +11,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from headrace_auth.adapters.audit_events import EntryEncoder
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
-from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.domain.api_key_updates import MAXIMUM_OVERLAP, ApiKeyUpdate, check_overlap
@@ -25,7 +24,6 @@ from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.change_keys import KeyChanger
 from headrace_auth.use_cases.manage_keys import CreatedApiKey, KeyManager
 from headrace_auth.use_cases.resolve import CredentialResolver
-from headrace_auth.use_cases.start import ensure_signing_keys
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 
@@ -253,8 +251,7 @@ class Rotations(RuleBasedStateMachine):
         async def make() -> tuple[Caller, CreatedApiKey, CredentialResolver]:
             await seed(self.store, "hash")
             member = await caller_of(self.store, MEMBER)
-            signing = await ensure_signing_keys(self.store, Sealer(b"k" * 32), self.clock)
-            tokens = AccessTokens(signing, Audience("https://headrace.test", "headrace"))
+            tokens = AccessTokens(Audience("https://headrace.test", "headrace"))
             created = await self.manager.create(member, REQUEST)
             return member, created, CredentialResolver(self.store, tokens, self.clock)
 
