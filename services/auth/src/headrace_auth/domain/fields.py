@@ -113,10 +113,16 @@ def normalize_email(email: str) -> str:
     return normalized
 
 
-def check_password_length(password: str) -> str:
+def check_name(param: str, name: str) -> str:
+    """A name for people to read: printable, 1 to 100 characters."""
+    _check_text(param, name, MAXIMUM_NAME)
+    return name
+
+
+def check_password_length(password: str, param: str = "password") -> str:
     """Bounds the work of hashing it; says nothing about how good it is."""
     if not 1 <= len(password) <= MAXIMUM_PASSWORD:
-        raise invalid_field("password", f"must have from 1 to {MAXIMUM_PASSWORD} characters")
+        raise invalid_field(param, f"must have from 1 to {MAXIMUM_PASSWORD} characters")
     return password
 
 

@@ -41,6 +41,24 @@ class LockoutPolicy:
 ACCOUNT_POLICY = LockoutPolicy(free_failures=5, success_forgives=True)
 ADDRESS_POLICY = LockoutPolicy(free_failures=50, success_forgives=False)
 
+# What anybody may ask for without logging in counts in the same way, though it is no failure: what
+# is sent to one mailbox, and what is asked for from one address.
+MAILBOX_POLICY = LockoutPolicy(
+    free_failures=3,
+    success_forgives=False,
+    first_wait_seconds=60.0,
+    maximum_wait_seconds=3600.0,
+    forget_seconds=86_400.0,
+)
+ASKING_POLICY = LockoutPolicy(free_failures=30, success_forgives=False)
+LONGEST_MEMORY = timedelta(
+    seconds=max(
+        policy.forget_seconds
+        for policy in (ACCOUNT_POLICY, ADDRESS_POLICY, MAILBOX_POLICY, ASKING_POLICY)
+    )
+)
+"""What is older counts for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoginFailures:
@@ -87,8 +105,15 @@ def account_subject(normalized_email: str) -> str:
     return _digest("account", normalized_email)
 
 
-def address_subject(address: str) -> str:
+def mailbox_subject(normalized_email: str) -> str:
+    """The name of a mailbox that strangers can have mail sent to."""
+    return _digest("mailbox", normalized_email)
+
+
+def address_subject(address: str, doing: str = "address") -> str:
     """The name of an IPv4 address or of an IPv6 address's /64; raises ValueError for other text.
+
+    What an address is counted for has names of its own for each `doing`.
 
     A digest keeps addresses out of sight, not out of reach: there are few enough IPv4 addresses to
     try them all.
@@ -96,9 +121,9 @@ def address_subject(address: str) -> str:
     parsed = ip_address(address)
     if isinstance(parsed, IPv6Address):
         if parsed.ipv4_mapped is None:
-            return _digest("address", str(IPv6Network((int(parsed), IPV6_PREFIX_BITS), False)))
+            return _digest(doing, str(IPv6Network((int(parsed), IPV6_PREFIX_BITS), False)))
         parsed = parsed.ipv4_mapped
-    return _digest("address", str(parsed))
+    return _digest(doing, str(parsed))
 
 
 def _wait_after(failures: int, policy: LockoutPolicy) -> float:

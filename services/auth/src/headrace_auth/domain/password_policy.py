@@ -32,27 +32,28 @@ def check_new_password(
     minimum_length: int = DEFAULT_MINIMUM_LENGTH,
     is_breached: Callable[[str], bool],
     about: Iterable[str] = (),
+    param: str = "password",
 ) -> None:
-    """Raises INVALID_FIELD (`password`), and what `is_breached` raises.
+    """Raises INVALID_FIELD (`param`), and what `is_breached` raises.
 
     Length counts characters (code points) of the normal form, of at most 1024 that were sent. What
     is repeated counts once, and words of the account not at all: `about` holds its e-mail address
     and whatever else a stranger would try. That refuses `headrace2026!` without refusing each long
     phrase that happens to contain a word, which NIST SP 800-63B advises against.
     """
-    normal = normalize_password(check_password_length(password))
+    normal = normalize_password(check_password_length(password, param))
     if len(_without_repetition(normal)) < minimum_length:
         raise invalid_field(
-            "password", f"must have at least {minimum_length} characters, repetitions not counted"
+            param, f"must have at least {minimum_length} characters, repetitions not counted"
         )
     if len(_without_words(normal.casefold(), about)) < minimum_length:
         raise invalid_field(
-            "password",
+            param,
             f"must have at least {minimum_length} characters beside your e-mail address"
             f" and the name {PRODUCT.title()}",
         )
     if is_breached(normal):
-        raise invalid_field("password", "is one of those that attackers try first")
+        raise invalid_field(param, "is one of those that attackers try first")
 
 
 def spellings(password: str) -> Iterator[str]:

@@ -29,6 +29,20 @@ def login_throttled(wait_seconds: float) -> HeadraceError:
     )
 
 
+def too_many_requests(wait_seconds: float) -> HeadraceError:
+    """Too much was asked for from this address without logging in."""
+    return HeadraceError(
+        Reason.REQUEST_RATE_LIMITED,
+        f"Too many requests. Try again in {math.ceil(wait_seconds)} seconds.",
+        retry_after_seconds=wait_seconds,
+    )
+
+
+def token_invalid(param: str = "token") -> HeadraceError:
+    """Malformed, unknown, used and expired tokens from mails all get this, to the letter."""
+    return invalid_field(param, "not valid, used already or expired")
+
+
 def second_factor_required() -> HeadraceError:
     """The password was right."""
     return HeadraceError(

@@ -80,6 +80,8 @@ class Action(StrEnum):
     START_SECOND_FACTOR = "StartSecondFactor"
     CONFIRM_SECOND_FACTOR = "ConfirmSecondFactor"
     REMOVE_SECOND_FACTOR = "RemoveSecondFactor"
+    NEW_RECOVERY_CODES = "NewRecoveryCodes"
+    ACCEPT_INVITATION = "AcceptInvitation"
     LIST_IDENTITIES = "ListIdentities"
     LINK_IDENTITY = "LinkIdentity"
     UNLINK_IDENTITY = "UnlinkIdentity"
@@ -176,6 +178,8 @@ RULES = MappingProxyType(
         Action.START_SECOND_FACTOR: _own_account(Scope.ACCOUNT_WRITE),
         Action.CONFIRM_SECOND_FACTOR: _own_account(Scope.ACCOUNT_WRITE),
         Action.REMOVE_SECOND_FACTOR: _own_account(Scope.ACCOUNT_WRITE),
+        Action.NEW_RECOVERY_CODES: _own_account(Scope.ACCOUNT_WRITE),
+        Action.ACCEPT_INVITATION: _own_account(Scope.ACCOUNT_WRITE),
         Action.LIST_IDENTITIES: _own_account(Scope.ACCOUNT_READ),
         Action.LINK_IDENTITY: _own_account(Scope.ACCOUNT_WRITE),
         Action.UNLINK_IDENTITY: _own_account(Scope.ACCOUNT_WRITE),

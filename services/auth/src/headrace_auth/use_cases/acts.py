@@ -5,7 +5,7 @@ later, from the outbox) and the revocations. Once it is committed, gateways are 
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -34,6 +34,7 @@ class Act:
         self.caller = caller
         self.ended: dict[str, list[str]] = defaultdict(list)
         """Revocation ids by organisation."""
+        self.steps: list[Callable[[], Awaitable[None]]] = []
         self._transaction = transaction
         self._encode = encode
 
@@ -80,6 +81,10 @@ class Act:
                 if error.reason is not Reason.ALREADY_EXISTS:
                     raise
             self.ended[organization_id].append(revocation_id)
+
+    def once_kept(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do `step`, which must not raise, when the act is committed; never if it is undone."""
+        self.steps.append(step)
 
     async def _tell_change(
         self, before: Any, after: Any, operation: str, about: dict[str, str]
@@ -144,6 +149,8 @@ class Acts:
         async with self._store.begin() as transaction:
             act = Act(transaction, caller, self._clock, self._encode)
             yield act
+        for step in act.steps:
+            await step()
         for organization_id, revocation_ids in act.ended.items():
             await self._announce(organization_id, revocation_ids)
 

@@ -1,10 +1,14 @@
 """Whether a login needs a second factor, and whether a code is one; no code counts twice."""
 
 from dataclasses import replace
+from functools import partial
 
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.second_factor import matching_step, recovery_code_digest
+from headrace_auth.domain import mails
+from headrace_auth.domain.directory import User
 from headrace_auth.domain.sessions import RecoveryCode, SecondFactor
+from headrace_auth.ports import Mailer
 from headrace_auth.use_cases.acts import Act
 from headrace_common.clock import Clock
 
@@ -12,9 +16,10 @@ from headrace_common.clock import Clock
 class SecondFactors:
     """What a login asks, within its act."""
 
-    def __init__(self, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, sealer: Sealer, clock: Clock, mailer: Mailer) -> None:
         self._sealer = sealer
         self._clock = clock
+        self._mailer = mailer
 
     async def required(self, act: Act, user_id: str) -> bool:
         """Whether the user has a second factor that counts."""
@@ -51,7 +56,15 @@ class SecondFactors:
             return False
         await act.of(RecoveryCode).put(replace(known, used_at=act.now))
         await act.warn("recovery_code_used", f"second_factor:{user_id}", user_id=user_id)
+        await self._tell_owner(act, user_id)
         return True
+
+    async def _tell_owner(self, act: Act, user_id: str) -> None:
+        user = await act.of(User).get(user_id)
+        if user is not None and user.email is not None:
+            remaining = await act.of(RecoveryCode).find(user_id=user_id, used_at=None)
+            mail = mails.recovery_code_used(user.email, len(remaining))
+            act.once_kept(partial(self._mailer.send, mail))
 
 
 def sealing_name(user_id: str) -> str:

@@ -1,0 +1,73 @@
+"""What somebody who registers says, and who may."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain.fields import MAXIMUM_NAME, check_name, normalize_email
+from headrace_auth.domain.mails import is_plain_address
+from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.refusals import invalid_field, token_invalid
+
+INVITATION_TOKEN = "invitation_token"  # noqa: S105 - the field's name
+
+
+class RegistrationMode(StrEnum):
+    """Who may make an account of its own."""
+
+    CLOSED = "closed"
+    """Nobody: administrators make accounts."""
+    INVITATION = "invitation"
+    """Who was invited, and then joins who invited."""
+    OPEN = "open"
+    """Anybody; who was not invited gets an organisation of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRequest:
+    """A request whose fields keep their rules; the password is not judged yet."""
+
+    email: str
+    """Normalised, and one that mail can be sent to."""
+    password: str = field(repr=False)
+    name: str = ""
+    organization_name: str = ""
+    invitation_sha256: bytes | None = field(default=None, repr=False)
+
+
+def check_registration(
+    *, email: str, password: str, name: str, organization_name: str, invitation_token: str
+) -> RegistrationRequest:
+    """Raises INVALID_FIELD."""
+    digest = None
+    if invitation_token:
+        digest = one_time_tokens.parse(TokenPrefix.INVITATION, invitation_token)
+        if digest is None:
+            raise token_invalid(INVITATION_TOKEN)
+    return RegistrationRequest(
+        email=mail_address(email),
+        password=password,
+        name=check_name("name", name) if name else "",
+        organization_name=(
+            check_name("organization_name", organization_name) if organization_name else ""
+        ),
+        invitation_sha256=digest,
+    )
+
+
+def mail_address(email: str) -> str:
+    """The address, normalised; raises INVALID_FIELD also for one that no mail can be sent to."""
+    normalized = normalize_email(email)
+    if not is_plain_address(normalized):
+        raise invalid_field("email", "not an address that mail can be sent to")
+    return normalized
+
+
+def own_organization_names(request: RegistrationRequest, suffix: str) -> tuple[str, str]:
+    """What to call somebody's own organisation, and what else if that name is taken.
+
+    A taken name is not refused: that would tell strangers who else is here.
+    """
+    wanted = request.organization_name or request.email.partition("@")[0]
+    room = MAXIMUM_NAME - len(suffix) - 1
+    return wanted, f"{wanted[:room].rstrip()}-{suffix}"

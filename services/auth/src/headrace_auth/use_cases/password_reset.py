@@ -1,0 +1,85 @@
+"""New passwords for whoever reads the account's mail."""
+
+from functools import partial
+
+from headrace_auth.domain import mails
+from headrace_auth.domain.callers import Caller
+from headrace_auth.domain.directory import User
+from headrace_auth.domain.links import Links
+from headrace_auth.domain.refusals import token_invalid
+from headrace_auth.domain.registration import mail_address
+from headrace_auth.domain.sessions import OneTimeToken, Purpose
+from headrace_auth.ports import Mailer
+from headrace_auth.use_cases import one_time
+from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.asking import AskingThrottle
+from headrace_auth.use_cases.even_time import even_time
+from headrace_auth.use_cases.new_passwords import NewPasswords
+from headrace_auth.use_cases.password_change import NEW_PASSWORD, PasswordSetter
+from headrace_auth.use_cases.throttle import LoginThrottle
+
+
+class PasswordReset:
+    """For people who forgot theirs. It neither logs in nor spares anybody the second factor."""
+
+    def __init__(
+        self,
+        acts: Acts,
+        new_passwords: NewPasswords,
+        asking: AskingThrottle,
+        throttle: LoginThrottle,
+        setter: PasswordSetter,
+        mailer: Mailer,
+        links: Links,
+        *,
+        step_seconds: float,
+    ) -> None:
+        self._acts = acts
+        self._new_passwords = new_passwords
+        self._asking = asking
+        self._throttle = throttle
+        self._setter = setter
+        self._mailer = mailer
+        self._links = links
+        self._step_seconds = step_seconds
+
+    async def request(self, caller: Caller, email: str) -> None:
+        """Send a token if there is an account; the caller never learns.
+
+        Raises INVALID_FIELD and REQUEST_RATE_LIMITED, whether or not there is an account.
+        """
+        address = mail_address(email)
+        await self._asking.begin(caller)
+        async with even_time(self._step_seconds), self._acts.begin(caller) as act:
+            may_send = await self._asking.may_send(act, address)
+            user = next(iter(await act.of(User).find(email=address)), None)
+            if not may_send or user is None or user.disabled_at is not None:
+                return
+            token = await one_time.issue(act, Purpose.RESET_PASSWORD, user.user_id)
+            about = {"user_id": user.user_id}
+            await act.warn("password_reset_requested", f"user:{user.user_id}", **about)
+            mail = mails.reset_password(address, self._links.reset_password(token))
+            act.once_kept(partial(self._mailer.send, mail))
+
+    async def reset(self, caller: Caller, token_text: str, password: str) -> None:
+        """Raises INVALID_FIELD (`token`, `new_password`), QUEUE_FULL, DEPENDENCY_UNAVAILABLE."""
+        # Looked at first: hashing is work that strangers should not get for the asking.
+        async with self._acts.begin(caller) as act:
+            token = await one_time.look_up(act, Purpose.RESET_PASSWORD, token_text)
+            user = await self._owner(act, token)
+        password_hash = await self._new_passwords.hash(
+            password, about=(user.email or "", user.name), param=NEW_PASSWORD
+        )
+        async with self._acts.begin(caller) as act:
+            token = await one_time.use(act, Purpose.RESET_PASSWORD, token_text)
+            user = await self._owner(act, token)
+            # The mail was read at this address.
+            verified_at = user.email_verified_at or act.now
+            await self._setter.set(act, user.user_id, password_hash, verified_at=verified_at)
+            await self._throttle.succeeded(act, user.email or "")
+
+    async def _owner(self, act: Act, token: OneTimeToken) -> User:
+        user = await act.of(User).get(token.user_id, lock=True)
+        if user is None or user.disabled_at is not None:
+            raise token_invalid()
+        return user

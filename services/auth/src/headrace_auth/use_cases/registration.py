@@ -1,0 +1,145 @@
+"""Making an account: whether its address was free is told to that address alone."""
+
+import secrets
+from functools import partial
+
+from headrace_auth.domain import mails
+from headrace_auth.domain.callers import Caller
+from headrace_auth.domain.directory import Membership, Organization, User
+from headrace_auth.domain.links import Links
+from headrace_auth.domain.principal import Role
+from headrace_auth.domain.refusals import invalid_field, permission_denied
+from headrace_auth.domain.registration import (
+    INVITATION_TOKEN,
+    RegistrationMode,
+    RegistrationRequest,
+    own_organization_names,
+)
+from headrace_auth.domain.sessions import Purpose
+from headrace_auth.ports import Mailer
+from headrace_auth.use_cases import invitations, one_time
+from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.asking import AskingThrottle
+from headrace_auth.use_cases.even_time import even_time
+from headrace_auth.use_cases.new_passwords import NewPasswords
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.ids import uuid7
+
+SUFFIX_BYTES = 4
+
+
+class Registration:
+    """Registers people, if the installation lets it."""
+
+    def __init__(
+        self,
+        acts: Acts,
+        new_passwords: NewPasswords,
+        asking: AskingThrottle,
+        mailer: Mailer,
+        links: Links,
+        *,
+        mode: RegistrationMode,
+        step_seconds: float,
+    ) -> None:
+        self._acts = acts
+        self._new_passwords = new_passwords
+        self._asking = asking
+        self._mailer = mailer
+        self._links = links
+        self._mode = mode
+        self._step_seconds = step_seconds
+
+    async def register(self, caller: Caller, request: RegistrationRequest) -> None:
+        """An account, or a mail to whoever has one already; nothing tells the caller which.
+
+        Raises PERMISSION_DENIED, INVALID_FIELD, REQUEST_RATE_LIMITED, QUEUE_FULL and
+        DEPENDENCY_UNAVAILABLE, each for reasons that have nothing to do with existing accounts.
+        """
+        self._check_mode(request)
+        await self._asking.begin(caller)
+        if request.invitation_sha256 is not None:
+            async with self._acts.begin(caller) as act:
+                await invitations.find_open(act, request.invitation_sha256, INVITATION_TOKEN)
+        password_hash = await self._new_passwords.hash(
+            request.password, about=(request.email, request.name)
+        )
+        async with even_time(self._step_seconds), self._acts.begin(caller) as act:
+            may_send = await self._asking.may_send(act, request.email)
+            user = await self._add_user(act, request, password_hash)
+            if user is not None:
+                await self._settle(act, user, request)
+            elif may_send:
+                self._tell_owner(act, request.email)
+
+    def _check_mode(self, request: RegistrationRequest) -> None:
+        if self._mode is RegistrationMode.CLOSED:
+            raise permission_denied("Nobody can register here; ask an administrator.")
+        if self._mode is RegistrationMode.INVITATION and request.invitation_sha256 is None:
+            raise invalid_field(INVITATION_TOKEN, "needed here: only who was invited can register")
+
+    async def _add_user(
+        self, act: Act, request: RegistrationRequest, password_hash: str
+    ) -> User | None:
+        """The new user; None if the address is taken, be it since a moment ago."""
+        if found := await act.of(User).find(email=request.email):
+            await act.warn(
+                "registration_of_known_address",
+                f"user:{found[0].user_id}",
+                user_id=found[0].user_id,
+            )
+            return None
+        invitation = None
+        if request.invitation_sha256 is not None:
+            invitation = await invitations.find_open(
+                act, request.invitation_sha256, INVITATION_TOKEN
+            )
+        # An invitation was sent to its address: whoever has it reads what is sent there.
+        proven = invitation is not None and invitation.email == request.email
+        user = User(
+            user_id=uuid7(act.now),
+            email=request.email,
+            created_at=act.now,
+            password_hash=password_hash,
+            name=request.name,
+            email_verified_at=act.now if proven else None,
+        )
+        try:
+            await act.add(user, "register", user_id=user.user_id)
+        except HeadraceError as error:
+            if error.reason is not Reason.ALREADY_EXISTS:
+                raise
+            return None
+        return user
+
+    async def _settle(self, act: Act, user: User, request: RegistrationRequest) -> None:
+        """Give the new user a place, and have it prove its address."""
+        if request.invitation_sha256 is not None:
+            await invitations.accept(act, request.invitation_sha256, user, INVITATION_TOKEN)
+        else:
+            await _add_own_organization(act, user, request)
+        if user.email_verified_at is None:
+            token = await one_time.issue(act, Purpose.VERIFY_EMAIL, user.user_id)
+            mail = mails.verify_email(request.email, self._links.verify_email(token))
+            act.once_kept(partial(self._mailer.send, mail))
+
+    def _tell_owner(self, act: Act, email: str) -> None:
+        mail = mails.already_registered(email, self._links.log_in_url)
+        act.once_kept(partial(self._mailer.send, mail))
+
+
+async def _add_own_organization(act: Act, user: User, request: RegistrationRequest) -> None:
+    wanted, otherwise = own_organization_names(request, secrets.token_hex(SUFFIX_BYTES))
+    taken = await act.of(Organization).find(name=wanted)
+    organization = Organization(uuid7(act.now), otherwise if taken else wanted, act.now)
+    about = {"user_id": user.user_id, "organization_id": organization.organization_id}
+    try:
+        await act.add(organization, **about)
+    except HeadraceError as error:
+        if error.reason is not Reason.ALREADY_EXISTS:
+            raise
+        # Taken a moment ago.
+        organization = Organization(organization.organization_id, otherwise, act.now)
+        await act.add(organization, **about)
+    membership = Membership(user.user_id, organization.organization_id, Role.OWNER, act.now)
+    await act.add(membership, **about)
