@@ -6,16 +6,19 @@ from datetime import timedelta
 import pytest
 
 from headrace_auth.adapters.audit_events import EntryEncoder
+from headrace_auth.adapters.mail.memory import MemoryMailer
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
 from headrace_auth.crypto.passwords import PasswordCost, Passwords
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.domain.key_rotation import RotationPolicy
+from headrace_auth.domain.links import Links
 from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.seeding import seed
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.manage_keys import KeyManager
 from headrace_auth.use_cases.open_sessions import SessionOpener, SessionPolicy
@@ -97,8 +100,25 @@ def throttle(acts: Acts) -> LoginThrottle:
 
 
 @pytest.fixture
-def second_factors(sealer: Sealer, clock: FakeClock) -> SecondFactors:
-    return SecondFactors(sealer, clock)
+def mailer() -> MemoryMailer:
+    return MemoryMailer()
+
+
+@pytest.fixture
+def letters(mailer: MemoryMailer) -> Letters:
+    site = "https://headrace.test"
+    links = Links(
+        f"{site}/verify#{{token}}",
+        f"{site}/reset#{{token}}",
+        f"{site}/invitation#{{token}}",
+        f"{site}/login",
+    )
+    return Letters(mailer, links)
+
+
+@pytest.fixture
+def second_factors(sealer: Sealer, clock: FakeClock, letters: Letters) -> SecondFactors:
+    return SecondFactors(sealer, clock, letters)
 
 
 @pytest.fixture

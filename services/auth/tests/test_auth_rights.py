@@ -40,6 +40,8 @@ ACTIONS = """
     StartSecondFactor      account:write       own       own       own       own       -   personal
     ConfirmSecondFactor    account:write       own       own       own       own       -   personal
     RemoveSecondFactor     account:write       own       own       own       own       -   personal
+    NewRecoveryCodes       account:write       own       own       own       own       -   personal
+    AcceptInvitation       account:write       own       own       own       own       -   personal
     ListIdentities         account:read        own       own       own       own       -   personal
     LinkIdentity           account:write       own       own       own       own       -   personal
     UnlinkIdentity         account:write       own       own       own       own       -   personal

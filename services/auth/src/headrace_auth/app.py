@@ -6,6 +6,16 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from headrace_auth.adapters.audit_events import EntryEncoder, OutboxDelivery
+from headrace_auth.adapters.breached_passwords import (
+    BreachedPasswordFile,
+    BreachedPasswordLists,
+    common_passwords,
+)
+from headrace_auth.adapters.mail.absent import AbsentMailer
+from headrace_auth.adapters.mail.folder import FolderMailer
+from headrace_auth.adapters.mail.message import sender_address
+from headrace_auth.adapters.mail.queue import MailQueue
+from headrace_auth.adapters.mail.smtp import SmtpMailer
 from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.adapters.postgres.tables import SCHEMA
 from headrace_auth.adapters.redis import RedisRevocationAnnouncer
@@ -13,21 +23,45 @@ from headrace_auth.adapters.redis_nonces import RedisNonces
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
-from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
+from headrace_auth.domain.lockout import (
+    ACCOUNT_POLICY,
+    ADDRESS_POLICY,
+    ASKING_POLICY,
+    MAILBOX_POLICY,
+)
 from headrace_auth.metrics import AuthMetrics
-from headrace_auth.ports import Nonces, RevocationAnnouncer, Store
+from headrace_auth.ports import (
+    BreachedPasswords,
+    Mailer,
+    Nonces,
+    RevocationAnnouncer,
+    Store,
+)
+from headrace_auth.servicers.accounts import Accounts, AccountServicer
 from headrace_auth.servicers.api_keys import ApiKeyServicer
 from headrace_auth.servicers.auth import AuthServicer
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.servicers.sessions import SessionServicer
 from headrace_auth.settings import AuthSettings
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.change_keys import KeyChanger
 from headrace_auth.use_cases.count_uses import UseCounter
+from headrace_auth.use_cases.email_verification import EmailVerification
+from headrace_auth.use_cases.even_time import STEP_SECONDS
+from headrace_auth.use_cases.housekeeping import Housekeeping
+from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.manage_keys import KeyManager
+from headrace_auth.use_cases.new_passwords import NewPasswords
 from headrace_auth.use_cases.open_sessions import SessionOpener
+from headrace_auth.use_cases.own_invitations import OwnInvitations
+from headrace_auth.use_cases.own_second_factor import OwnSecondFactor
 from headrace_auth.use_cases.own_sessions import OwnSessions
+from headrace_auth.use_cases.password_change import PasswordChange, PasswordSetter
+from headrace_auth.use_cases.password_reset import PasswordReset
+from headrace_auth.use_cases.reauthentication import Reauthentication
+from headrace_auth.use_cases.registration import Registration
 from headrace_auth.use_cases.resolve import CredentialResolver
 from headrace_auth.use_cases.resolve_signed import SignedRequestResolver
 from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
@@ -35,9 +69,10 @@ from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_auth.use_cases.signing_credentials import SigningCredentials
 from headrace_auth.use_cases.start import ensure_first_owner
 from headrace_auth.use_cases.throttle import LoginThrottle
+from headrace_common import grpc_server
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_client import create_channel
-from headrace_common.grpc_server import Registration, start_grpc_server
+from headrace_common.logs import get_logger
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.postgres import open_database, watch_database
 from headrace_common.runtime import Runtime, run_service
@@ -47,8 +82,23 @@ from headrace_common.runtime import Runtime, run_service
 class AuthService:
     """What answers calls, and what has to run beside it."""
 
-    registrations: list[Registration]
+    registrations: list[grpc_server.Registration]
     rotation: SigningKeyRotation
+    housekeeping: Housekeeping
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What proves who somebody is, shared by all that needs it."""
+
+    acts: Acts
+    passwords: Passwords
+    sealer: Sealer
+    opener: SessionOpener
+    throttle: LoginThrottle
+    second_factors: SecondFactors
+    login: Login
+    letters: Letters
 
 
 def run(settings: AuthSettings) -> None:
@@ -82,20 +132,24 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
     runtime.on_stop("store", store.close)
     delivery = OutboxDelivery(store.announcements, audit)
     runtime.start_task("outbox delivery", delivery.keep_delivering())
+    mails = MailQueue(_mailer(settings, clock))
+    runtime.on_stop("mail", mails.drain)
     service = await build(
         settings,
         store=store,
         announcer=announcer,
         nonces=nonces,
         passwords=passwords,
+        mailer=mails,
         registry=registry,
         clock=clock,
     )
-    server = await start_grpc_server(
+    server = await grpc_server.start_grpc_server(
         runtime, settings, service.registrations, registry=registry, clock=clock
     )
     runtime.start_task("database watch", watch_database(engine, server))
     runtime.start_task("signing keys", service.rotation.keep_rotating())
+    runtime.start_task("housekeeping", service.housekeeping.keep_house())
 
 
 async def build(
@@ -107,8 +161,13 @@ async def build(
     passwords: Passwords,
     registry: CollectorRegistry,
     clock: Clock,
+    mailer: Mailer | None = None,
 ) -> AuthService:
-    """The service over the given store, which gets the owner and key that it lacks."""
+    """The service over the given store, which gets the owner and key that it lacks.
+
+    `mailer` takes mail without ever raising, as a MailQueue does; without one no mail is sent.
+    """
+    mailer = mailer or MailQueue(AbsentMailer(), retry_seconds=())
     encode = EntryEncoder(f"auth/{settings.instance_name}")
     acts = Acts(store, announcer, clock, encode)
     if settings.bootstrap_email and settings.bootstrap_password:
@@ -129,9 +188,12 @@ async def build(
     callers = Callers(resolver, metrics)
     opener = SessionOpener(store.principals, tokens, clock, settings.session_policy())
     throttle = LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
-    second_factors = SecondFactors(sealer, clock)
+    letters = Letters(mailer, settings.links())
+    second_factors = SecondFactors(sealer, clock, letters)
     login = Login(acts, passwords, throttle, second_factors, opener)
+    identity = _Identity(acts, passwords, sealer, opener, throttle, second_factors, login, letters)
     sessions = OwnSessions(acts, opener, second_factors)
+    accounts = _accounts(settings, identity)
     servicers = (
         AuthServicer(
             resolver=resolver,
@@ -143,6 +205,7 @@ async def build(
             clock=clock,
         ),
         SessionServicer(callers=callers, login=login, sessions=sessions, metrics=metrics),
+        AccountServicer(callers=callers, accounts=accounts),
         ApiKeyServicer(
             callers=callers,
             key_manager=KeyManager(acts),
@@ -151,7 +214,59 @@ async def build(
             clock=clock,
         ),
     )
-    return AuthService([servicer.registration() for servicer in servicers], rotation)
+    housekeeping = Housekeeping(store, access_token_seconds=settings.access_token_seconds)
+    registrations = [servicer.registration() for servicer in servicers]
+    return AuthService(registrations, rotation, housekeeping)
+
+
+def _accounts(settings: AuthSettings, identity: _Identity) -> Accounts:
+    """What people do with their own accounts."""
+    acts, throttle, letters = identity.acts, identity.throttle, identity.letters
+    asking = AskingThrottle(acts, MAILBOX_POLICY, ASKING_POLICY)
+    setter = PasswordSetter(letters)
+    new_passwords = NewPasswords(
+        identity.passwords,
+        _breached_passwords(settings),
+        minimum_length=settings.minimum_password_length,
+    )
+    proof = Reauthentication(acts, identity.login, identity.second_factors, throttle)
+    return Accounts(
+        registration=Registration(
+            acts,
+            new_passwords,
+            asking,
+            letters,
+            mode=settings.registration,
+            step_seconds=STEP_SECONDS,
+        ),
+        verification=EmailVerification(acts, asking, letters, step_seconds=STEP_SECONDS),
+        invitations=OwnInvitations(acts),
+        password_reset=PasswordReset(
+            acts, new_passwords, asking, throttle, setter, letters, step_seconds=STEP_SECONDS
+        ),
+        password_change=PasswordChange(proof, new_passwords, setter, identity.opener),
+        second_factor=OwnSecondFactor(
+            acts, proof, identity.second_factors, identity.sealer, letters
+        ),
+    )
+
+
+def _breached_passwords(settings: AuthSettings) -> BreachedPasswords:
+    """Raises ValueError if the file is not such a list."""
+    file = settings.breached_passwords_file
+    if file is None:
+        return common_passwords()
+    return BreachedPasswordLists(common_passwords(), BreachedPasswordFile(file))
+
+
+def _mailer(settings: AuthSettings, clock: Clock) -> Mailer:
+    sender, server = sender_address(settings.mail_sender), settings.smtp_server()
+    if settings.mail_folder is not None:
+        return FolderMailer(settings.mail_folder, sender, clock)
+    if server is not None:
+        return SmtpMailer(server, sender, clock, timeout_seconds=settings.mail_timeout_seconds)
+    get_logger().warning("mail_not_configured")
+    return AbsentMailer()
 
 
 def _redis(

@@ -49,8 +49,8 @@ class Records(Protocol[R]):
     async def remove(self, *key: Any) -> None:
         """Forget the record with this key, if there is one."""
 
-    async def purge(self, field: str, before: datetime) -> int:
-        """Forget the records whose `field` lies before a moment; how many there were."""
+    async def purge(self, field: str, before: datetime, size: int) -> int:
+        """Forget at most `size` records whose `field` lies before a moment; how many."""
 
 
 class Transaction(Protocol):

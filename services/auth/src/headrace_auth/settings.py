@@ -8,12 +8,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from headrace_auth.account_settings import AccountSettings
 from headrace_auth.crypto.passwords import PasswordCost
 from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.domain.federation import ProviderConfig, ProviderKind
 from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.use_cases.open_sessions import SessionPolicy
-from headrace_common.settings import PLACEHOLDERS, Address, GrpcServiceSettings
+from headrace_common.settings import PLACEHOLDERS, Address
 
 KEY_BYTES = 32
 
@@ -31,7 +32,7 @@ class IdentityProviderSettings(BaseModel):
     scopes: tuple[str, ...] = ()
 
 
-class AuthSettings(GrpcServiceSettings):
+class AuthSettings(AccountSettings):
     """Settings of one auth process."""
 
     model_config = SettingsConfigDict(env_prefix="HEADRACE_AUTH_", env_ignore_empty=True)
@@ -58,8 +59,6 @@ class AuthSettings(GrpcServiceSettings):
 
     key_encryption_key: SecretStr
     """Base64 of 32 random bytes; encrypts signing keys at rest. Losing it ends all tokens."""
-    issuer: str = Field(default="https://headrace.invalid", min_length=1)
-    """`iss` of access tokens: the public URL of this installation."""
     audience: str = Field(default="headrace", min_length=1)
     """`aud` of access tokens."""
     access_token_seconds: int = Field(default=1800, ge=1, le=86_400)
@@ -77,7 +76,6 @@ class AuthSettings(GrpcServiceSettings):
     bootstrap_email: str | None = None
     bootstrap_password: SecretStr | None = None
     """With `bootstrap_email`: the owner whom an empty installation starts with."""
-    minimum_password_length: int = Field(default=12, ge=12)
 
     argon2_time_cost: int = Field(default=3, ge=1)
     argon2_memory_kib: int = Field(default=65_536, ge=8)

@@ -50,8 +50,8 @@ class MemoryRecords(Generic[R]):
     async def remove(self, *key: Any) -> None:
         self._rows.pop(key, None)
 
-    async def purge(self, field: str, before: datetime) -> int:
-        old = [key for key, record in self._rows.items() if getattr(record, field) < before]
+    async def purge(self, field: str, before: datetime, size: int) -> int:
+        old = [key for key, record in self._rows.items() if getattr(record, field) < before][:size]
         for key in old:
             del self._rows[key]
         return len(old)

@@ -159,7 +159,8 @@ class RecordsSuite:
             keys = transaction.of(ApiKey)
             await keys.remove(make_key(3).api_key_id)
             await keys.remove("unknown")
-            assert await keys.purge("created_at", make_key(2).created_at) == 2
+            for forgotten in (1, 1, 0):
+                assert await keys.purge("created_at", make_key(2).created_at, 1) == forgotten
             assert await keys.find() == [make_key(2)]
 
     async def test_who_asks_to_be_alone_is(self, empty_store: Store) -> None:

@@ -1,20 +1,18 @@
 """Proving that an account's address is read by its owner."""
 
 from dataclasses import replace
-from functools import partial
 
 from headrace_auth.domain import mails
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
-from headrace_auth.domain.links import Links
 from headrace_auth.domain.refusals import token_invalid
 from headrace_auth.domain.registration import mail_address
 from headrace_auth.domain.sessions import Purpose
-from headrace_auth.ports import Mailer
 from headrace_auth.use_cases import one_time
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.even_time import even_time
+from headrace_auth.use_cases.letters import Letters
 
 
 class EmailVerification:
@@ -24,15 +22,13 @@ class EmailVerification:
         self,
         acts: Acts,
         asking: AskingThrottle,
-        mailer: Mailer,
-        links: Links,
+        letters: Letters,
         *,
         step_seconds: float,
     ) -> None:
         self._acts = acts
         self._asking = asking
-        self._mailer = mailer
-        self._links = links
+        self._letters = letters
         self._step_seconds = step_seconds
 
     async def verify(self, caller: Caller, token_text: str) -> None:
@@ -60,5 +56,5 @@ class EmailVerification:
                 return
             if user.email_verified_at is None:
                 token = await one_time.issue(act, Purpose.VERIFY_EMAIL, user.user_id)
-                mail = mails.verify_email(address, self._links.verify_email(token))
-                act.once_kept(partial(self._mailer.send, mail))
+                mail = mails.verify_email(address, self._letters.links.verify_email(token))
+                self._letters.post(act, mail)

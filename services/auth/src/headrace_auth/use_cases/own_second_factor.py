@@ -1,15 +1,12 @@
 """What people do with their own second factor: start, confirm, remove, get new recovery codes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.second_factor import new_recovery_codes, new_secret, provisioning_uri
 from headrace_auth.domain import mails
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
-from headrace_auth.domain.mails import Mail
 from headrace_auth.domain.refusals import (
     already_exists,
     credential_invalid,
@@ -18,8 +15,8 @@ from headrace_auth.domain.refusals import (
 )
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.domain.sessions import RecoveryCode, SecondFactor
-from headrace_auth.ports import Mailer
 from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.reauthentication import Reauthentication
 from headrace_auth.use_cases.second_factors import SecondFactors, sealing_name
 
@@ -41,13 +38,13 @@ class OwnSecondFactor:
         reauthentication: Reauthentication,
         second_factors: SecondFactors,
         sealer: Sealer,
-        mailer: Mailer,
+        letters: Letters,
     ) -> None:
         self._acts = acts
         self._reauthentication = reauthentication
         self._second_factors = second_factors
         self._sealer = sealer
-        self._mailer = mailer
+        self._letters = letters
 
     async def start(self, caller: Caller, password: str) -> StartedSecondFactor:
         """A secret that counts once it is confirmed; raises ALREADY_EXISTS if one counts."""
@@ -81,7 +78,7 @@ class OwnSecondFactor:
             if later is None:
                 raise invalid_field("code", "not the one that the app shows now")
             await act.change(factor, replace(later, confirmed_at=act.now), "confirm")
-            self._notify(act, user, mails.second_factor_enabled)
+            self._letters.tell(act, user, mails.second_factor_enabled)
             return await _renew_recovery_codes(act, user.user_id)
 
     async def remove(self, caller: Caller, password: str, code: str) -> None:
@@ -93,7 +90,7 @@ class OwnSecondFactor:
             if factor is not None:
                 await act.remove(factor)
             await _forget_recovery_codes(act, user.user_id)
-            self._notify(act, user, mails.second_factor_disabled)
+            self._letters.tell(act, user, mails.second_factor_disabled)
 
     async def renew_recovery_codes(
         self, caller: Caller, password: str, code: str
@@ -105,10 +102,6 @@ class OwnSecondFactor:
             about = f"second_factor:{user.user_id}"
             await act.warn("recovery_codes_renewed", about)
             return await _renew_recovery_codes(act, user.user_id)
-
-    def _notify(self, act: Act, user: User, write: Callable[[str], Mail]) -> None:
-        if user.email is not None:
-            act.once_kept(partial(self._mailer.send, write(user.email)))
 
 
 async def _renew_recovery_codes(act: Act, user_id: str) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
 from headrace_auth.domain import mails
 from headrace_auth.domain.callers import Caller
@@ -10,9 +9,9 @@ from headrace_auth.domain.directory import User
 from headrace_auth.domain.refusals import credential_invalid
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.domain.sessions import Purpose
-from headrace_auth.ports import Mailer
 from headrace_auth.use_cases import one_time
 from headrace_auth.use_cases.acts import Act
+from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.new_passwords import NewPasswords
 from headrace_auth.use_cases.open_sessions import LoggedIn, SessionOpener
 from headrace_auth.use_cases.own_sessions import end_everything
@@ -24,8 +23,8 @@ NEW_PASSWORD = "new_password"  # noqa: S105 - the field's name
 class PasswordSetter:
     """Sets a password and ends what the old one opened."""
 
-    def __init__(self, mailer: Mailer) -> None:
-        self._mailer = mailer
+    def __init__(self, letters: Letters) -> None:
+        self._letters = letters
 
     async def set(
         self, act: Act, user_id: str, password_hash: str, *, verified_at: datetime | None = None
@@ -41,8 +40,7 @@ class PasswordSetter:
         )
         await act.change(user, later, "set_password", user_id=user_id)
         await one_time.void(act, Purpose.RESET_PASSWORD, user_id)
-        if user.email is not None:
-            act.once_kept(partial(self._mailer.send, mails.password_changed(user.email)))
+        self._letters.tell(act, user, mails.password_changed)
         return later
 
 

@@ -1,19 +1,16 @@
 """New passwords for whoever reads the account's mail."""
 
-from functools import partial
-
 from headrace_auth.domain import mails
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
-from headrace_auth.domain.links import Links
 from headrace_auth.domain.refusals import token_invalid
 from headrace_auth.domain.registration import mail_address
 from headrace_auth.domain.sessions import OneTimeToken, Purpose
-from headrace_auth.ports import Mailer
 from headrace_auth.use_cases import one_time
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.even_time import even_time
+from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.new_passwords import NewPasswords
 from headrace_auth.use_cases.password_change import NEW_PASSWORD, PasswordSetter
 from headrace_auth.use_cases.throttle import LoginThrottle
@@ -29,8 +26,7 @@ class PasswordReset:
         asking: AskingThrottle,
         throttle: LoginThrottle,
         setter: PasswordSetter,
-        mailer: Mailer,
-        links: Links,
+        letters: Letters,
         *,
         step_seconds: float,
     ) -> None:
@@ -39,8 +35,7 @@ class PasswordReset:
         self._asking = asking
         self._throttle = throttle
         self._setter = setter
-        self._mailer = mailer
-        self._links = links
+        self._letters = letters
         self._step_seconds = step_seconds
 
     async def request(self, caller: Caller, email: str) -> None:
@@ -58,8 +53,8 @@ class PasswordReset:
             token = await one_time.issue(act, Purpose.RESET_PASSWORD, user.user_id)
             about = {"user_id": user.user_id}
             await act.warn("password_reset_requested", f"user:{user.user_id}", **about)
-            mail = mails.reset_password(address, self._links.reset_password(token))
-            act.once_kept(partial(self._mailer.send, mail))
+            mail = mails.reset_password(address, self._letters.links.reset_password(token))
+            self._letters.post(act, mail)
 
     async def reset(self, caller: Caller, token_text: str, password: str) -> None:
         """Raises INVALID_FIELD (`token`, `new_password`), QUEUE_FULL, DEPENDENCY_UNAVAILABLE."""

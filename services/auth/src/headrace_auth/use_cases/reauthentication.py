@@ -54,7 +54,7 @@ class Reauthentication:
                 yield act, user
         except HeadraceError as error:
             if error.reason is Reason.LOGIN_FAILED:
-                await self._throttle.failed(caller)
+                await self._throttle.failed(caller, proven.email or "")
             raise
 
     async def _check_code(self, act: Act, user: User, code: str) -> None:

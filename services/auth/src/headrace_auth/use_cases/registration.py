@@ -1,12 +1,10 @@
 """Making an account: whether its address was free is told to that address alone."""
 
 import secrets
-from functools import partial
 
 from headrace_auth.domain import mails
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, Organization, User
-from headrace_auth.domain.links import Links
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.refusals import invalid_field, permission_denied
 from headrace_auth.domain.registration import (
@@ -16,11 +14,11 @@ from headrace_auth.domain.registration import (
     own_organization_names,
 )
 from headrace_auth.domain.sessions import Purpose
-from headrace_auth.ports import Mailer
 from headrace_auth.use_cases import invitations, one_time
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.even_time import even_time
+from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.new_passwords import NewPasswords
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
@@ -36,8 +34,7 @@ class Registration:
         acts: Acts,
         new_passwords: NewPasswords,
         asking: AskingThrottle,
-        mailer: Mailer,
-        links: Links,
+        letters: Letters,
         *,
         mode: RegistrationMode,
         step_seconds: float,
@@ -45,8 +42,7 @@ class Registration:
         self._acts = acts
         self._new_passwords = new_passwords
         self._asking = asking
-        self._mailer = mailer
-        self._links = links
+        self._letters = letters
         self._mode = mode
         self._step_seconds = step_seconds
 
@@ -120,12 +116,12 @@ class Registration:
             await _add_own_organization(act, user, request)
         if user.email_verified_at is None:
             token = await one_time.issue(act, Purpose.VERIFY_EMAIL, user.user_id)
-            mail = mails.verify_email(request.email, self._links.verify_email(token))
-            act.once_kept(partial(self._mailer.send, mail))
+            mail = mails.verify_email(request.email, self._letters.links.verify_email(token))
+            self._letters.post(act, mail)
 
     def _tell_owner(self, act: Act, email: str) -> None:
-        mail = mails.already_registered(email, self._links.log_in_url)
-        act.once_kept(partial(self._mailer.send, mail))
+        mail = mails.already_registered(email, self._letters.links.log_in_url)
+        self._letters.post(act, mail)
 
 
 async def _add_own_organization(act: Act, user: User, request: RegistrationRequest) -> None:

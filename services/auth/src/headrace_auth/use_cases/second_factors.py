@@ -8,18 +8,18 @@ from headrace_auth.crypto.second_factor import matching_step, recovery_code_dige
 from headrace_auth.domain import mails
 from headrace_auth.domain.directory import User
 from headrace_auth.domain.sessions import RecoveryCode, SecondFactor
-from headrace_auth.ports import Mailer
 from headrace_auth.use_cases.acts import Act
+from headrace_auth.use_cases.letters import Letters
 from headrace_common.clock import Clock
 
 
 class SecondFactors:
     """What a login asks, within its act."""
 
-    def __init__(self, sealer: Sealer, clock: Clock, mailer: Mailer) -> None:
+    def __init__(self, sealer: Sealer, clock: Clock, letters: Letters) -> None:
         self._sealer = sealer
         self._clock = clock
-        self._mailer = mailer
+        self._letters = letters
 
     async def required(self, act: Act, user_id: str) -> bool:
         """Whether the user has a second factor that counts."""
@@ -61,10 +61,10 @@ class SecondFactors:
 
     async def _tell_owner(self, act: Act, user_id: str) -> None:
         user = await act.of(User).get(user_id)
-        if user is not None and user.email is not None:
-            remaining = await act.of(RecoveryCode).find(user_id=user_id, used_at=None)
-            mail = mails.recovery_code_used(user.email, len(remaining))
-            act.once_kept(partial(self._mailer.send, mail))
+        remaining = await act.of(RecoveryCode).find(user_id=user_id, used_at=None)
+        if user is not None:
+            write = partial(mails.recovery_code_used, remaining=len(remaining))
+            self._letters.tell(act, user, write)
 
 
 def sealing_name(user_id: str) -> str:

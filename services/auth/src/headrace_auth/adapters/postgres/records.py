@@ -137,9 +137,11 @@ class PostgresRecords(Generic[R]):
     async def remove(self, *key: Any) -> None:
         await self._connection.execute(delete(self._of.table).where(self._of.has_key(key)))
 
-    async def purge(self, field: str, before: datetime) -> int:
-        column = self._of.column(field)
-        result = await self._connection.execute(delete(self._of.table).where(column < before))
+    async def purge(self, field: str, before: datetime, size: int) -> int:
+        keys = [self._of.column(name) for name in self._of.kind.key]
+        old = select(*keys).where(self._of.column(field) < before).limit(size)
+        forget = delete(self._of.table).where(tuple_(*keys).in_(old))
+        result = await self._connection.execute(forget)
         return int(result.rowcount)
 
     async def _write(self, statement: Insert | Update) -> int:

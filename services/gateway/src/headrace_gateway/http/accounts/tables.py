@@ -2,6 +2,6 @@
 
 from types import MappingProxyType
 
-from headrace_gateway.http.accounts import keys, sessions
+from headrace_gateway.http.accounts import accounts, keys, sessions
 
-TABLES = MappingProxyType({"auth": sessions.ROUTES, "keys": keys.ROUTES})
+TABLES = MappingProxyType({"auth": (*sessions.ROUTES, *accounts.ROUTES), "keys": keys.ROUTES})

@@ -188,6 +188,7 @@ def _create_sessions() -> None:
         _references("refresh_tokens", ["session_id"], "sessions", ondelete="CASCADE"),
     )
     _index("refresh_tokens", "session_id")
+    _index("refresh_tokens", "expires_at")
     _create(
         "one_time_tokens",
         _bytes("token_sha256"),

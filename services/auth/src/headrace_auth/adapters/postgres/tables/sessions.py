@@ -45,6 +45,7 @@ refresh_tokens = Table(
     moment("expires_at"),
     moment("used_at", nullable=True),
     Index("ix_refresh_tokens_session_id", "session_id"),
+    Index("ix_refresh_tokens_expires_at", "expires_at"),
 )
 
 one_time_tokens = Table(
