@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain.directory import Invitation
 from headrace_auth.domain.fields import MAXIMUM_NAME, check_name, normalize_email
 from headrace_auth.domain.mails import is_plain_address
 from headrace_auth.domain.one_time_tokens import TokenPrefix
-from headrace_auth.domain.refusals import invalid_field, token_invalid
-
-INVITATION_TOKEN = "invitation_token"  # noqa: S105 - the field's name
+from headrace_auth.domain.refusals import invalid_field, not_found
 
 
 class RegistrationMode(StrEnum):
@@ -38,12 +37,7 @@ class RegistrationRequest:
 def check_registration(
     *, email: str, password: str, name: str, organization_name: str, invitation_token: str
 ) -> RegistrationRequest:
-    """Raises INVALID_FIELD."""
-    digest = None
-    if invitation_token:
-        digest = one_time_tokens.parse(TokenPrefix.INVITATION, invitation_token)
-        if digest is None:
-            raise token_invalid(INVITATION_TOKEN)
+    """Raises INVALID_FIELD, or RESOURCE_NOT_FOUND for what cannot be the token of an invitation."""
     return RegistrationRequest(
         email=mail_address(email),
         password=password,
@@ -51,8 +45,16 @@ def check_registration(
         organization_name=(
             check_name("organization_name", organization_name) if organization_name else ""
         ),
-        invitation_sha256=digest,
+        invitation_sha256=invitation_digest(invitation_token) if invitation_token else None,
     )
+
+
+def invitation_digest(token: str) -> bytes:
+    """What an invitation's token is kept as; raises RESOURCE_NOT_FOUND."""
+    digest = one_time_tokens.parse(TokenPrefix.INVITATION, token)
+    if digest is None:
+        raise not_found(Invitation.KIND.name)
+    return digest
 
 
 def mail_address(email: str) -> str:

@@ -42,7 +42,8 @@ class AskingThrottle:
 async def _count(act: Act, subject: str, policy: LockoutPolicy) -> float:
     """Count once more unless there is something to wait for, in seconds."""
     await act.alone(f"asking {subject}")
-    known = await act.of(LoginFailures).get(subject)
+    # Locked: what is old is forgotten beside this.
+    known = await act.of(LoginFailures).get(subject, lock=True)
     wait = wait_seconds(known, act.now)
     if wait <= 0:
         counted = after_failure(subject, known, act.now, policy)

@@ -1,6 +1,7 @@
 """Making an account: whether its address was free is told to that address alone."""
 
 import secrets
+from dataclasses import replace
 
 from headrace_auth.domain import mails
 from headrace_auth.domain.callers import Caller
@@ -8,7 +9,6 @@ from headrace_auth.domain.directory import Membership, Organization, User
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.refusals import invalid_field, permission_denied
 from headrace_auth.domain.registration import (
-    INVITATION_TOKEN,
     RegistrationMode,
     RegistrationRequest,
     own_organization_names,
@@ -49,14 +49,15 @@ class Registration:
     async def register(self, caller: Caller, request: RegistrationRequest) -> None:
         """An account, or a mail to whoever has one already; nothing tells the caller which.
 
-        Raises PERMISSION_DENIED, INVALID_FIELD, REQUEST_RATE_LIMITED, QUEUE_FULL and
+        Raises PERMISSION_DENIED (closed, or the invitation is for another address), INVALID_FIELD,
+        RESOURCE_NOT_FOUND (invitation), REQUEST_RATE_LIMITED, QUEUE_FULL and
         DEPENDENCY_UNAVAILABLE, each for reasons that have nothing to do with existing accounts.
         """
         self._check_mode(request)
         await self._asking.begin(caller)
         if request.invitation_sha256 is not None:
             async with self._acts.begin(caller) as act:
-                await invitations.find_open(act, request.invitation_sha256, INVITATION_TOKEN)
+                await invitations.find_open(act, request.invitation_sha256, request.email)
         password_hash = await self._new_passwords.hash(
             request.password, about=(request.email, request.name)
         )
@@ -72,7 +73,9 @@ class Registration:
         if self._mode is RegistrationMode.CLOSED:
             raise permission_denied("Nobody can register here; ask an administrator.")
         if self._mode is RegistrationMode.INVITATION and request.invitation_sha256 is None:
-            raise invalid_field(INVITATION_TOKEN, "needed here: only who was invited can register")
+            raise invalid_field(
+                "invitation_token", "needed here: only who was invited can register"
+            )
 
     async def _add_user(
         self, act: Act, request: RegistrationRequest, password_hash: str
@@ -85,20 +88,15 @@ class Registration:
                 user_id=found[0].user_id,
             )
             return None
-        invitation = None
-        if request.invitation_sha256 is not None:
-            invitation = await invitations.find_open(
-                act, request.invitation_sha256, INVITATION_TOKEN
-            )
-        # An invitation was sent to its address: whoever has it reads what is sent there.
-        proven = invitation is not None and invitation.email == request.email
+        # An invitation was sent to this address: whoever has it reads what is sent there.
+        invited = request.invitation_sha256 is not None
         user = User(
             user_id=uuid7(act.now),
             email=request.email,
             created_at=act.now,
             password_hash=password_hash,
             name=request.name,
-            email_verified_at=act.now if proven else None,
+            email_verified_at=act.now if invited else None,
         )
         try:
             await act.add(user, "register", user_id=user.user_id)
@@ -109,15 +107,14 @@ class Registration:
         return user
 
     async def _settle(self, act: Act, user: User, request: RegistrationRequest) -> None:
-        """Give the new user a place, and have it prove its address."""
+        """Give the new user a place; without invitation it has to prove its address."""
         if request.invitation_sha256 is not None:
-            await invitations.accept(act, request.invitation_sha256, user, INVITATION_TOKEN)
-        else:
-            await _add_own_organization(act, user, request)
-        if user.email_verified_at is None:
-            token = await one_time.issue(act, Purpose.VERIFY_EMAIL, user.user_id)
-            mail = mails.verify_email(request.email, self._letters.links.verify_email(token))
-            self._letters.post(act, mail)
+            await invitations.accept(act, request.invitation_sha256, user)
+            return
+        await _add_own_organization(act, user, request)
+        token = await one_time.issue(act, Purpose.VERIFY_EMAIL, user.user_id)
+        mail = mails.verify_email(request.email, self._letters.links.verify_email(token))
+        self._letters.post(act, mail)
 
     def _tell_owner(self, act: Act, email: str) -> None:
         mail = mails.already_registered(email, self._letters.links.log_in_url)
@@ -126,16 +123,14 @@ class Registration:
 
 async def _add_own_organization(act: Act, user: User, request: RegistrationRequest) -> None:
     wanted, otherwise = own_organization_names(request, secrets.token_hex(SUFFIX_BYTES))
-    taken = await act.of(Organization).find(name=wanted)
-    organization = Organization(uuid7(act.now), otherwise if taken else wanted, act.now)
+    organization = Organization(uuid7(act.now), wanted, act.now)
     about = {"user_id": user.user_id, "organization_id": organization.organization_id}
     try:
         await act.add(organization, **about)
     except HeadraceError as error:
         if error.reason is not Reason.ALREADY_EXISTS:
             raise
-        # Taken a moment ago.
-        organization = Organization(organization.organization_id, otherwise, act.now)
+        organization = replace(organization, name=otherwise)
         await act.add(organization, **about)
     membership = Membership(user.user_id, organization.organization_id, Role.OWNER, act.now)
     await act.add(membership, **about)

@@ -30,7 +30,8 @@ class LoginThrottle:
         async with self._acts.begin(caller) as act:
             subject = account_subject(email)
             await act.alone(f"login {subject}")
-            known = await act.of(LoginFailures).get(subject)
+            # Locked: a login that succeeds at this moment forgets it.
+            known = await act.of(LoginFailures).get(subject, lock=True)
             address = await self._known_address(act, caller)
             wait = max(wait_seconds(known, act.now), wait_seconds(address, act.now))
             if wait > 0:
@@ -48,7 +49,7 @@ class LoginThrottle:
                 return
             subject = address_subject(caller.source_address)
             await act.alone(f"login {subject}")
-            known = await act.of(LoginFailures).get(subject)
+            known = await act.of(LoginFailures).get(subject, lock=True)
             await self._count(act, subject, known, self._address)
 
     async def succeeded(self, act: Act, email: str) -> None:

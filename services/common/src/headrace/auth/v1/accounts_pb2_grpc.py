@@ -101,9 +101,10 @@ class AccountServiceServicer:
     def Register(self, request, context):
         """Register makes an account, if the installation lets people do that. Whether the address was
         free is told by mail to that address and by nothing in the answer, its duration included.
-        Callers: gateway. Errors: PERMISSION_DENIED (registration is closed), INVALID_FIELD,
-        REQUEST_RATE_LIMITED (too much was asked for from the caller's address), QUEUE_FULL,
-        DEPENDENCY_UNAVAILABLE. May be retried: a second call finds the address taken; deadline: 5 s.
+        Callers: gateway. Errors: PERMISSION_DENIED (registration is closed, or the invitation is for
+        another address), RESOURCE_NOT_FOUND (the invitation is unknown, used, expired or withdrawn),
+        INVALID_FIELD, REQUEST_RATE_LIMITED (too much was asked for from the caller's address),
+        QUEUE_FULL, DEPENDENCY_UNAVAILABLE. May be retried: a second call finds the address taken; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,8 +132,9 @@ class AccountServiceServicer:
     def AcceptInvitation(self, request, context):
         """AcceptInvitation makes the caller a member of the organisation that sent the invitation.
         Callers: gateway, with the person's access token. Errors: CREDENTIAL_MISSING,
-        CREDENTIAL_INVALID, PERMISSION_DENIED, INVALID_FIELD (`token`: unknown, used, expired or
-        withdrawn), ALREADY_EXISTS (a member already), DEPENDENCY_UNAVAILABLE.
+        CREDENTIAL_INVALID, PERMISSION_DENIED (also for the invitation of another address),
+        RESOURCE_NOT_FOUND (unknown, used, expired or withdrawn), ALREADY_EXISTS (a member already),
+        DEPENDENCY_UNAVAILABLE.
         Not to be retried: the token works once; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
