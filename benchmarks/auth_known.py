@@ -14,6 +14,7 @@ from benchmarks.load import Summary
 from benchmarks.measurements import Measurement
 from benchmarks.report import Target
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
+from headrace_auth.adapters.memory_nonces import MemoryNonces
 from headrace_auth.app import build
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.settings import AuthSettings
@@ -119,6 +120,7 @@ async def _gateway() -> AsyncIterator[Gateway]:
         settings,
         store=MemoryStore(clock),
         announcer=MemoryRevocationAnnouncer(),
+        nonces=MemoryNonces(clock),
         passwords=passwords,
         registry=CollectorRegistry(),
         clock=clock,

@@ -18,6 +18,7 @@ from headrace_auth.domain.registration import RegistrationRequest
 from headrace_auth.domain.sessions import Session
 from headrace_auth.testing.accounts import HERE, NEW_PASSWORD, AccountWorld
 from headrace_auth.testing.directory import ACME, ADMIN, MEMBER, OUTSIDER, OWNER, PASSWORD
+from headrace_auth.use_cases.open_sessions import LoggedIn
 from headrace_common.errors import HeadraceError, Reason
 
 NEWCOMER = "new@people.test"
@@ -164,7 +165,7 @@ class AccountRacesSuite:
             if isinstance(result, HeadraceError):
                 assert result.reason in (Reason.LOGIN_FAILED, Reason.CREDENTIAL_INVALID)
                 continue
-            assert not isinstance(result, BaseException)
+            assert isinstance(result, LoggedIn)
             with pytest.raises(HeadraceError):
                 await world.resolver.resolve(result.access_token)
             with pytest.raises(HeadraceError):
