@@ -1,20 +1,26 @@
-"""AuthService as its callers meet it: the real servicer behind a real stub."""
+"""The services of auth as their callers meet them: the real servicers behind real stubs."""
 
-import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta
 from typing import Any, TypeAlias
 
 import grpc
 import pytest
 from jose import jws
-from prometheus_client import CollectorRegistry
 
-from headrace.auth.v1 import auth_pb2, auth_pb2_grpc
-from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
-from headrace_auth.app import build
-from headrace_auth.crypto.passwords import Passwords
+from headrace.audit.v1.audit_pb2 import AuditEvent
+from headrace.auth.v1 import (
+    api_keys_pb2,
+    api_keys_pb2_grpc,
+    auth_pb2,
+    auth_pb2_grpc,
+    sessions_pb2,
+    sessions_pb2_grpc,
+)
+from headrace_auth.domain.announcements import OutboxEvent, Revocation
+from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.principal import (
     Budget,
     BudgetPeriod,
@@ -23,23 +29,16 @@ from headrace_auth.domain.principal import (
     Role,
     Subject,
 )
-from headrace_auth.settings import AuthSettings
-from headrace_auth.testing.directory import ACME, MEMBER, OUTSIDER, OWNER, PASSWORD
-from headrace_auth.testing.seeding import seed_memory
+from headrace_auth.domain.rights import SCOPES_OF_ROLE
+from headrace_auth.testing.directory import ACME, GLOBEX, MEMBER, OUTSIDER, OWNER, PASSWORD
+from headrace_auth.testing.service import RunningAuth, running_auth
+from headrace_auth.testing.suites import keep
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.testing.clock import FakeClock
-from headrace_common.testing.grpc import serving
 
-SETTINGS = AuthSettings(
-    database_url="unused",
-    redis_url="unused",
-    key_encryption_key=base64.b64encode(b"k" * 32).decode(),
-    issuer="https://headrace.test",
-    argon2_time_cost=1,
-    argon2_memory_kib=8,
-    argon2_parallelism=1,
-)
+Keys: TypeAlias = api_keys_pb2_grpc.ApiKeyServiceStub
+Sessions: TypeAlias = sessions_pb2_grpc.SessionServiceStub
 Stub: TypeAlias = auth_pb2_grpc.AuthServiceStub
 Bearer = Callable[[str], Awaitable[tuple[tuple[str, str], ...]]]
 
@@ -50,33 +49,30 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def announcer() -> MemoryRevocationAnnouncer:
-    return MemoryRevocationAnnouncer()
+async def auth(clock: FakeClock) -> AsyncIterator[RunningAuth]:
+    async with running_auth(clock) as running:
+        yield running
 
 
 @pytest.fixture
-async def stub(clock: FakeClock, announcer: MemoryRevocationAnnouncer) -> AsyncIterator[Stub]:
-    store, passwords = MemoryStore(), Passwords(SETTINGS.password_cost())
-    seed_memory(store, await passwords.hash(PASSWORD))
-    service = await build(
-        SETTINGS,
-        store=store,
-        announcer=announcer,
-        passwords=passwords,
-        registry=CollectorRegistry(),
-        clock=clock,
-    )
-    async with serving([service.servicer.registration()]) as channel:
-        yield Stub(channel)
-    await passwords.close()
+def stub(auth: RunningAuth) -> Stub:
+    return Stub(auth.channel)
 
 
 @pytest.fixture
-def bearer(stub: Stub) -> Bearer:
+def sessions(auth: RunningAuth) -> Sessions:
+    return Sessions(auth.channel)
+
+
+@pytest.fixture
+def keys(auth: RunningAuth) -> Keys:
+    return Keys(auth.channel)
+
+
+@pytest.fixture
+def bearer(auth: RunningAuth) -> Bearer:
     async def log_in(email: str) -> tuple[tuple[str, str], ...]:
-        request = auth_pb2.LoginRequest(email=email, password=PASSWORD)
-        response = await stub.Login(request, timeout=5)
-        return (("authorization", f"Bearer {response.access_token}"),)
+        return (("authorization", f"Bearer {await auth.token_of(email)}"),)
 
     return log_in
 
@@ -94,17 +90,25 @@ async def _resolve(stub: Stub, credential: str) -> auth_pb2.Principal:
 
 
 async def test_login_resolve_and_verify_with_the_published_key(
-    stub: Stub, clock: FakeClock
+    stub: Stub, sessions: Sessions, clock: FakeClock
 ) -> None:
-    request = auth_pb2.LoginRequest(email=OWNER.email, password=PASSWORD)
-    response = await stub.Login(request, timeout=5)
-    assert response.expires_in_seconds == 1800
+    request = sessions_pb2.LoginRequest(email=OWNER.email, password=PASSWORD)
+    response = await sessions.Login(request, timeout=5)
+    assert (response.expires_in, response.token_type) == (1800, "Bearer")
     principal = await _resolve(stub, response.access_token)
     assert principal == response.principal
     assert principal.role == auth_pb2.ROLE_OWNER
     assert principal.credential_kind == auth_pb2.CREDENTIAL_KIND_ACCESS_TOKEN
     assert (principal.user_id, principal.organization_id) == (OWNER.user_id, ACME)
-    assert list(principal.scopes) == ["keys:read", "keys:write", "llm:invoke", "models:read"]
+    assert list(principal.scopes) == sorted(SCOPES_OF_ROLE[Role.OWNER])
+    assert response.scope == " ".join(principal.scopes)
+    assert (principal.client_id, list(principal.allowed_networks)) == ("", [])
+    assert set(principal.revocation_ids) >= {
+        principal.credential_id,
+        f"user:{OWNER.user_id}:1",
+        f"member:{OWNER.user_id}:1",
+        "organization:1",
+    }
 
     published = await stub.GetJsonWebKeySet(auth_pb2.GetJsonWebKeySetRequest(), timeout=5)
     jwk = json.loads(published.keys[0].jwk_json)
@@ -117,24 +121,24 @@ async def test_login_resolve_and_verify_with_the_published_key(
 
 
 @pytest.mark.parametrize("email", [OWNER.email, "stranger@acme.test"])
-async def test_a_failed_login_says_one_thing(stub: Stub, email: str) -> None:
-    request = auth_pb2.LoginRequest(email=email, password="wrong")
-    refusal = await _refusal(stub.Login(request, timeout=5))
+async def test_a_failed_login_says_one_thing(sessions: Sessions, email: str) -> None:
+    request = sessions_pb2.LoginRequest(email=email, password="wrong")
+    refusal = await _refusal(sessions.Login(request, timeout=5))
     assert refusal.reason is Reason.LOGIN_FAILED
     assert refusal.message == "Wrong e-mail address or password."
 
 
 async def test_a_key_from_making_to_revoking(
-    stub: Stub, bearer: Bearer, announcer: MemoryRevocationAnnouncer, clock: FakeClock
+    stub: Stub, keys: Keys, bearer: Bearer, auth: RunningAuth, clock: FakeClock
 ) -> None:
     metadata = await bearer(MEMBER.email)
-    request = auth_pb2.CreateApiKeyRequest(
+    request = api_keys_pb2.CreateApiKeyRequest(
         name="laptop",
         allowed_models=["smollm2"],
         requests_per_minute=60,
         expires_at=clock.now() + timedelta(days=1),
     )
-    created = await stub.CreateApiKey(request, metadata=metadata, timeout=5)
+    created = await keys.CreateApiKey(request, metadata=metadata, timeout=5)
     assert created.secret.startswith(f"hr_{created.api_key.api_key_id}_")
     assert list(created.api_key.scopes) == ["llm:invoke", "models:read"]
     assert created.api_key.requests_per_minute == 60
@@ -156,31 +160,31 @@ async def test_a_key_from_making_to_revoking(
     assert (budget.amount_micros, budget.currency) == (10_000_000, "EUR")
     assert (budget.period, budget.time_zone) == (auth_pb2.BUDGET_PERIOD_MONTH, "Europe/Berlin")
 
-    listed = await stub.ListApiKeys(auth_pb2.ListApiKeysRequest(), metadata=metadata, timeout=5)
+    listed = await keys.ListApiKeys(api_keys_pb2.ListApiKeysRequest(), metadata=metadata, timeout=5)
     assert list(listed.api_keys) == [created.api_key]
     assert listed.next_page_token == ""
 
-    revocation = auth_pb2.RevokeApiKeyRequest(api_key_id=created.api_key.api_key_id)
-    revoked = await stub.RevokeApiKey(revocation, metadata=metadata, timeout=5)
+    revocation = api_keys_pb2.RevokeApiKeyRequest(api_key_id=created.api_key.api_key_id)
+    revoked = await keys.RevokeApiKey(revocation, metadata=metadata, timeout=5)
     assert revoked.api_key.HasField("revoked_at")
-    assert announcer.announced == [created.api_key.api_key_id]
+    assert auth.announcer.announced == [(ACME, created.api_key.api_key_id)]
     question = auth_pb2.ResolveCredentialRequest(credential=created.secret)
     refusal = await _refusal(stub.ResolveCredential(question, timeout=5))
     assert refusal.reason is Reason.CREDENTIAL_INVALID
 
 
 async def test_pages_are_followed_by_their_tokens(
-    stub: Stub, bearer: Bearer, clock: FakeClock
+    keys: Keys, bearer: Bearer, clock: FakeClock
 ) -> None:
     metadata = await bearer(MEMBER.email)
     for number in range(5):
-        request = auth_pb2.CreateApiKeyRequest(name=f"key {number}")
-        await stub.CreateApiKey(request, metadata=metadata, timeout=5)
+        request = api_keys_pb2.CreateApiKeyRequest(name=f"key {number}")
+        await keys.CreateApiKey(request, metadata=metadata, timeout=5)
         clock.advance(1)
     names, token = [], ""
     for _ in range(3):
-        wanted = auth_pb2.ListApiKeysRequest(page_size=2, page_token=token)
-        page = await stub.ListApiKeys(wanted, metadata=metadata, timeout=5)
+        wanted = api_keys_pb2.ListApiKeysRequest(page_size=2, page_token=token)
+        page = await keys.ListApiKeys(wanted, metadata=metadata, timeout=5)
         names += [key.name for key in page.api_keys]
         token = page.next_page_token
     assert names == [f"key {number}" for number in (4, 3, 2, 1, 0)]
@@ -199,52 +203,126 @@ async def test_pages_are_followed_by_their_tokens(
     ],
 )
 async def test_people_must_show_their_credential(
-    stub: Stub, metadata: tuple[tuple[str, str], ...], reason: Reason
+    keys: Keys, metadata: tuple[tuple[str, str], ...], reason: Reason
 ) -> None:
     for call, request in (
-        (stub.CreateApiKey, auth_pb2.CreateApiKeyRequest(name="x")),
-        (stub.ListApiKeys, auth_pb2.ListApiKeysRequest()),
-        (stub.RevokeApiKey, auth_pb2.RevokeApiKeyRequest(api_key_id="x")),
+        (keys.CreateApiKey, api_keys_pb2.CreateApiKeyRequest(name="x")),
+        (keys.ListApiKeys, api_keys_pb2.ListApiKeysRequest()),
+        (keys.RevokeApiKey, api_keys_pb2.RevokeApiKeyRequest(api_key_id="x")),
     ):
         refusal = await _refusal(call(request, metadata=metadata, timeout=5))
         assert refusal.reason is reason
 
 
-async def test_a_credential_given_twice_is_refused(stub: Stub, bearer: Bearer) -> None:
+async def test_a_credential_given_twice_is_refused(keys: Keys, bearer: Bearer) -> None:
     metadata = await bearer(OWNER.email)
-    request = auth_pb2.ListApiKeysRequest()
-    refusal = await _refusal(stub.ListApiKeys(request, metadata=metadata * 2, timeout=5))
+    request = api_keys_pb2.ListApiKeysRequest()
+    refusal = await _refusal(keys.ListApiKeys(request, metadata=metadata * 2, timeout=5))
     assert refusal.reason is Reason.CREDENTIAL_INVALID
 
 
 @pytest.mark.parametrize(
     ("request_", "param"),
     [
-        (auth_pb2.CreateApiKeyRequest(), "name"),
-        (auth_pb2.CreateApiKeyRequest(name="x", scopes=["root"]), "scopes"),
-        (auth_pb2.CreateApiKeyRequest(name="x", allowed_models=[""]), "allowed_models"),
-        (auth_pb2.CreateApiKeyRequest(name="x", requests_per_minute=0), "requests_per_minute"),
-        (auth_pb2.CreateApiKeyRequest(name="x", tokens_per_minute=2**63), "tokens_per_minute"),
-        (auth_pb2.CreateApiKeyRequest(name="x", expires_at={"seconds": 1}), "expires_at"),
-        (auth_pb2.CreateApiKeyRequest(name="x", expires_at={"seconds": 2**62}), "expires_at"),
+        (api_keys_pb2.CreateApiKeyRequest(), "name"),
+        (api_keys_pb2.CreateApiKeyRequest(name="x", scopes=["root"]), "scopes"),
+        (api_keys_pb2.CreateApiKeyRequest(name="x", allowed_models=[""]), "allowed_models"),
+        (api_keys_pb2.CreateApiKeyRequest(name="x", requests_per_minute=0), "requests_per_minute"),
+        (api_keys_pb2.CreateApiKeyRequest(name="x", tokens_per_minute=2**63), "tokens_per_minute"),
+        (api_keys_pb2.CreateApiKeyRequest(name="x", expires_at={"seconds": 1}), "expires_at"),
+        (api_keys_pb2.CreateApiKeyRequest(name="x", expires_at={"seconds": 2**62}), "expires_at"),
     ],
 )
 async def test_bad_fields_are_named(
-    stub: Stub, bearer: Bearer, request_: auth_pb2.CreateApiKeyRequest, param: str
+    keys: Keys, bearer: Bearer, request_: api_keys_pb2.CreateApiKeyRequest, param: str
 ) -> None:
     metadata = await bearer(OWNER.email)
-    refusal = await _refusal(stub.CreateApiKey(request_, metadata=metadata, timeout=5))
+    refusal = await _refusal(keys.CreateApiKey(request_, metadata=metadata, timeout=5))
     assert (refusal.reason, refusal.param) == (Reason.INVALID_FIELD, param)
 
 
-async def test_another_organisations_key_does_not_exist(stub: Stub, bearer: Bearer) -> None:
-    request = auth_pb2.CreateApiKeyRequest(name="theirs")
-    theirs = await stub.CreateApiKey(request, metadata=await bearer(OUTSIDER.email), timeout=5)
-    revocation = auth_pb2.RevokeApiKeyRequest(api_key_id=theirs.api_key.api_key_id)
+async def test_another_organisations_key_does_not_exist(
+    stub: Stub, keys: Keys, bearer: Bearer
+) -> None:
+    request = api_keys_pb2.CreateApiKeyRequest(name="theirs")
+    theirs = await keys.CreateApiKey(request, metadata=await bearer(OUTSIDER.email), timeout=5)
+    revocation = api_keys_pb2.RevokeApiKeyRequest(api_key_id=theirs.api_key.api_key_id)
     metadata = await bearer(OWNER.email)
-    refusal = await _refusal(stub.RevokeApiKey(revocation, metadata=metadata, timeout=5))
+    refusal = await _refusal(keys.RevokeApiKey(revocation, metadata=metadata, timeout=5))
     assert refusal.reason is Reason.RESOURCE_NOT_FOUND
     assert (await _resolve(stub, theirs.secret)).user_id == OUTSIDER.user_id
+
+
+async def _told(stub: Stub, **since: Any) -> tuple[set[tuple[str, str]], Any]:
+    request = auth_pb2.ListRevocationsRequest(**since)
+    response = await stub.ListRevocations(request, timeout=5)
+    ended = {(each.organization_id, each.revocation_id) for each in response.revocations}
+    return ended, response.now
+
+
+async def test_what_ended_is_told_to_whoever_asks_from_then_on(
+    stub: Stub, keys: Keys, bearer: Bearer, clock: FakeClock
+) -> None:
+    metadata = await bearer(MEMBER.email)
+    created = await keys.CreateApiKey(
+        api_keys_pb2.CreateApiKeyRequest(name="x"), metadata=metadata, timeout=5
+    )
+    none, before = await _told(stub)
+    assert (none, before.ToDatetime(tzinfo=UTC)) == (set(), clock.now())
+    clock.advance(5)
+    key_id = created.api_key.api_key_id
+    revocation = api_keys_pb2.RevokeApiKeyRequest(api_key_id=key_id)
+    await keys.RevokeApiKey(revocation, metadata=metadata, timeout=5)
+    ended, after = await _told(stub, since=before)
+    assert ended == {(ACME, key_id)}
+    assert (await _told(stub))[0] == ended
+    assert (await _told(stub, since=after))[0] == set()
+
+
+async def test_what_ended_long_ago_is_not_told(
+    stub: Stub, auth: RunningAuth, clock: FakeClock
+) -> None:
+    ages = {"old": timedelta(hours=1), "new": timedelta(minutes=59)}
+    await keep(
+        auth.store, *(Revocation(GLOBEX, name, clock.now() - age) for name, age in ages.items())
+    )
+    assert (await _told(stub))[0] == {(GLOBEX, "new")}
+    assert (await _told(stub, since={"seconds": 1}))[0] == {(GLOBEX, "new")}
+
+
+async def test_a_moment_that_is_none_is_refused(stub: Stub) -> None:
+    request = auth_pb2.ListRevocationsRequest(since={"seconds": 2**62})
+    refusal = await _refusal(stub.ListRevocations(request, timeout=5))
+    assert (refusal.reason, refusal.param) == (Reason.INVALID_FIELD, "since")
+
+
+async def test_a_key_says_from_where_it_may_be_used(
+    stub: Stub, keys: Keys, bearer: Bearer, auth: RunningAuth
+) -> None:
+    request = api_keys_pb2.CreateApiKeyRequest(name="office")
+    created = await keys.CreateApiKey(request, metadata=await bearer(OWNER.email), timeout=5)
+    [key] = auth.store.rows[ApiKey].values()
+    networks = ("192.0.2.0/24", "2001:db8::/32")
+    auth.store.rows[ApiKey][key.api_key_id,] = replace(key, allowed_networks=networks)
+    assert tuple((await _resolve(stub, created.secret)).allowed_networks) == networks
+
+
+async def test_a_change_is_told_with_what_the_edge_saw(
+    keys: Keys, bearer: Bearer, auth: RunningAuth
+) -> None:
+    metadata = (
+        *await bearer(OWNER.email),
+        ("x-request-id", "req_1"),
+        ("x-source-address", "2001:db8::7"),
+        ("x-user-agent", "curl/8"),
+    )
+    request = api_keys_pb2.CreateApiKeyRequest(name="x")
+    await keys.CreateApiKey(request, metadata=metadata, timeout=5)
+    [event] = (
+        AuditEvent.FromString(each.payload) for each in auth.store.rows[OutboxEvent].values()
+    )
+    assert (event.request_id, event.source_address) == ("req_1", "2001:db8::7")
+    assert (event.operation, event.actor.user_id) == ("api_key.create", OWNER.user_id)
 
 
 @pytest.mark.parametrize(
@@ -263,9 +341,9 @@ async def test_text_that_is_no_credential(stub: Stub, credential: str, reason: R
     assert refusal.reason is reason
 
 
-async def test_statuses_on_the_wire(stub: Stub) -> None:
+async def test_statuses_on_the_wire(keys: Keys) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.ListApiKeys(auth_pb2.ListApiKeysRequest(), timeout=5)
+        await keys.ListApiKeys(api_keys_pb2.ListApiKeysRequest(), timeout=5)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 

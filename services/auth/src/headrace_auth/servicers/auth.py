@@ -1,13 +1,14 @@
 """AuthService over gRPC: what gateways ask on every request."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from headrace.auth.v1 import auth_pb2, auth_pb2_grpc
 from headrace_auth.conversions import (
     bounded_credential,
     key_uses,
+    optional_time,
     principal_message,
     signed_request,
     timestamp,
@@ -83,10 +84,9 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
     async def ListRevocations(  # noqa: N802 - the proto's name
         self, request: auth_pb2.ListRevocationsRequest, _context: Any
     ) -> auth_pb2.ListRevocationsResponse:
-        since = self._clock.now() - EARLIEST_REVOCATIONS
-        if request.HasField("since"):
-            since = max(since, _moment(request))
-        revocations, now = await self._announcements.revocations_since(since)
+        earliest = self._clock.now() - EARLIEST_REVOCATIONS
+        since = optional_time(request, "since") or earliest
+        revocations, now = await self._announcements.revocations_since(max(since, earliest))
         return auth_pb2.ListRevocationsResponse(
             revocations=[
                 auth_pb2.Revocation(
@@ -105,8 +105,3 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
             self,
             polled=("GetJsonWebKeySet", "ListRevocations", "ResolveCredential", "ReportKeyUses"),
         )
-
-
-def _moment(request: auth_pb2.ListRevocationsRequest) -> datetime:
-    moment: datetime = request.since.ToDatetime(tzinfo=UTC)
-    return moment

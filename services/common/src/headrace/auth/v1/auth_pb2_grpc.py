@@ -97,7 +97,8 @@ class AuthServiceServicer:
     def ListRevocations(self, request, context):
         """ListRevocations returns what has ended since a moment. Gateways ask every second, so that an
         end reaches them within a second also while Redis is down.
-        Callers: gateway. Errors: DEPENDENCY_UNAVAILABLE. Idempotent, may be retried; deadline: 1 s.
+        Callers: gateway. Errors: INVALID_FIELD (a moment that is none), DEPENDENCY_UNAVAILABLE.
+        Idempotent, may be retried; deadline: 1 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

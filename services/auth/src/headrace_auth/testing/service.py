@@ -1,0 +1,78 @@
+"""A whole auth service over memory, behind a real gRPC server."""
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+from prometheus_client import CollectorRegistry
+
+from headrace.auth.v1 import sessions_pb2, sessions_pb2_grpc
+from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
+from headrace_auth.app import build
+from headrace_auth.crypto.passwords import Passwords
+from headrace_auth.settings import AuthSettings
+from headrace_auth.testing.directory import PASSWORD
+from headrace_auth.testing.seeding import seed
+from headrace_common.testing.clock import FakeClock
+from headrace_common.testing.grpc import serving
+
+
+@dataclass(frozen=True, slots=True)
+class RunningAuth:
+    """A channel to the service, and what is behind it, for tests to set and to look at."""
+
+    channel: grpc.aio.Channel
+    store: MemoryStore
+    announcer: MemoryRevocationAnnouncer
+    clock: FakeClock
+    settings: AuthSettings
+    registry: CollectorRegistry
+
+    async def token_of(self, email: str, password: str = PASSWORD) -> str:
+        """The access token of a new login."""
+        login = sessions_pb2_grpc.SessionServiceStub(self.channel).Login
+        response: sessions_pb2.LoginResponse = await login(
+            sessions_pb2.LoginRequest(email=email, password=password), timeout=5
+        )
+        return response.access_token
+
+
+@asynccontextmanager
+async def running_auth(
+    clock: FakeClock, store: MemoryStore | None = None, **settings: object
+) -> AsyncIterator[RunningAuth]:
+    """The service over `store` as it is, or over one of its own with the directory in it."""
+    configured, registry = _settings(settings), CollectorRegistry()
+    passwords, announcer = Passwords(configured.password_cost()), MemoryRevocationAnnouncer()
+    try:
+        if store is None:
+            store = MemoryStore(clock)
+            await seed(store, await passwords.hash(PASSWORD))
+        registrations = await build(
+            configured,
+            store=store,
+            announcer=announcer,
+            passwords=passwords,
+            registry=registry,
+            clock=clock,
+        )
+        async with serving(registrations) as channel:
+            yield RunningAuth(channel, store, announcer, clock, configured, registry)
+    finally:
+        await passwords.close()
+
+
+def _settings(overrides: dict[str, object]) -> AuthSettings:
+    values: dict[str, object] = {
+        "database_url": "unused",
+        "redis_url": "unused",
+        "audit_target": "unused:1",
+        "key_encryption_key": base64.b64encode(b"k" * 32).decode(),
+        "issuer": "https://headrace.test",
+        "argon2_time_cost": 1,
+        "argon2_memory_kib": 8,
+        "argon2_parallelism": 1,
+    }
+    return AuthSettings.model_validate(values | overrides)
