@@ -1,39 +1,22 @@
 """The gateway's KeySet: it believes what the real auth signed, also after a change of keys."""
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jose import jwk, jws
-from prometheus_client import CollectorRegistry
 
 from headrace.auth.v1 import auth_pb2
-from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
-from headrace_auth.app import build
 from headrace_auth.crypto import signing_keys
-from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.crypto.sealing import Sealer
-from headrace_auth.settings import AuthSettings
+from headrace_auth.testing.directory import OWNER
+from headrace_auth.testing.service import RunningAuth, running_auth
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
-from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.key_set import KeySet
-
-EMAIL, PASSWORD = "owner@example.test", "correct horse battery staple"
-SETTINGS = AuthSettings(
-    database_url="unused",
-    redis_url="unused",
-    key_encryption_key=base64.b64encode(b"k" * 32).decode(),
-    bootstrap_email=EMAIL,
-    bootstrap_password=PASSWORD,
-    argon2_time_cost=1,
-    argon2_memory_kib=8,
-    argon2_parallelism=1,
-)
 
 
 class KeySource:
@@ -56,32 +39,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
+async def auth(clock: FakeClock) -> AsyncIterator[RunningAuth]:
+    async with running_auth(clock) as running:
+        yield running
 
 
-@pytest.fixture
-async def auth(store: MemoryStore, clock: FakeClock) -> AsyncIterator[AuthClient]:
-    async with auth_process(store, clock) as client:
-        yield client
-
-
-@asynccontextmanager
-async def auth_process(
-    store: MemoryStore, clock: FakeClock, settings: AuthSettings = SETTINGS
-) -> AsyncIterator[AuthClient]:
-    passwords = Passwords(SETTINGS.password_cost())
-    service = await build(
-        settings,
-        store=store,
-        announcer=MemoryRevocationAnnouncer(),
-        passwords=passwords,
-        registry=CollectorRegistry(),
-        clock=clock,
-    )
-    async with serving([service.servicer.registration()]) as channel:
-        yield AuthClient(channel, resolve_seconds=5, account_seconds=5)
-    await passwords.close()
+def client(auth: RunningAuth) -> AuthClient:
+    return AuthClient(auth.channel, resolve_seconds=5)
 
 
 @asynccontextmanager
@@ -95,10 +59,6 @@ async def kept_fresh(source: KeySource, clock: FakeClock) -> AsyncIterator[KeySe
         await asyncio.wait([task])
 
 
-async def token_of(auth: AuthClient) -> str:
-    return (await auth.login(EMAIL, PASSWORD)).access_token
-
-
 def refused(key_set: KeySet, token: str) -> Reason:
     with pytest.raises(HeadraceError) as caught:
         key_set.verify(token)
@@ -106,53 +66,54 @@ def refused(key_set: KeySet, token: str) -> Reason:
 
 
 async def test_a_signed_token_is_believed_until_it_expires(
-    auth: AuthClient, clock: FakeClock
+    auth: RunningAuth, clock: FakeClock
 ) -> None:
-    token = await token_of(auth)
-    async with kept_fresh(KeySource(auth), clock) as key_set:
+    token = await auth.token_of(OWNER.email)
+    async with kept_fresh(KeySource(client(auth)), clock) as key_set:
         await asyncio.wait_for(key_set.known.wait(), 5)
         key_set.verify(token)
         clock.advance(1800)
         assert refused(key_set, token) is Reason.CREDENTIAL_INVALID
 
 
-async def test_a_forged_token_is_refused(auth: AuthClient, clock: FakeClock) -> None:
-    token = await token_of(auth)
+async def test_a_forged_token_is_refused(auth: RunningAuth, clock: FakeClock) -> None:
+    token = await auth.token_of(OWNER.email)
     header, claims = jws.get_unverified_header(token), jws.get_unverified_claims(token)
     forger = jwk.construct(ec.generate_private_key(ec.SECP256R1()), "ES256")
     forged = jws.sign(claims, forger, headers=header, algorithm="ES256")
     head, payload, signature = token.split(".")
-    other_payload = (await token_of(auth)).split(".")[1]
-    async with kept_fresh(KeySource(auth), clock) as key_set:
+    other_payload = (await auth.token_of(OWNER.email)).split(".")[1]
+    async with kept_fresh(KeySource(client(auth)), clock) as key_set:
         await asyncio.wait_for(key_set.known.wait(), 5)
         for text in (forged, f"{head}.{other_payload}.{signature}", f"{head}.{payload}.", "x"):
             assert refused(key_set, text) is Reason.CREDENTIAL_INVALID
         key_set.verify(token)
 
 
-async def test_until_keys_are_there_no_token_is_judged(auth: AuthClient, clock: FakeClock) -> None:
-    token, source = await token_of(auth), KeySource(None)
+async def test_until_keys_are_there_no_token_is_judged(auth: RunningAuth, clock: FakeClock) -> None:
+    token, source = await auth.token_of(OWNER.email), KeySource(None)
     async with kept_fresh(source, clock) as key_set:
         assert refused(key_set, token) is Reason.NOT_SERVING
         assert not key_set.known.is_set()
-        source.current = auth
+        source.current = client(auth)
         await asyncio.wait_for(key_set.known.wait(), 5)
         key_set.verify(token)
 
 
 async def test_a_token_of_a_new_key_brings_the_new_keys(
-    auth: AuthClient, store: MemoryStore, clock: FakeClock
+    auth: RunningAuth, clock: FakeClock
 ) -> None:
-    old, source = await token_of(auth), KeySource(auth)
+    old, source = await auth.token_of(OWNER.email), KeySource(client(auth))
     async with kept_fresh(source, clock) as key_set:
         await asyncio.wait_for(key_set.known.wait(), 5)
         clock.advance(1)
-        sealer = Sealer(SETTINGS.key_encryption_bytes())
+        sealer = Sealer(auth.settings.key_encryption_bytes())
         now = clock.now()
         made = signing_keys.generate("ES256", sealer, created_at=now, activates_at=now)
-        store.tables.signing_keys.append(made)
-        async with auth_process(store, clock) as source.current:
-            new = await token_of(source.current)
+        auth.store.signing_keys.keys.append(made)
+        async with running_auth(clock, auth.store) as later:
+            source.current = client(later)
+            new = await later.token_of(OWNER.email)
             assert refused(key_set, new) is Reason.CREDENTIAL_INVALID
             await until(lambda: source.fetches == 2)
             await until(lambda: believes(key_set, new))
@@ -160,11 +121,10 @@ async def test_a_token_of_a_new_key_brings_the_new_keys(
 
 
 async def test_a_token_of_an_rsa_key_is_believed(clock: FakeClock) -> None:
-    settings = SETTINGS.model_copy(update={"signing_algorithm": "RS256"})
-    async with auth_process(MemoryStore(), clock, settings) as auth:
-        token = await token_of(auth)
+    async with running_auth(clock, signing_algorithm="RS256") as auth:
+        token = await auth.token_of(OWNER.email)
         assert jws.get_unverified_header(token)["alg"] == "RS256"
-        async with kept_fresh(KeySource(auth), clock) as key_set:
+        async with kept_fresh(KeySource(client(auth)), clock) as key_set:
             await asyncio.wait_for(key_set.known.wait(), 5)
             key_set.verify(token)
             assert refused(key_set, token[:-8] + "AAAAAAAA") is Reason.CREDENTIAL_INVALID

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -10,16 +11,23 @@ from headrace_common.errors import Reason
 from headrace_common.grpc_client import create_channel
 from headrace_common.grpc_server import Registration
 from headrace_common.testing.grpc import serving
+from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.audit_events import AuditClient
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.cache_grpc import GrpcAnswerStore
 from headrace_gateway.adapters.inference_grpc import GrpcInferenceTarget
 from headrace_gateway.domain.completion import Answer, CompletionRequest, ModelVersion
-from headrace_gateway.ports import AnswerKey, NewApiKey
+from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.http.accounts.tables import TABLES
+from headrace_gateway.ports import AnswerKey
 
 KEY = AnswerKey("org_1", "echo", "v1", "p1", b"\x07" * 32)
 ANSWER = Answer(ModelVersion("echo", "v1"), (), 0, 0)
 REQUEST = CompletionRequest("echo", "Hello")
+EXCHANGE = Exchange(
+    "req_1", Act.ADMINISTRATION, "GET /", "192.0.2.7", "hr_x", datetime(2026, 1, 1, tzinfo=UTC), 0.0
+)
+ACCOUNT_CALLS = {route.call for routes in TABLES.values() for route in routes}
 
 
 class Silence(grpc.GenericRpcHandler):
@@ -35,16 +43,15 @@ class Silence(grpc.GenericRpcHandler):
 
 def every_call(channel: grpc.aio.Channel) -> dict[str, Awaitable[Any]]:
     """One of each call that the gateway makes while a caller waits, with short deadlines."""
-    auth = AuthClient(channel, resolve_seconds=0.2, account_seconds=0.2)
+    auth = AuthClient(channel, resolve_seconds=0.2)
+    accounts = GrpcAccounts(channel, seconds=0.2)
     answers = GrpcAnswerStore(channel, look_up_seconds=0.2, store_seconds=0.2)
     target = GrpcInferenceTarget(channel, generation_seconds=0.2)
     return {
         "resolve": auth.resolve("x"),
         "key set": auth.key_set(),
-        "login": auth.login("x@y", "z"),
-        "create key": auth.create_key("x", NewApiKey("name")),
-        "list keys": auth.list_keys("x", 1, ""),
-        "revoke key": auth.revoke_key("x", "y"),
+        "revocations": auth.since(None),
+        **{name: accounts.call(name, {}, EXCHANGE) for name in ACCOUNT_CALLS},
         "generate": anext(target.generate("req_1", "org_1", REQUEST)),
         "models": target.models(),
         "look up": answers.look_up(KEY),

@@ -1,39 +1,24 @@
 """What the end of a signing key means for tokens that a gateway remembers; auth is the real one."""
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
-from headrace_auth.app import AuthService, build
-from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.domain.key_rotation import WITHDRAWAL_LEAD
-from headrace_auth.settings import AuthSettings
+from headrace_auth.testing.directory import OWNER
+from headrace_auth.testing.service import RunningAuth, running_auth
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
-from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.key_set import KeySet
 from headrace_gateway.domain.exchange import Act, Exchange
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.stages.identify import Identify
+from headrace_gateway.stages.revocations import Ended
 
-EMAIL, PASSWORD = "owner@example.test", "correct horse battery staple"
-SETTINGS = AuthSettings(
-    database_url="unused",
-    redis_url="unused",
-    key_encryption_key=base64.b64encode(b"k" * 32).decode(),
-    bootstrap_email=EMAIL,
-    bootstrap_password=PASSWORD,
-    argon2_time_cost=1,
-    argon2_memory_kib=8,
-    argon2_parallelism=1,
-)
 FRESH_SECONDS = 10.0
 
 
@@ -43,12 +28,11 @@ class Scene:
 
     identify: Identify
     key_set: KeySet
-    auth: AuthService
-    client: AuthClient
+    auth: RunningAuth
     clock: FakeClock
 
     async def token(self) -> str:
-        return (await self.client.login(EMAIL, PASSWORD)).access_token
+        return await self.auth.token_of(OWNER.email)
 
     async def asks(self, token: str) -> Principal:
         now = self.clock.now()
@@ -59,24 +43,20 @@ class Scene:
 
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
-    clock, passwords = FakeClock(), Passwords(SETTINGS.password_cost())
-    auth = await build(
-        SETTINGS,
-        store=MemoryStore(),
-        announcer=MemoryRevocationAnnouncer(),
-        passwords=passwords,
-        registry=CollectorRegistry(),
-        clock=clock,
-    )
-    async with serving([auth.servicer.registration()]) as channel:
-        client = AuthClient(channel, resolve_seconds=5, account_seconds=5)
+    clock = FakeClock()
+    async with running_auth(clock) as auth:
+        client = AuthClient(auth.channel, resolve_seconds=5)
         async with kept_fresh(KeySet(client, clock)) as key_set:
             identify = Identify(
-                client, key_set, clock,
-                fresh_seconds=FRESH_SECONDS, stale_seconds=600, maximum_strangers=8,
-            )  # fmt: skip
-            yield Scene(identify, key_set, auth, client, clock)
-    await passwords.close()
+                client,
+                key_set,
+                clock,
+                Ended(client, clock, keep_seconds=600),
+                fresh_seconds=FRESH_SECONDS,
+                stale_seconds=600,
+                maximum_strangers=8,
+            )
+            yield Scene(identify, key_set, auth, clock)
 
 
 @asynccontextmanager
@@ -92,7 +72,7 @@ async def kept_fresh(key_set: KeySet) -> AsyncIterator[KeySet]:
 
 async def test_a_withdrawn_keys_tokens_end_within_the_fresh_time(scene: Scene) -> None:
     token = await scene.token()
-    await scene.auth.rotation.rotate_now(withdraw=True)
+    await scene.auth.service.rotation.rotate_now(withdraw=True)
     scene.clock.advance(WITHDRAWAL_LEAD.total_seconds() - 1)
     await scene.asks(token)  # resolved a second before the end: the latest that can be
     scene.clock.advance(FRESH_SECONDS - 0.001)
@@ -106,7 +86,7 @@ async def test_a_withdrawn_keys_tokens_end_within_the_fresh_time(scene: Scene) -
 
 async def test_a_planned_rotation_is_noticed_by_nobody(scene: Scene) -> None:
     old = await scene.token()
-    made = await scene.auth.rotation.rotate_now()
+    made = await scene.auth.service.rotation.rotate_now()
     scene.clock.advance((made.activates_at - scene.clock.now()).total_seconds() - 60)
     last = await scene.token()
     assert (await scene.asks(last)).user_id

@@ -67,7 +67,7 @@ async def channel(keeper: Doorkeeper) -> AsyncIterator[grpc.aio.Channel]:
 @asynccontextmanager
 async def _filled(channel: grpc.aio.Channel, keeper: Doorkeeper) -> AsyncIterator[AuthClient]:
     """A client of a server whose places are all taken; when the block ends, they are free."""
-    client = AuthClient(channel, resolve_seconds=DEADLINE_SECONDS, account_seconds=1)
+    client = AuthClient(channel, resolve_seconds=DEADLINE_SECONDS)
     calls = [asyncio.create_task(client.resolve("x")) for _ in range(BOUND)]
     async with asyncio.timeout(DEADLINE_SECONDS):
         await keeper.full.wait()
@@ -105,7 +105,7 @@ async def test_a_full_server_lives_and_says_so(
 async def test_callers_that_leave_free_their_places(
     channel: grpc.aio.Channel, keeper: Doorkeeper
 ) -> None:
-    client = AuthClient(channel, resolve_seconds=DEADLINE_SECONDS, account_seconds=1)
+    client = AuthClient(channel, resolve_seconds=DEADLINE_SECONDS)
     leaving = [asyncio.create_task(client.resolve("x")) for _ in range(BOUND)]
     async with asyncio.timeout(DEADLINE_SECONDS):
         await keeper.full.wait()
@@ -120,7 +120,7 @@ async def test_callers_that_leave_free_their_places(
 async def test_a_message_beyond_the_bound_is_refused_for_good(keeper: Doorkeeper) -> None:
     keeper.door.set()
     async with serving([keeper.registration()], maximum_message_bytes=64 * 1024) as channel:
-        client = AuthClient(channel, resolve_seconds=DEADLINE_SECONDS, account_seconds=1)
+        client = AuthClient(channel, resolve_seconds=DEADLINE_SECONDS)
         with pytest.raises(HeadraceError) as caught:
             await client.resolve("x" * 65 * 1024)
         assert caught.value.reason is Reason.REQUEST_TOO_LARGE
@@ -143,7 +143,7 @@ async def _few_streams(keeper: Doorkeeper) -> AsyncIterator[grpc.aio.Channel]:
 
 async def test_calls_that_wait_for_a_stream_end_at_their_deadline(keeper: Doorkeeper) -> None:
     async with _few_streams(keeper) as channel:
-        client = AuthClient(channel, resolve_seconds=0.5, account_seconds=1)
+        client = AuthClient(channel, resolve_seconds=0.5)
         async with asyncio.timeout(2):
             results = await asyncio.gather(
                 *(client.resolve("x") for _ in range(3 * BOUND)), return_exceptions=True

@@ -9,8 +9,10 @@ import grpc
 from prometheus_client import CollectorRegistry
 
 from headrace.auth.v1 import sessions_pb2, sessions_pb2_grpc
+from headrace_auth.adapters.mail.memory import MemoryMailer
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
-from headrace_auth.app import build
+from headrace_auth.adapters.memory_nonces import MemoryNonces
+from headrace_auth.app import AuthService, build
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.settings import AuthSettings
 from headrace_auth.testing.directory import PASSWORD
@@ -26,6 +28,8 @@ class RunningAuth:
     channel: grpc.aio.Channel
     store: MemoryStore
     announcer: MemoryRevocationAnnouncer
+    mailer: MemoryMailer
+    service: AuthService
     clock: FakeClock
     settings: AuthSettings
     registry: CollectorRegistry
@@ -36,7 +40,7 @@ class RunningAuth:
         response: sessions_pb2.LoginResponse = await login(
             sessions_pb2.LoginRequest(email=email, password=password), timeout=5
         )
-        return response.access_token
+        return response.tokens.access_token
 
 
 @asynccontextmanager
@@ -46,20 +50,25 @@ async def running_auth(
     """The service over `store` as it is, or over one of its own with the directory in it."""
     configured, registry = _settings(settings), CollectorRegistry()
     passwords, announcer = Passwords(configured.password_cost()), MemoryRevocationAnnouncer()
+    mailer = MemoryMailer()
     try:
         if store is None:
             store = MemoryStore(clock)
             await seed(store, await passwords.hash(PASSWORD))
-        registrations = await build(
+        service = await build(
             configured,
             store=store,
             announcer=announcer,
+            nonces=MemoryNonces(clock),
+            mailer=mailer,
             passwords=passwords,
             registry=registry,
             clock=clock,
         )
-        async with serving(registrations) as channel:
-            yield RunningAuth(channel, store, announcer, clock, configured, registry)
+        async with serving(service.registrations) as channel:
+            yield RunningAuth(
+                channel, store, announcer, mailer, service, clock, configured, registry
+            )
     finally:
         await passwords.close()
 

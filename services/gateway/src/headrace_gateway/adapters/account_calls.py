@@ -16,6 +16,8 @@ from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.ports import AccountAnswer
 
 PROTOS = (accounts_pb2, api_keys_pb2, sessions_pb2)
+MAXIMUM_CREDENTIAL = 4096
+"""Characters, as `auth` bounds it."""
 
 
 class GrpcAccounts:
@@ -66,8 +68,10 @@ def _metadata(exchange: Exchange) -> list[tuple[str, str]]:
         ("x-source-address", exchange.source_address),
         ("x-user-agent", _printable(exchange.user_agent)),
     ]
-    if exchange.credential:
-        metadata.append(("authorization", f"Bearer {exchange.credential}"))
+    credential = exchange.credential
+    # Where nobody is identified, a stranger may send anything as one; it could not be one.
+    if 0 < len(credential) <= MAXIMUM_CREDENTIAL and credential == _printable(credential):
+        metadata.append(("authorization", f"Bearer {credential}"))
     return metadata
 
 
