@@ -24,7 +24,7 @@ from headrace_auth.domain.rights import SCOPES_OF_ROLE
 from headrace_auth.settings import AuthSettings
 from headrace_auth.testing.directory import ACME, MEMBER, OWNER, SERVICE, Person
 from headrace_auth.testing.seeding import seed
-from headrace_auth.use_cases.start import ensure_signing_keys
+from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.ids import uuid7
@@ -85,7 +85,7 @@ async def auth() -> AsyncIterator[Auth]:
     store, passwords = MemoryStore(clock), Passwords(SETTINGS.password_cost())
     nonces = MemoryNonces(clock)
     await seed(store, "hash")
-    registrations = await build(
+    service = await build(
         SETTINGS,
         store=store,
         announcer=announcer,
@@ -94,8 +94,9 @@ async def auth() -> AsyncIterator[Auth]:
         registry=CollectorRegistry(),
         clock=clock,
     )
-    signing = await ensure_signing_keys(store, Sealer(KEY_ENCRYPTION_KEY), clock)
-    tokens = AccessTokens(signing, SETTINGS.token_audience())
+    tokens, sealer = AccessTokens(SETTINGS.token_audience()), Sealer(KEY_ENCRYPTION_KEY)
+    policy = SETTINGS.rotation_policy()
+    await SigningKeyRotation(store.signing_keys, sealer, tokens, clock, policy).refresh()
 
     def bearer(person: Person) -> Metadata:
         organization_id, role, _ = person.joined[0]
@@ -111,7 +112,7 @@ async def auth() -> AsyncIterator[Auth]:
         )
         return (("authorization", f"Bearer {tokens.sign(claims)}"),)
 
-    async with serving(registrations, clock=clock) as channel:
+    async with serving(service.registrations, clock=clock) as channel:
         yield Auth(
             api_keys_pb2_grpc.ApiKeyServiceStub(channel),
             auth_pb2_grpc.AuthServiceStub(channel),
