@@ -134,6 +134,7 @@ def _services(plan: Plan) -> tuple[Component, ...]:
             needs=("postgres", "redis"),
             database_url=plan.database_url(),
             redis_url=plan.redis_url(ADMISSION),
+            audit_target=plan.address("audit"),
             key_encryption_key=plan.credentials.key_encryption_key,
             bootstrap_email=plan.credentials.email,
             bootstrap_password=plan.credentials.password,
