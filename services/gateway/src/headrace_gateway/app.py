@@ -42,6 +42,7 @@ from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.admit import Admit
 from headrace_gateway.stages.guard import Guard
 from headrace_gateway.stages.identify import Identify
+from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.look_up import LookUp
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.route import Router
@@ -61,6 +62,7 @@ class Neighbours:
     event_log: EventLog
     router: Router
     ended: Ended
+    key_uses: KeyUses
 
 
 def run(settings: GatewaySettings) -> None:
@@ -80,6 +82,10 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     runtime.start_task("key set", key_set.keep_fresh())
     ended = Ended(auth, clock, keep_seconds=settings.principal_stale_seconds)
     runtime.start_task("revocations", ended.keep_fresh())
+    key_uses = KeyUses(auth, clock, report_seconds=settings.key_uses_report_seconds)
+    # Once no request is under way any more, and while the channel is still open.
+    runtime.on_stop("last report of key uses", key_uses.report)
+    runtime.start_task("key uses", key_uses.keep_reporting())
     router = _start_router(settings, runtime)
     answers = GrpcAnswerStore(
         _channel(runtime, settings.cache_target),
@@ -88,7 +94,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     )
     limiter = _limiter(settings, runtime)
     neighbours = Neighbours(
-        auth, key_set, key_set, accounts, limiter, answers, event_log, router, ended
+        auth, key_set, key_set, accounts, limiter, answers, event_log, router, ended, key_uses
     )
     readiness = Readiness({"auth": key_set.known.is_set, "models": router.known.is_set})
     app = build(settings, neighbours, readiness, clock=clock, registry=registry)
@@ -149,6 +155,7 @@ def _stages(settings: GatewaySettings, neighbours: Neighbours, clock: Clock) -> 
             stale_seconds=settings.principal_stale_seconds,
             maximum_strangers=settings.maximum_strangers_in_flight,
         ),
+        key_uses=neighbours.key_uses,
         admit=Admit(
             neighbours.limiter,
             default_requests_per_minute=settings.default_requests_per_minute,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from headrace_common.clock import Clock
-from headrace_common.errors import HeadraceError, Kind
+from headrace_common.errors import HeadraceError, Kind, Reason
 from headrace_gateway.domain.completion import (
     AnswerBuilder,
     CompletionRequest,
@@ -32,6 +32,7 @@ from headrace_gateway.ports import EventEntry, EventLog
 from headrace_gateway.stages.admit import Admit
 from headrace_gateway.stages.guard import Guard
 from headrace_gateway.stages.identify import Identify
+from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.look_up import LookUp, replay
 from headrace_gateway.stages.route import Router
 from headrace_gateway.stages.settle import Settle
@@ -44,6 +45,7 @@ class Stages:
     """The stages, built once per process."""
 
     identify: Identify
+    key_uses: KeyUses
     admit: Admit
     guard: Guard
     router: Router
@@ -120,7 +122,14 @@ class Pipeline:
         It goes on while rates cannot be counted: a key must be revocable on a bad day.
         """
         async with self._accounted(exchange) as entry:
+            if exchange.signed is not None:
+                # `auth` checks the credential of account calls itself, and this one works once.
+                raise HeadraceError(
+                    Reason.PERMISSION_DENIED,
+                    "Signed requests are for models only. Here, use an access token or an API key.",
+                )
             principal = await self._stages.identify.run(exchange)
+            self._stages.key_uses.count(exchange, principal)
             try:
                 await self._admit(exchange, principal, None)
             except HeadraceError as error:
@@ -180,6 +189,7 @@ class Pipeline:
 
     async def _identify(self, exchange: Exchange, scope: str) -> Principal:
         principal = await self._stages.identify.run(exchange)
+        self._stages.key_uses.count(exchange, principal)
         principal.require_scope(scope)
         return principal
 

@@ -7,8 +7,10 @@ from typing import Any, Protocol
 
 from headrace_gateway.domain.completion import Answer, CompletionRequest, Events, ModelCard
 from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.domain.key_uses import UseBatch
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.rates import Admission, Charge
+from headrace_gateway.domain.signed_request import SignedRequest
 
 
 class CredentialResolver(Protocol):
@@ -16,6 +18,19 @@ class CredentialResolver(Protocol):
 
     async def resolve(self, credential: str) -> Principal:
         """Raises CREDENTIAL_INVALID, or DEPENDENCY_UNAVAILABLE when it cannot tell."""
+
+    async def resolve_signed(self, signed: SignedRequest) -> Principal:
+        """As `resolve`, once: the same request again is CREDENTIAL_INVALID."""
+
+
+class UseReports(Protocol):
+    """Adds up how often keys are used."""
+
+    async def report(self, batch: UseBatch) -> None:
+        """Return once it is added, and only once however often it comes.
+
+        Raises INVALID_FIELD for a batch that never will be, and DEPENDENCY_UNAVAILABLE.
+        """
 
 
 class TokenVerifier(Protocol):

@@ -39,6 +39,9 @@ class GatewaySettings(ServiceSettings):
     principal_stale_seconds: float = Field(default=600.0, gt=0)
     """How long a known principal is served from memory while `auth` does not answer."""
 
+    key_uses_report_seconds: float = Field(default=10.0, gt=0)
+    """How often `auth` is told how often API keys were used."""
+
     spool_directory: Path
     spool_maximum_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
 

@@ -8,9 +8,12 @@ import grpc
 
 from headrace.auth.v1 import auth_pb2, auth_pb2_grpc
 from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_gateway.domain.key_uses import UseBatch
 from headrace_gateway.domain.principal import Limit, LimitKind, Principal
+from headrace_gateway.domain.signed_request import SignedRequest
 
 REVOCATIONS_SECONDS = 1.0
+REPORT_SECONDS = 5.0
 
 KINDS = {
     auth_pb2.LIMIT_KIND_REQUESTS_PER_MINUTE: LimitKind.REQUESTS_PER_MINUTE,
@@ -19,7 +22,7 @@ KINDS = {
 
 
 class AuthClient:
-    """CredentialResolver and Revocations over gRPC; the deadline in seconds."""
+    """CredentialResolver, Revocations and UseReports over gRPC; the deadline in seconds."""
 
     def __init__(self, channel: grpc.aio.Channel, *, resolve_seconds: float) -> None:
         self._stub = auth_pb2_grpc.AuthServiceStub(channel)
@@ -30,6 +33,28 @@ class AuthClient:
         with translate_rpc_errors("auth"):
             response = await self._stub.ResolveCredential(request, timeout=self._resolve_seconds)
         return to_principal(response.principal)
+
+    async def resolve_signed(self, signed: SignedRequest) -> Principal:
+        request = auth_pb2.ResolveSignedRequestRequest(
+            key_id=signed.key_id,
+            algorithm=signed.algorithm,
+            signature_base=signed.signature_base,
+            signature=signed.signature,
+            created=signed.created,
+            nonce=signed.nonce,
+        )
+        with translate_rpc_errors("auth"):
+            response = await self._stub.ResolveSignedRequest(request, timeout=self._resolve_seconds)
+        return to_principal(response.principal)
+
+    async def report(self, batch: UseBatch) -> None:
+        request = auth_pb2.ReportKeyUsesRequest(batch_id=batch.batch_id)
+        for use in batch.uses:
+            request.uses.add(
+                api_key_id=use.api_key_id, count=use.count, last_used_at=use.last_used_at
+            )
+        with translate_rpc_errors("auth"):
+            await self._stub.ReportKeyUses(request, timeout=REPORT_SECONDS)
 
     async def key_set(self) -> auth_pb2.GetJsonWebKeySetResponse:
         """Public keys, issuer and audience of access tokens."""

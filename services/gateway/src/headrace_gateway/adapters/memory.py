@@ -1,6 +1,7 @@
 """Every port in this process's memory: for tests, and to read what a port means."""
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,8 +20,10 @@ from headrace_gateway.domain.completion import (
     Started,
 )
 from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.domain.key_uses import UseBatch
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.rates import Admission, Charge, RateState
+from headrace_gateway.domain.signed_request import SignedRequest
 from headrace_gateway.ports import AccountAnswer, AnswerKey
 
 PERIOD_SECONDS = 60.0
@@ -31,6 +34,12 @@ class MemoryAccounts:
 
     def __init__(self) -> None:
         self.principals: dict[str, Principal] = {}
+        self.signers: dict[str, Principal] = {}
+        """Who signs, by key id."""
+        self.nonces: set[tuple[str, str]] = set()
+        """Key ids and nonces that were used."""
+        self.use_batches: list[UseBatch] = []
+        """Uses of keys that were reported."""
         self.answers: dict[str, AccountAnswer | HeadraceError] = {}
         """What calls of the account side answer, by name; others are denied."""
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -53,6 +62,22 @@ class MemoryAccounts:
     def verify(self, token: str) -> None:
         self.verifications += 1
         self._known(token)
+
+    async def resolve_signed(self, signed: SignedRequest) -> Principal:
+        """A signature is the base's SHA-256, which anybody can make."""
+        self.resolutions += 1
+        await self.door.wait()
+        self._check_available()
+        used = (signed.key_id, signed.nonce)
+        good = hashlib.sha256(signed.signature_base).digest() == signed.signature
+        if not good or signed.key_id not in self.signers or used in self.nonces:
+            raise HeadraceError(Reason.CREDENTIAL_INVALID, "unknown signature")
+        self.nonces.add(used)
+        return self.signers[signed.key_id]
+
+    async def report(self, batch: UseBatch) -> None:
+        self._check_available()
+        self.use_batches.append(batch)
 
     async def call(self, name: str, fields: Mapping[str, Any], exchange: Exchange) -> AccountAnswer:
         self._check_available()

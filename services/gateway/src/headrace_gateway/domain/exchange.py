@@ -9,6 +9,7 @@ from headrace_common.errors import HeadraceError, Kind, Reason
 from headrace_gateway.domain.completion import Delta, Event, Finished, FinishReason, Started
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.rates import Admission, Charge
+from headrace_gateway.domain.signed_request import SignedRequest, check_content_digest
 
 REFUSALS = frozenset(
     {
@@ -75,6 +76,10 @@ class Exchange:
     first_token_seconds: float | None = None
     streamed: bool = False
     user_agent: str = ""
+    signed: SignedRequest | None = None
+    """What the sender claims by a signature instead of a credential."""
+    signature_fault: HeadraceError | None = None
+    """Why the signature cannot be one."""
 
     stopped_by: HeadraceError | None = None
     """Why we stopped the work ourselves; without one, who stops it is the caller."""
@@ -97,6 +102,11 @@ class Exchange:
                 self.prompt_tokens = event.prompt_tokens
                 self.completion_tokens = event.completion_tokens
                 self.finish_reasons = event.finish_reasons
+
+    def check_body(self, body: bytes) -> None:
+        """Raise CREDENTIAL_INVALID for another body than the one that was signed."""
+        if self.signed is not None:
+            check_content_digest(self.signed.content_digest, body)
 
     def succeed(self) -> None:
         self.outcome = Outcome.SUCCEEDED

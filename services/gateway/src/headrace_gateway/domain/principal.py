@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from headrace_common.errors import HeadraceError, Reason
 
+API_KEY_PREFIX = "hr_"
 INVOKE_MODELS = "llm:invoke"
 READ_MODELS = "models:read"
 

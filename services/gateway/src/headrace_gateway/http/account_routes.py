@@ -97,7 +97,7 @@ def _endpoint(door: FrontDoor, route: AccountRoute) -> Callable[[Request], Any]:
         _name_resource(exchange, route, request.path_params)
 
         async def act() -> AccountAnswer:
-            fields = {**request.path_params, **await _fields(request, route)}
+            fields = {**request.path_params, **await _fields(request, exchange, route)}
             answer = await door.accounts.call(route.call, fields, exchange)
             if answer.principal is not None:
                 exchange.principal = answer.principal
@@ -110,14 +110,14 @@ def _endpoint(door: FrontDoor, route: AccountRoute) -> Callable[[Request], Any]:
     return endpoint
 
 
-async def _fields(request: Request, route: AccountRoute) -> dict[str, Any]:
+async def _fields(request: Request, exchange: Exchange, route: AccountRoute) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if route.query is not None:
         fields |= parse_query(route.query, request.query_params).model_dump()
     if route.form is not None and is_form(request):
-        fields |= parse_form(route.form, await read_body(request)).fields()
+        fields |= parse_form(route.form, await read_body(request, exchange)).fields()
     elif route.body is not None:
-        fields |= parse_body(route.body, await read_body(request)).model_dump()
+        fields |= parse_body(route.body, await read_body(request, exchange)).fields()
     return fields
 
 

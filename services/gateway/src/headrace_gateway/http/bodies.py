@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_gateway.domain.exchange import Exchange
 
 M = TypeVar("M", bound=BaseModel)
 Q = TypeVar("Q", bound=BaseModel)
@@ -20,6 +21,10 @@ class Body(BaseModel):
     """Base of all request bodies: unknown fields are errors, values are never coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of the call behind it."""
+        return self.model_dump()
 
 
 class Form(Body):
@@ -52,12 +57,18 @@ def parse_form(model: type[F], raw: bytes) -> F:
         raise _explain(error.errors(include_url=False, include_context=False)) from None
 
 
-async def read_body(request: Request) -> bytes:
-    """The whole body, which the edge bounds; raises CANCELLED if the client leaves meanwhile."""
+async def read_body(request: Request, exchange: Exchange) -> bytes:
+    """The whole body, which the edge bounds; nobody looks at it before.
+
+    Raises CREDENTIAL_INVALID if the request is signed and the body is not the one that was signed,
+    and CANCELLED if the client leaves meanwhile.
+    """
     try:
-        return await request.body()
+        body = await request.body()
     except ClientDisconnect:
         raise HeadraceError(Reason.CANCELLED, "the caller went away") from None
+    exchange.check_body(body)
+    return body
 
 
 def parse_body(model: type[M], raw: bytes) -> M:

@@ -5,24 +5,33 @@ import ipaddress
 from fastapi import Request
 
 from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError
 from headrace_gateway.domain.exchange import Act, Exchange
 from headrace_gateway.domain.principal import LimitKind
+from headrace_gateway.http.signatures import parse_signed_request
 
 MAXIMUM_USER_AGENT = 200
 
 
 def open_exchange(request: Request, act: Act, clock: Clock) -> Exchange:
     """Everything that is known before anybody has looked at the body."""
-    return Exchange(
+    now = clock.now()
+    exchange = Exchange(
         request_id=request.state.request_id,
         act=act,
         operation=f"{request.method} {request.scope['route'].path}",
         source_address=_source_address(request),
         credential=credential_of(request),
-        occurred_at=clock.now(),
+        occurred_at=now,
         started=clock.monotonic(),
         user_agent=request.headers.get("user-agent", "")[:MAXIMUM_USER_AGENT],
     )
+    try:
+        exchange.signed = parse_signed_request(request.scope, now)
+    except HeadraceError as fault:
+        # Raised when somebody asks who it is, so that the refusal is accounted for.
+        exchange.signature_fault = fault
+    return exchange
 
 
 def credential_of(request: Request) -> str:

@@ -63,7 +63,7 @@ def _complete(
     async def read() -> bytes:
         if exchange.principal is not None:
             request.state.body.belongs_to(exchange.principal.organization_id)
-        return await read_body(request)
+        return await read_body(request, exchange)
 
     def parse(raw: bytes) -> Parsed:
         body = parse_body(model, raw)

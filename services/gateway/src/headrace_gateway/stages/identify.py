@@ -10,11 +10,11 @@ from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Kind, Reason
 from headrace_common.logs import get_logger
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.domain.principal import Principal, invalid_credential
+from headrace_gateway.domain.principal import API_KEY_PREFIX, Principal, invalid_credential
 from headrace_gateway.ports import CredentialResolver, TokenVerifier
 from headrace_gateway.stages.revocations import Ended
+from headrace_gateway.stages.signed_requests import SignedRequests
 
-API_KEY_PREFIX = "hr_"
 MAXIMUM_CREDENTIAL_CHARACTERS = 4096
 OUTAGE_PAUSE_SECONDS = 1.0
 
@@ -53,6 +53,7 @@ class Identify:
         self._verifier = verifier
         self._clock = clock
         self._ended = ended
+        self._signed_requests = SignedRequests(resolver, maximum_in_flight=maximum_strangers)
         self._fresh_seconds = fresh_seconds
         self._stale_seconds = stale_seconds
         self._known: TTLCache[bytes, Known] = TTLCache(
@@ -63,6 +64,28 @@ class Identify:
 
     async def run(self, exchange: Exchange) -> Principal:
         """Find and note who asks; raises CREDENTIAL_MISSING or CREDENTIAL_INVALID."""
+        principal = await self._principal(exchange)
+        if principal.expires_at is not None and principal.expires_at <= self._clock.now():
+            raise invalid_credential()
+        principal.require_network(exchange.source_address)
+        exchange.principal = principal
+        return principal
+
+    async def again(self, exchange: Exchange) -> Principal:
+        """As `run`, but nothing is remembered: what was known has been announced to have ended."""
+        if exchange.signed is not None:
+            # What a moment ago was found has ended since, and the signature cannot be shown twice.
+            raise invalid_credential()
+        self._unlearn(_digest(exchange.credential))
+        return await self.run(exchange)
+
+    async def _principal(self, exchange: Exchange) -> Principal:
+        if exchange.signature_fault is not None:
+            raise exchange.signature_fault
+        if exchange.signed is not None:
+            if exchange.credential:
+                raise invalid_credential()  # two callers in one request
+            return await self._signed_requests.resolve(exchange.signed)
         credential = exchange.credential
         if not credential:
             raise HeadraceError(
@@ -74,19 +97,8 @@ class Identify:
         digest = _digest(credential)
         known = self._remembered(digest)
         if known is not None and self._clock.monotonic() < known.ask_again_at:
-            principal = known.principal
-        else:
-            principal = await self._find(digest, credential, known)
-        if principal.expires_at is not None and principal.expires_at <= self._clock.now():
-            raise invalid_credential()
-        principal.require_network(exchange.source_address)
-        exchange.principal = principal
-        return principal
-
-    async def again(self, exchange: Exchange) -> Principal:
-        """As `run`, but nothing is remembered: what was known has been announced to have ended."""
-        self._unlearn(_digest(exchange.credential))
-        return await self.run(exchange)
+            return known.principal
+        return await self._find(digest, credential, known)
 
     def _remembered(self, digest: bytes) -> Known | None:
         """What is known and has not been announced to have ended."""

@@ -23,6 +23,7 @@ from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Princi
 from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.ports import InferenceTarget
 from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.route import Router
 
@@ -50,6 +51,7 @@ class Gateway:
     registry: CollectorRegistry
     readiness: Readiness
     ended: Ended
+    key_uses: KeyUses
 
 
 @asynccontextmanager
@@ -67,8 +69,18 @@ async def running_gateway(
     async with asyncio.timeout(5):
         await router.known.wait()
     ended = Ended(accounts, clock, keep_seconds=600)
+    key_uses = KeyUses(accounts, clock, report_seconds=3600)
     neighbours = Neighbours(
-        accounts, accounts, accounts, accounts, limiter, answers, events, router, ended
+        resolver=accounts,
+        verifier=accounts,
+        published_keys=accounts,
+        accounts=accounts,
+        limiter=limiter,
+        answers=answers,
+        event_log=events,
+        router=router,
+        ended=ended,
+        key_uses=key_uses,
     )
     readiness = Readiness({"models": router.known.is_set})
     app = build(configured, neighbours, readiness, clock=clock, registry=registry)
@@ -79,7 +91,17 @@ async def running_gateway(
             transport=transport, base_url="http://gateway", headers=headers
         ) as client:
             yield Gateway(
-                app, client, clock, accounts, limiter, answers, events, registry, readiness, ended
+                app=app,
+                client=client,
+                clock=clock,
+                accounts=accounts,
+                limiter=limiter,
+                answers=answers,
+                events=events,
+                registry=registry,
+                readiness=readiness,
+                ended=ended,
+                key_uses=key_uses,
             )
     finally:
         refreshing.cancel()

@@ -1,9 +1,9 @@
 """`/api/v1/keys`: the credentials of programs."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from headrace_gateway.domain.exchange import Act
 from headrace_gateway.http.account_routes import AccountRoute, record, records
@@ -11,28 +11,93 @@ from headrace_gateway.http.accounts.paging import Page
 from headrace_gateway.http.bodies import Body
 
 MAXIMUM_AMOUNT = 10**12
-"""Of any rate, per minute; as in `auth`."""
+"""Of any rate, per minute; as in `auth`, like all bounds here."""
+
+
+def _with_a_time_zone(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time zone is required, for example 2027-01-01T00:00:00Z")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the years 1 to 9999 are known") from error
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Moment = Annotated[datetime, Field(strict=False), AfterValidator(_with_a_time_zone)]
+Amount = Annotated[int, Field(ge=1, le=MAXIMUM_AMOUNT)]
+Scopes = Annotated[list[str], Field(max_length=50)]
+Models = Annotated[list[str], Field(max_length=100)]
+Networks = Annotated[
+    list[Annotated[str, StringConstraints(max_length=50)]],
+    Field(max_length=50, examples=[["10.0.0.0/8", "2001:db8::/32"]]),
+]
+
+
+class BudgetBody(Body):
+    """What a key may spend per period, in millionths of the currency's unit."""
+
+    amount_micros: int = Field(ge=0, le=10**15)
+    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
+    period: Annotated[str, StringConstraints(pattern="^(day|week|month)$")]
+    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class NewApiKeyBody(Body):
     """`POST /api/v1/keys`."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-    scopes: Annotated[list[str], Field(max_length=50)] = Field(default_factory=list)
-    allowed_models: Annotated[list[str], Field(max_length=100)] = Field(default_factory=list)
-    expires_at: Annotated[datetime, Field(strict=False)] | None = None
-    requests_per_minute: int | None = Field(default=None, ge=1, le=MAXIMUM_AMOUNT)
-    tokens_per_minute: int | None = Field(default=None, ge=1, le=MAXIMUM_AMOUNT)
+    name: Name
+    scopes: Scopes = Field(default_factory=list)
+    allowed_models: Models = Field(default_factory=list)
+    allowed_networks: Networks = Field(default_factory=list)
+    expires_at: Moment | None = None
+    requests_per_minute: Amount | None = None
+    tokens_per_minute: Amount | None = None
+    concurrent_requests: Amount | None = None
+    budget: BudgetBody | None = None
+    user_id: Annotated[str, StringConstraints(max_length=36)] = ""
+    """A service account that it acts as, for owners and admins."""
 
-    @field_validator("expires_at")
-    @classmethod
-    def _has_a_time_zone(cls, value: datetime | None) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a time zone is required, for example 2027-01-01T00:00:00Z")
-        try:
-            return value and value.astimezone(UTC)
-        except OverflowError as error:
-            raise ValueError("the years 1 to 9999 are known") from error
+
+class NewSigningCredentialBody(NewApiKeyBody):
+    """`POST /api/v1/keys/signing`: a key whose holder signs requests (RFC 9421)."""
+
+    signature_algorithm: Annotated[
+        str, StringConstraints(pattern="^(ed25519|ecdsa-p256-sha256|hmac-sha256)$")
+    ]
+    public_key: Annotated[str, StringConstraints(max_length=2048)] = ""
+    """PEM or JWK; empty for `hmac-sha256`."""
+
+
+class ApiKeyChangeBody(Body):
+    """`PATCH /api/v1/keys/{api_key_id}`: what is absent stays, null lifts what can be lifted."""
+
+    name: Name = ""
+    scopes: Scopes = Field(default_factory=list)
+    allowed_models: Models | None = None
+    allowed_networks: Networks | None = None
+    expires_at: Moment | None = None
+    requests_per_minute: Amount | None = None
+    tokens_per_minute: Amount | None = None
+    concurrent_requests: Amount | None = None
+    budget: BudgetBody | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "ApiKeyChangeBody":
+        if not self.model_fields_set:
+            raise ValueError("name at least one field to change")
+        return self
+
+    def fields(self) -> dict[str, Any]:
+        named = self.model_dump(exclude_unset=True)
+        return {**named, "update_mask": {"paths": sorted(named)}}
+
+
+class RotationBody(Body):
+    """`POST /api/v1/keys/{api_key_id}/rotate`."""
+
+    overlap_seconds: int = Field(default=86_400, ge=0, le=604_800)
+    """How long the present secret works on."""
 
 
 ROUTES = (
@@ -48,6 +113,17 @@ ROUTES = (
         resource="api_key",
     ),
     AccountRoute(
+        "POST",
+        "/api/v1/keys/signing",
+        "ApiKeyService/CreateSigningCredential",
+        "Make a key whose holder signs requests (RFC 9421) instead of showing it",
+        record("api_key"),
+        act=Act.API_KEY_CREATE,
+        body=NewSigningCredentialBody,
+        status=201,
+        resource="api_key",
+    ),
+    AccountRoute(
         "GET",
         "/api/v1/keys",
         "ApiKeyService/ListApiKeys",
@@ -55,6 +131,33 @@ ROUTES = (
         records("api_key"),
         act=Act.API_KEY_LIST,
         query=Page,
+    ),
+    AccountRoute(
+        "GET",
+        "/api/v1/keys/{api_key_id}",
+        "ApiKeyService/GetApiKey",
+        "Show one API key",
+        record("api_key"),
+        act=Act.API_KEY_LIST,
+        resource="api_key",
+    ),
+    AccountRoute(
+        "PATCH",
+        "/api/v1/keys/{api_key_id}",
+        "ApiKeyService/UpdateApiKey",
+        "Change what an API key may do",
+        record("api_key"),
+        body=ApiKeyChangeBody,
+        resource="api_key",
+    ),
+    AccountRoute(
+        "POST",
+        "/api/v1/keys/{api_key_id}/rotate",
+        "ApiKeyService/RotateApiKey",
+        "Give an API key a new secret, which is in this answer only",
+        record("api_key"),
+        body=RotationBody,
+        resource="api_key",
     ),
     AccountRoute(
         "DELETE",
