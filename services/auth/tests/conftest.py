@@ -13,8 +13,8 @@ from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.domain.key_rotation import RotationPolicy
-from headrace_auth.domain.links import Links
 from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
+from headrace_auth.testing.accounts import LINKS, AccountWorld, account_world
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.seeding import seed
 from headrace_auth.use_cases.acts import Acts
@@ -106,14 +106,7 @@ def mailer() -> MemoryMailer:
 
 @pytest.fixture
 def letters(mailer: MemoryMailer) -> Letters:
-    site = "https://headrace.test"
-    links = Links(
-        f"{site}/verify#{{token}}",
-        f"{site}/reset#{{token}}",
-        f"{site}/invitation#{{token}}",
-        f"{site}/login",
-    )
-    return Letters(mailer, links)
+    return Letters(mailer, LINKS)
 
 
 @pytest.fixture
@@ -145,3 +138,10 @@ def resolver(store: MemoryStore, tokens: AccessTokens, clock: FakeClock) -> Cred
 @pytest.fixture
 def key_manager(acts: Acts) -> KeyManager:
     return KeyManager(acts)
+
+
+@pytest.fixture
+async def world(clock: FakeClock) -> AsyncIterator[AccountWorld]:
+    """Accounts over a store of their own."""
+    async with account_world(MemoryStore(clock), clock) as world:
+        yield world

@@ -1,4 +1,4 @@
-"""Private keys at rest: AES-256-GCM under the key-encryption key (NIST SP 800-38D)."""
+"""Secrets at rest: AES-256-GCM under the key-encryption key (NIST SP 800-38D)."""
 
 import secrets
 
@@ -28,6 +28,6 @@ class Sealer:
         except (InvalidTag, ValueError) as error:
             raise HeadraceError(
                 Reason.NOT_SERVING,
-                "a stored signing key cannot be opened: HEADRACE_AUTH_KEY_ENCRYPTION_KEY is not the"
-                " one that it was stored under",
+                "a stored secret cannot be opened: HEADRACE_AUTH_KEY_ENCRYPTION_KEY is not the one"
+                " that it was stored under",
             ) from error

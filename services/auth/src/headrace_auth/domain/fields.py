@@ -107,12 +107,6 @@ def normalize_email(email: str) -> str:
     return normalized
 
 
-def check_name(param: str, name: str) -> str:
-    """A name for people to read: printable, 1 to 100 characters."""
-    check_text(param, name, MAXIMUM_NAME)
-    return name
-
-
 def check_password_length(password: str, param: str = "password") -> str:
     """Bounds the work of hashing it; says nothing about how good it is."""
     if not 1 <= len(password) <= MAXIMUM_PASSWORD:

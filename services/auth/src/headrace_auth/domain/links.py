@@ -43,8 +43,13 @@ def check_link(url: str, name: str) -> None:
 
 
 def _check_url(url: str, name: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{name} must be an http or https URL")
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError(f"{name} must be printable ASCII without spaces")
+    if not url.isascii() or not url.isprintable() or " " in url or not _is_web_page(url):
+        raise ValueError(f"{name} must be an http or https URL, in printable ASCII without spaces")
+
+
+def _is_web_page(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

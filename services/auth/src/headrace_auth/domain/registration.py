@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from headrace_auth.domain import one_time_tokens
 from headrace_auth.domain.directory import Invitation
-from headrace_auth.domain.fields import MAXIMUM_NAME, check_name, normalize_email
+from headrace_auth.domain.fields import MAXIMUM_NAME, check_text, normalize_email
 from headrace_auth.domain.mails import is_plain_address
 from headrace_auth.domain.one_time_tokens import TokenPrefix
 from headrace_auth.domain.refusals import invalid_field, not_found
@@ -41,10 +41,8 @@ def check_registration(
     return RegistrationRequest(
         email=mail_address(email),
         password=password,
-        name=check_name("name", name) if name else "",
-        organization_name=(
-            check_name("organization_name", organization_name) if organization_name else ""
-        ),
+        name=_optional_name("name", name),
+        organization_name=_optional_name("organization_name", organization_name),
         invitation_sha256=invitation_digest(invitation_token) if invitation_token else None,
     )
 
@@ -73,3 +71,9 @@ def own_organization_names(request: RegistrationRequest, suffix: str) -> tuple[s
     wanted = request.organization_name or request.email.partition("@")[0]
     room = MAXIMUM_NAME - len(suffix) - 1
     return wanted, f"{wanted[:room].rstrip()}-{suffix}"
+
+
+def _optional_name(param: str, name: str) -> str:
+    if name:
+        check_text(param, name, MAXIMUM_NAME)
+    return name

@@ -54,6 +54,7 @@ class Login:
         user = await self.prove(caller, email, password)
         try:
             async with self._acts.begin(caller) as act:
+                user = await still_proven(act, user)
                 await self._check_second_factor(act, user, code)
                 await self._throttle.succeeded(act, normalize_email(email))
                 opened = await self._open(act, user, organization_id)
@@ -110,3 +111,15 @@ class Login:
             known = await act.of(User).get(user.user_id, lock=True)
             if known is not None and known.password_hash == user.password_hash:
                 await act.of(User).put(replace(known, password_hash=stronger))
+
+
+async def still_proven(act: Act, proven: User) -> User:
+    """The user, locked before anything else of it, if its password is still the proven one.
+
+    Raises LOGIN_FAILED. A session refers to its user: who opens one and who ends them all would
+    wait for each other if they did not begin with the same lock.
+    """
+    user = await act.of(User).get(proven.user_id, lock=True)
+    if user is None or user.disabled_at is not None or user.token_version != proven.token_version:
+        raise login_failed()
+    return user

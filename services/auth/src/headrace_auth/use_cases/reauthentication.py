@@ -8,7 +8,7 @@ from headrace_auth.domain.directory import User
 from headrace_auth.domain.refusals import credential_invalid, login_failed, not_found
 from headrace_auth.domain.sessions import SecondFactor
 from headrace_auth.use_cases.acts import Act, Acts
-from headrace_auth.use_cases.login import Login
+from headrace_auth.use_cases.login import Login, still_proven
 from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common.errors import HeadraceError, Reason
@@ -45,9 +45,7 @@ class Reauthentication:
         """
         try:
             async with self._acts.begin(caller) as act:
-                user = await act.of(User).get(proven.user_id, lock=True)
-                if user is None or user.token_version != proven.token_version:
-                    raise login_failed()
+                user = await still_proven(act, proven)
                 if code is not None:
                     await self._check_code(act, user, code)
                 await self._throttle.succeeded(act, user.email or "")

@@ -70,6 +70,6 @@ class MailQueue:
             get_logger().warning("mail_not_sent", reason=error.reason.value, attempt=attempt)
             return False
         except Exception as error:  # noqa: BLE001 - nobody awaits it, so nobody else would tell
-            get_logger().error("mail_not_sent", attempt=attempt, exc_info=error)
+            get_logger().error("mail_not_sent", kind=type(error).__name__, attempt=attempt)
             return False
         return True

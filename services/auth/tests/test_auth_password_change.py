@@ -1,0 +1,113 @@
+"""Changing one's password: the old one is needed, counted like a login, and opens nothing after."""
+
+from dataclasses import replace
+
+import pytest
+
+from headrace_auth.domain.callers import Caller
+from headrace_auth.domain.directory import User
+from headrace_auth.domain.principal import CredentialKind
+from headrace_auth.testing.accounts import BREACHED, HERE, NEW_PASSWORD, AccountWorld
+from headrace_auth.testing.directory import GLOBEX, MEMBER, PASSWORD
+from headrace_common.errors import HeadraceError, Reason
+
+
+@pytest.fixture
+async def caller(world: AccountWorld) -> Caller:
+    """MEMBER in its second organisation."""
+    result = await world.login.log_in(HERE, MEMBER.email, PASSWORD, organization_id=GLOBEX)
+    return await world.caller(result)
+
+
+async def _refused(world: AccountWorld, caller: Caller, current: str, new: str) -> HeadraceError:
+    with pytest.raises(HeadraceError) as caught:
+        await world.password_change.change(caller, current, new)
+    return caught.value
+
+
+async def test_this_device_goes_on_and_all_others_are_out(
+    world: AccountWorld, caller: Caller
+) -> None:
+    elsewhere = await world.login.log_in(HERE, MEMBER.email, PASSWORD)
+    result = await world.password_change.change(caller, PASSWORD, NEW_PASSWORD)
+    here = await world.caller(result)
+    assert here.identified().member.organization_id == GLOBEX
+    assert [each.session_id for each in await world.sessions.list(here)] == [
+        result.session.session_id
+    ]
+    for token in (caller.credential, elsewhere.access_token):
+        with pytest.raises(HeadraceError):
+            await world.resolver.resolve(token)
+    await world.sessions.refresh(HERE, result.refresh_token)
+    assert world.subjects(MEMBER.email) == ["Your password was changed"]
+    await world.log_in(MEMBER.email, NEW_PASSWORD)
+
+
+async def test_tokens_to_reset_that_were_sent_before_are_void(
+    world: AccountWorld, caller: Caller
+) -> None:
+    await world.password_reset.request(HERE, MEMBER.email)
+    token = world.token()
+    await world.password_change.change(caller, PASSWORD, NEW_PASSWORD)
+    with pytest.raises(HeadraceError) as caught:
+        await world.password_reset.reset(HERE, token, PASSWORD)
+    assert caught.value.param == "token"
+
+
+async def test_a_wrong_password_changes_nothing_and_is_counted(
+    world: AccountWorld, caller: Caller
+) -> None:
+    for _ in range(6):
+        error = await _refused(world, caller, "wrong", NEW_PASSWORD)
+        assert error.reason is Reason.LOGIN_FAILED
+    error = await _refused(world, caller, PASSWORD, NEW_PASSWORD)
+    assert error.reason is Reason.LOGIN_THROTTLED
+    # The same count as that of logins.
+    with pytest.raises(HeadraceError) as caught:
+        await world.log_in(MEMBER.email)
+    assert caught.value.reason is Reason.LOGIN_THROTTLED
+    assert (await world.resolver.resolve(caller.credential)) == caller.principal
+
+
+async def test_a_right_password_forgives_the_wrong_ones(
+    world: AccountWorld, caller: Caller
+) -> None:
+    for _ in range(5):
+        await _refused(world, caller, "wrong", NEW_PASSWORD)
+    await world.password_change.change(caller, PASSWORD, NEW_PASSWORD)
+    with pytest.raises(HeadraceError) as caught:
+        await world.log_in(MEMBER.email, "wrong")
+    assert caught.value.reason is Reason.LOGIN_FAILED
+
+
+@pytest.mark.parametrize("new", ["short", BREACHED, "member@acme.test1"])
+async def test_a_bad_new_password_changes_nothing(
+    world: AccountWorld, caller: Caller, new: str
+) -> None:
+    error = await _refused(world, caller, PASSWORD, new)
+    assert (error.reason, error.param) == (Reason.INVALID_FIELD, "new_password")
+    await world.log_in(MEMBER.email)
+
+
+async def test_keys_and_other_applications_change_no_password(
+    world: AccountWorld, caller: Caller
+) -> None:
+    principal = caller.identified()
+    for other in (
+        replace(principal, credential_kind=CredentialKind.API_KEY),
+        replace(principal, client_id="app"),
+        replace(principal, scopes=frozenset()),
+    ):
+        error = await _refused(world, replace(caller, principal=other), PASSWORD, NEW_PASSWORD)
+        assert error.reason is Reason.PERMISSION_DENIED
+    error = await _refused(world, replace(caller, principal=None), PASSWORD, NEW_PASSWORD)
+    assert error.reason is Reason.CREDENTIAL_MISSING
+
+
+async def test_who_has_no_password_has_none_to_change(world: AccountWorld, caller: Caller) -> None:
+    async with world.store.begin() as transaction:
+        user = await transaction.of(User).get(MEMBER.user_id)
+        assert user is not None
+        await transaction.of(User).put(replace(user, password_hash=None))
+    error = await _refused(world, caller, PASSWORD, NEW_PASSWORD)
+    assert error.reason is Reason.LOGIN_FAILED
