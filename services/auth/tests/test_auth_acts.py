@@ -231,3 +231,32 @@ async def test_a_deaf_announcer_does_not_undo_an_act_nor_keep_others_from_hearin
     assert key_of(membership) not in store.rows[Membership]
     assert [event.operation for event in told(store)] == ["membership.delete"]
     assert len(store.rows[Revocation]) == 2
+
+
+async def test_what_is_to_be_done_afterwards_is_done_once_all_is_kept(
+    acts: Acts, store: MemoryStore, announcer: MemoryRevocationAnnouncer
+) -> None:
+    kept: list[bool] = []
+
+    async def look() -> None:
+        kept.append(bool(store.rows[Revocation]) and not announcer.announced)
+
+    async with acts.begin(CALLER) as act:
+        act.once_kept(look)
+        await act.end(ACME, "session:1")
+        assert kept == []
+    # Before the announcement, which may take its time.
+    assert kept == [True]
+
+
+async def test_what_was_undone_has_no_afterwards(acts: Acts) -> None:
+    async def never() -> None:
+        raise AssertionError
+
+    async def give_up() -> None:
+        async with acts.begin(CALLER) as act:
+            act.once_kept(never)
+            raise HeadraceError(Reason.INVALID_FIELD, "no")
+
+    with pytest.raises(HeadraceError):
+        await give_up()

@@ -159,12 +159,12 @@ async def test_an_invitation_that_does_not_count_is_refused_whoever_has_the_addr
     world: AccountWorld, changes: dict[str, Any], reason: Reason
 ) -> None:
     now = world.clock.now()
-    fields = {
+    fields: dict[str, Any] = {
         name: now + value if isinstance(value, timedelta) else value
         for name, value in changes.items()
     }
     registrar = world.registration(BY_INVITATION)
-    await invite(world, **{"email": NEWCOMER, **fields})
+    await invite(world, fields.pop("email", NEWCOMER), **fields)
     free = await _refusal(registrar, INVITED)
     assert free.reason is reason
     assert await _user(world) is None

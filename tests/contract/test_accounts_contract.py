@@ -1,0 +1,241 @@
+"""AccountService as its callers meet it: an account from its first mail to its last code."""
+
+import base64
+import re
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from prometheus_client import CollectorRegistry
+from pyotp import TOTP
+
+from headrace.auth.v1 import accounts_pb2 as pb
+from headrace.auth.v1 import accounts_pb2_grpc, auth_pb2, sessions_pb2, sessions_pb2_grpc
+from headrace_auth.adapters.mail.memory import MemoryMailer
+from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
+from headrace_auth.app import build
+from headrace_auth.crypto.passwords import Passwords
+from headrace_auth.domain.directory import Invitation
+from headrace_auth.domain.principal import Role
+from headrace_auth.settings import AuthSettings
+from headrace_auth.testing.account_suite import INVITATION
+from headrace_auth.testing.directory import ACME, ADMIN, MEMBER, OUTSIDER, OWNER, PASSWORD
+from headrace_auth.testing.seeding import seed
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_common.testing.clock import FakeClock
+from headrace_common.testing.grpc import serving
+
+NEWCOMER, NEW_PASSWORD = "new@people.test", "another horse battery staple"
+FROM = (("x-source-address", "192.0.2.7"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Both stubs, the mails that were sent, and the clock."""
+
+    accounts: accounts_pb2_grpc.AccountServiceStub
+    sessions: sessions_pb2_grpc.SessionServiceStub
+    mailer: MemoryMailer
+    store: MemoryStore
+    clock: FakeClock
+
+    def token(self) -> str:
+        found = re.search(r"#token=(\S+)$", self.mailer.sent[-1].text, re.M)
+        assert found is not None
+        return found.group(1)
+
+    async def log_in(self, email: str, password: str = PASSWORD, code: str = "") -> "Metadata":
+        request = sessions_pb2.LoginRequest(email=email, password=password, code=code)
+        answer = await self.sessions.Login(request, timeout=5)
+        return (("authorization", f"Bearer {answer.tokens.access_token}"),)
+
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    settings = AuthSettings(
+        database_url="unused",
+        redis_url="unused",
+        audit_target="127.0.0.1:1",
+        key_encryption_key=base64.b64encode(b"k" * 32).decode(),
+        issuer="https://headrace.test",
+        registration="open",
+        mail_folder=tmp_path,
+        argon2_time_cost=1,
+        argon2_memory_kib=8,
+        argon2_parallelism=1,
+    )
+    clock, mailer = FakeClock(), MemoryMailer()
+    store, passwords = MemoryStore(clock), Passwords(settings.password_cost())
+    await seed(store, await passwords.hash(PASSWORD))
+    built = await build(
+        settings,
+        store=store,
+        announcer=MemoryRevocationAnnouncer(),
+        passwords=passwords,
+        registry=CollectorRegistry(),
+        clock=clock,
+        mailer=mailer,
+    )
+    async with serving(built.registrations) as channel:
+        yield Service(
+            accounts_pb2_grpc.AccountServiceStub(channel),
+            sessions_pb2_grpc.SessionServiceStub(channel),
+            mailer,
+            store,
+            clock,
+        )
+    await passwords.close()
+
+
+async def _refusal(call: Awaitable[Any]) -> HeadraceError:
+    with pytest.raises(HeadraceError) as caught, translate_rpc_errors("auth"):
+        await call
+    return caught.value
+
+
+async def test_from_registering_to_logging_in(service: Service) -> None:
+    request = pb.RegisterRequest(email=NEWCOMER, password=NEW_PASSWORD, name="Ann")
+    assert await service.accounts.Register(request, timeout=5) == pb.RegisterResponse()
+    error = await _refusal(service.log_in(NEWCOMER, NEW_PASSWORD))
+    assert error.reason is Reason.PERMISSION_DENIED
+    token = service.token()
+    assert token.startswith("hrv_")
+    await service.accounts.VerifyEmail(pb.VerifyEmailRequest(token=token), timeout=5)
+    caller = await service.log_in(NEWCOMER, NEW_PASSWORD)
+    me = await service.sessions.GetMe(sessions_pb2.GetMeRequest(), metadata=caller, timeout=5)
+    assert (me.email, me.name, me.role) == (NEWCOMER, "Ann", auth_pb2.ROLE_OWNER)
+    assert [place.name for place in me.organizations] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("call", "request_"),
+    [
+        ("Register", lambda email: pb.RegisterRequest(email=email, password=NEW_PASSWORD)),
+        ("ResendVerification", lambda email: pb.ResendVerificationRequest(email=email)),
+        ("RequestPasswordReset", lambda email: pb.RequestPasswordResetRequest(email=email)),
+    ],
+    ids=["register", "resend", "reset"],
+)
+async def test_known_and_unknown_addresses_get_one_answer(
+    service: Service, call: str, request_: Any
+) -> None:
+    answers = []
+    for email in (OWNER.email, "nobody@people.test"):
+        asked = getattr(service.accounts, call)(request_(email), metadata=FROM, timeout=5)
+        answer = await asked
+        assert await asked.code() is grpc.StatusCode.OK
+        answers.append((answer, await asked.initial_metadata(), await asked.trailing_metadata()))
+    assert repr(answers[0]) == repr(answers[1])
+
+
+async def test_a_forgotten_password_is_set_anew(service: Service) -> None:
+    old = await service.log_in(MEMBER.email)
+    request = pb.RequestPasswordResetRequest(email=MEMBER.email)
+    await service.accounts.RequestPasswordReset(request, timeout=5)
+    reset = pb.ResetPasswordRequest(token=service.token(), new_password=NEW_PASSWORD)
+    await service.accounts.ResetPassword(reset, timeout=5)
+    error = await _refusal(
+        service.sessions.GetMe(sessions_pb2.GetMeRequest(), metadata=old, timeout=5)
+    )
+    assert error.reason is Reason.CREDENTIAL_INVALID
+    await service.log_in(MEMBER.email, NEW_PASSWORD)
+    error = await _refusal(service.accounts.ResetPassword(reset, timeout=5))
+    assert (error.reason, error.param) == (Reason.INVALID_FIELD, "token")
+
+
+async def test_a_changed_password_brings_the_tokens_of_a_new_session(service: Service) -> None:
+    caller = await service.log_in(MEMBER.email)
+    request = pb.ChangePasswordRequest(current_password=PASSWORD, new_password=NEW_PASSWORD)
+    answer = await service.accounts.ChangePassword(request, metadata=caller, timeout=5)
+    fresh = (("authorization", f"Bearer {answer.tokens.access_token}"),)
+    await service.sessions.GetMe(sessions_pb2.GetMeRequest(), metadata=fresh, timeout=5)
+    error = await _refusal(service.accounts.ChangePassword(request, metadata=caller, timeout=5))
+    assert error.reason is Reason.CREDENTIAL_INVALID
+
+
+async def test_a_second_factor_from_start_to_end(service: Service) -> None:
+    caller = await service.log_in(MEMBER.email)
+    started = await service.accounts.StartSecondFactor(
+        pb.StartSecondFactorRequest(password=PASSWORD), metadata=caller, timeout=5
+    )
+    app = TOTP(started.secret)
+    assert started.uri.startswith("otpauth://totp/")
+    confirmed = await service.accounts.ConfirmSecondFactor(
+        pb.ConfirmSecondFactorRequest(code=app.at(service.clock.now())),
+        metadata=caller,
+        timeout=5,
+    )
+    assert len(confirmed.recovery_codes) == 10
+    error = await _refusal(service.log_in(MEMBER.email))
+    assert error.reason is Reason.SECOND_FACTOR_REQUIRED
+    caller = await service.log_in(MEMBER.email, code=confirmed.recovery_codes[0])
+    renewed = await service.accounts.NewRecoveryCodes(
+        pb.NewRecoveryCodesRequest(password=PASSWORD, code=confirmed.recovery_codes[1]),
+        metadata=caller,
+        timeout=5,
+    )
+    await service.accounts.RemoveSecondFactor(
+        pb.RemoveSecondFactorRequest(password=PASSWORD, code=renewed.recovery_codes[0]),
+        metadata=caller,
+        timeout=5,
+    )
+    await service.log_in(MEMBER.email)
+
+
+async def test_an_invitation_is_taken(service: Service) -> None:
+    now = service.clock.now()
+    invitation = Invitation(
+        "01900000-0000-7000-8000-0000000000f1",
+        ACME,
+        OUTSIDER.email,
+        Role.MEMBER,
+        INVITATION.sha256,
+        ADMIN.user_id,
+        now,
+        now.replace(year=now.year + 1),
+    )
+    async with service.store.begin() as transaction:
+        await transaction.of(Invitation).add(invitation)
+    caller = await service.log_in(OUTSIDER.email)
+    request = pb.AcceptInvitationRequest(token=INVITATION.reveal())
+    answer = await service.accounts.AcceptInvitation(request, metadata=caller, timeout=5)
+    assert (answer.organization_id, answer.role) == (ACME, auth_pb2.ROLE_MEMBER)
+    error = await _refusal(service.accounts.AcceptInvitation(request, metadata=caller, timeout=5))
+    assert error.reason is Reason.RESOURCE_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("call", "request_"),
+    [
+        ("AcceptInvitation", pb.AcceptInvitationRequest()),
+        ("ChangePassword", pb.ChangePasswordRequest()),
+        ("StartSecondFactor", pb.StartSecondFactorRequest()),
+        ("ConfirmSecondFactor", pb.ConfirmSecondFactorRequest()),
+        ("RemoveSecondFactor", pb.RemoveSecondFactorRequest()),
+        ("NewRecoveryCodes", pb.NewRecoveryCodesRequest()),
+    ],
+)
+async def test_ones_own_account_needs_a_credential(
+    service: Service, call: str, request_: Any
+) -> None:
+    error = await _refusal(getattr(service.accounts, call)(request_, timeout=5))
+    assert error.reason is Reason.CREDENTIAL_MISSING
+
+
+async def test_an_empty_request_is_refused_in_every_call(service: Service) -> None:
+    for call, request in (
+        ("Register", pb.RegisterRequest()),
+        ("VerifyEmail", pb.VerifyEmailRequest()),
+        ("ResendVerification", pb.ResendVerificationRequest()),
+        ("RequestPasswordReset", pb.RequestPasswordResetRequest()),
+        ("ResetPassword", pb.ResetPasswordRequest()),
+    ):
+        error = await _refusal(getattr(service.accounts, call)(request, timeout=5))
+        assert error.reason is Reason.INVALID_FIELD
