@@ -75,7 +75,8 @@ def _plain_value(field: Any, value: Any) -> Any:
     if isinstance(value, Message):
         return plain(value)
     if field.enum_type is not None:
-        name = str(field.enum_type.values_by_number[value].name)
+        member = field.enum_type.values_by_number.get(value)
+        name = str(member.name) if member else "unknown"  # of a newer release
         return name.removeprefix(_prefix(field.enum_type)).lower()
     return value
 
