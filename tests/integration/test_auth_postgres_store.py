@@ -17,11 +17,11 @@ from headrace_auth.domain.principal import Role
 from headrace_auth.testing.directory import ACME, ACME_TEAM, CREATED_AT, GLOBEX, MEMBER, OWNER
 from headrace_auth.testing.seeding import seed
 from headrace_auth.testing.suites import (
-    DIGEST,
     AnnouncementsSuite,
     PrincipalsSuite,
     RecordsSuite,
     SigningKeysSuite,
+    keep,
     make_key,
 )
 from headrace_common.errors import HeadraceError, Reason
@@ -103,11 +103,11 @@ async def test_a_changed_role_and_token_version_are_seen_at_once(
     engine: AsyncEngine, store: PostgresStore
 ) -> None:
     key = make_key(1, made_by=OWNER.user_id)
-    await store.api_keys.add(key, DIGEST)
+    await keep(store, key)
     async with engine.begin() as connection:
         await connection.execute(update(tables.memberships).values(role="auditor"))
         await connection.execute(update(tables.users).values(token_version=2))
-    stored = await store.api_keys.find(key.api_key_id)
+    stored = await store.principals.api_key(key.api_key_id)
     assert stored is not None
     assert (stored.member.role, stored.member.token_version) == (Role.AUDITOR, 2)
 
@@ -116,9 +116,11 @@ async def test_an_absent_database_is_unavailable(tmp_path: Path) -> None:
     engine = create_engine(f"postgresql+asyncpg://u@/d?host={tmp_path}")
     store = PostgresStore(engine, timeout_seconds=2)
     for question in (
-        store.users.member(MEMBER.user_id, ACME),
-        store.api_keys.find(make_key(1).api_key_id),
-        store.api_keys.add(make_key(1), DIGEST),
+        store.principals.member(MEMBER.user_id, ACME),
+        store.principals.api_key(make_key(1).api_key_id),
+        store.announcements.undelivered(1),
+        store.announcements.revocations_since(CREATED_AT),
+        keep(store, make_key(1)),
         store.signing_keys.all(),
     ):
         with pytest.raises(HeadraceError) as caught:
@@ -135,25 +137,22 @@ async def test_a_locked_table_is_unavailable_after_the_deadline(
         await connection.exec_driver_sql("LOCK TABLE auth.api_keys IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(HeadraceError) as caught:
             async with asyncio.timeout(5):
-                await impatient.api_keys.find(make_key(1).api_key_id)
+                await impatient.principals.api_key(make_key(1).api_key_id)
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
-    assert await impatient.api_keys.find(make_key(1).api_key_id) is None
+    assert await impatient.principals.api_key(make_key(1).api_key_id) is None
     await impatient.close()
 
 
 async def test_connections_that_the_server_closed_are_replaced(
     engine: AsyncEngine, store: PostgresStore
 ) -> None:
-    key = make_key(1)
-    await store.api_keys.add(key, DIGEST)
-    assert await store.api_keys.find(key.api_key_id)
+    assert await store.principals.member(MEMBER.user_id, ACME) is not None
     async with engine.begin() as connection:
         await connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    assert await store.api_keys.find(key.api_key_id)
-    assert await store.users.any_exists()
+    assert await store.principals.member(MEMBER.user_id, ACME) is not None
 
 
 @pytest.mark.parametrize("statement", ["SELECT nonsense", "SELECT 1 / 0"])
@@ -167,4 +166,4 @@ async def test_this_programs_own_faults_are_not_outages(
 
 async def test_a_wrong_argument_is_not_an_outage(store: PostgresStore) -> None:
     with pytest.raises(DataError):
-        await store.users.member("not a uuid", ACME)
+        await store.principals.member("not a uuid", ACME)

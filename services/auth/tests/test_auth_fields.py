@@ -70,7 +70,7 @@ def test_normalising_an_address_twice_changes_nothing(email: str) -> None:
 
 @given(
     st.datetimes(timezones=st.just(UTC)),
-    st.text(ascii_letters + digits, min_size=1, max_size=40),
+    st.text(ascii_letters + digits, min_size=1, max_size=40) | st.uuids().map(str),
 )
 def test_a_position_survives_its_token(moment: datetime, item_id: str) -> None:
     position = Position(moment, item_id)

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from headrace_auth.domain.refusals import invalid_field
 
 MAXIMUM_TOKEN_CHARACTERS = 200
 DEFAULT_SIZE, MAXIMUM_SIZE = 50, 100
+_ID = re.compile("[0-9A-Za-z-]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -38,7 +40,7 @@ def position_of_token(token: str) -> Position | None:
         created_at = _EPOCH + micros * _MICROSECOND
     except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise invalid_field("page_token", "not a token that this service gave") from error
-    if not isinstance(item_id, str) or not item_id.isalnum() or not item_id.isascii():
+    if not isinstance(item_id, str) or not _ID.fullmatch(item_id):
         raise invalid_field("page_token", "not a token that this service gave")
     return Position(created_at, item_id)
 

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,10 +11,10 @@ from headrace_auth.domain.announcements import OutboxEvent, Revocation
 from headrace_auth.domain.api_keys import ENTROPY_BYTES, ApiKey, mint
 from headrace_auth.domain.consumption import LimitRecord
 from headrace_auth.domain.directory import Membership, Organization, Team, User, UserKind
-from headrace_auth.domain.paging import Position
+from headrace_auth.domain.paging import Position, position_of_token
 from headrace_auth.domain.principal import LimitKind, Role, Scope, Subject
 from headrace_auth.domain.records import Record
-from headrace_auth.ports import SealedSigningKey, Store
+from headrace_auth.ports import Records, SealedSigningKey, Store
 from headrace_auth.testing.directory import (
     ACME,
     ACME_TEAM,
@@ -79,6 +80,20 @@ class RecordsSuite:
             assert await transaction.of(Team).find(organization_id=ACME, name=text) == []
             assert await transaction.of(User).find(email=text, user_id=text) == []
 
+    @pytest.mark.parametrize("unusual", ["", "x", "\0", "' OR 1=1 --", "\N{SNOWMAN}" * 1000])
+    async def test_what_can_be_no_key_is_no_records_key(self, store: Store, unusual: str) -> None:
+        async with store.begin() as transaction:
+            for record_type in (ApiKey, Team):
+                records: Records[Any] = transaction.of(record_type)
+                assert await records.get(unusual) is None
+                assert await records.get(unusual, lock=True) is None
+                assert await records.find(organization_id=unusual) == []
+                assert await records.page(None, 9, organization_id=unusual) == []
+                await records.remove(unusual)
+            assert await transaction.of(User).find(email=unusual) == []
+            assert await transaction.of(Membership).get(unusual, ACME) is None
+            assert len(await transaction.of(Team).find()) == 1
+
     async def test_a_change_stays_and_one_of_nothing_fails(self, store: Store) -> None:
         await keep(store, make_key(1))
         changed = replace(make_key(1), name="renamed", revoked_at=NOW)
@@ -142,6 +157,31 @@ class RecordsSuite:
                 break
             after = Position(page[-1].created_at, page[-1].api_key_id)
         assert seen == sorted(keys, key=lambda k: (k.created_at, k.api_key_id), reverse=True)
+
+    async def test_pages_of_what_has_another_kind_of_id_follow_one_another_by_token(
+        self, store: Store
+    ) -> None:
+        teams = [Team(_id(n), GLOBEX, f"team {n}", NOW + timedelta(seconds=n)) for n in range(5)]
+        await keep(store, *teams)
+        seen: list[Team] = []
+        token = ""
+        for _ in range(3):
+            after = position_of_token(token)
+            async with store.begin() as transaction:
+                page = await transaction.of(Team).page(after, 2, organization_id=GLOBEX)
+            seen += page
+            token = Position(page[-1].created_at, page[-1].team_id).to_token()
+        assert seen == teams[::-1]
+
+    async def test_a_page_after_what_can_be_no_place_is_empty_or_goes_on(
+        self, store: Store
+    ) -> None:
+        await keep(store, Team(_id(1), GLOBEX, "team", NOW))
+        async with store.begin() as transaction:
+            for item_id in ("x", "-", "0" * 17):
+                later = Position(NOW + timedelta(days=1), item_id)
+                page = await transaction.of(Team).page(later, 9, organization_id=GLOBEX)
+                assert len(page) <= 1
 
     async def test_a_page_shows_only_what_was_asked_for(self, store: Store) -> None:
         ours, admins = make_key(1), make_key(2, made_by=ADMIN.user_id)

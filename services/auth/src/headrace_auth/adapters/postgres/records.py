@@ -16,7 +16,9 @@ from sqlalchemy import (
     Uuid,
     and_,
     delete,
+    false,
     insert,
+    literal,
     select,
     true,
     tuple_,
@@ -55,26 +57,23 @@ class TableOf(Generic[R]):
         return list(self._columns.values())
 
     def has_key(self, key: tuple[Any, ...]) -> ColumnElement[bool]:
-        pairs = zip(self.kind.key, key, strict=True)
-        return and_(*(self.column(name) == _encoded(value) for name, value in pairs))
+        return self.equals(dict(zip(self.kind.key, key, strict=True)))
 
     def equals(self, values: Mapping[str, Any]) -> ColumnElement[bool]:
+        """What no row can hold is in none: callers name things by any text they like."""
+        if not all(self.can_hold(name, value) for name, value in values.items()):
+            return false()
         return and_(true(), *(self._is(name, value) for name, value in values.items()))
 
     def _is(self, field: str, wanted: Any) -> ColumnElement[bool]:
         column, value = self.column(field), _encoded(wanted)
         return column.in_(value) if isinstance(wanted, frozenset) else column.__eq__(value)
 
-    def can_hold(self, values: Mapping[str, Any]) -> bool:
-        """False for text from outside that no row could have, and no statement could carry."""
-        return all(
-            not isinstance(value, str)
-            or ("\0" not in value and (_is_uuid(value) or not self._holds_uuids(name)))
-            for name, value in values.items()
-        )
-
-    def _holds_uuids(self, field: str) -> bool:
-        return isinstance(self.column(field).type, Uuid)
+    def can_hold(self, field: str, value: Any) -> bool:
+        """Whether PostgreSQL takes the value for this field's column; other types always fit."""
+        if not isinstance(value, str):
+            return True
+        return _is_uuid(value) if isinstance(self.column(field).type, Uuid) else "\0" not in value
 
     def values(self, record: R) -> dict[str, Any]:
         """By column name."""
@@ -97,21 +96,20 @@ class PostgresRecords(Generic[R]):
         self._of = table_of
 
     async def get(self, *key: Any, lock: bool = False) -> R | None:
-        if not self._of.can_hold(dict(zip(self._of.kind.key, key, strict=True))):
-            return None
         query = select(*self._of.columns()).where(self._of.has_key(key))
         row = (await self._connection.execute(query.with_for_update() if lock else query)).first()
         return self._of.record(row) if row else None
 
     async def find(self, **equals: Any) -> list[R]:
-        if not self._of.can_hold(equals):
-            return []
         keys = [self._of.column(name) for name in self._of.kind.key]
         query = select(*self._of.columns()).where(self._of.equals(equals)).order_by(*keys)
         return [self._of.record(row) for row in await self._connection.execute(query)]
 
     async def page(self, after: Position | None, size: int, **equals: Any) -> list[R]:
-        place = (self._of.column("created_at"), self._of.column(self._of.kind.key[0]))
+        id_field = self._of.kind.key[0]
+        if after is not None and not self._of.can_hold(id_field, after.item_id):
+            return []
+        place = (self._of.column("created_at"), self._of.column(id_field))
         query = (
             select(*self._of.columns())
             .where(self._of.equals(equals))
@@ -119,7 +117,9 @@ class PostgresRecords(Generic[R]):
             .limit(size)
         )
         if after is not None:
-            query = query.where(tuple_(*place) < tuple_(after.created_at, after.item_id))
+            start = zip((after.created_at, after.item_id), place, strict=True)
+            typed = (literal(value, column.type) for value, column in start)
+            query = query.where(tuple_(*place) < tuple_(*typed))
         return [self._of.record(row) for row in await self._connection.execute(query)]
 
     async def add(self, record: R) -> None:
@@ -156,8 +156,9 @@ class PostgresRecords(Generic[R]):
 
 
 def _is_uuid(text: str) -> bool:
+    """Only as it is written here: two spellings would be one id in PostgreSQL alone."""
     try:
-        return str(UUID(text)) == text.lower()
+        return str(UUID(text)) == text
     except ValueError:
         return False
 
