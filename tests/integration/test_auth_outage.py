@@ -35,7 +35,7 @@ async def proxied(postgres_url: str) -> AsyncIterator[tuple[Proxy, PostgresStore
 async def _is_unavailable(store: PostgresStore) -> None:
     with pytest.raises(HeadraceError) as caught:
         async with asyncio.timeout(4):
-            await store.api_keys.find(KEY_ID)
+            await store.principals.api_key(KEY_ID)
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
 
 
@@ -43,33 +43,46 @@ async def test_a_cut_connection_is_unavailable_and_recovers(
     proxied: tuple[Proxy, PostgresStore],
 ) -> None:
     proxy, store = proxied
-    assert await store.api_keys.find(KEY_ID) is None
+    assert await store.principals.api_key(KEY_ID) is None
     proxy.cut()
     await _is_unavailable(store)
     proxy.restore()
-    assert await store.api_keys.find(KEY_ID) is None
+    assert await store.principals.api_key(KEY_ID) is None
 
 
 async def test_a_frozen_database_is_unavailable_within_the_deadline(
     proxied: tuple[Proxy, PostgresStore],
 ) -> None:
     proxy, store = proxied
-    assert await store.api_keys.find(KEY_ID) is None
+    assert await store.principals.api_key(KEY_ID) is None
     proxy.freeze()
     started = asyncio.get_running_loop().time()
     await asyncio.gather(*(_is_unavailable(store) for _ in range(20)))
     assert asyncio.get_running_loop().time() - started < 1.5
     proxy.restore()
-    assert await store.api_keys.find(KEY_ID) is None
+    assert await store.principals.api_key(KEY_ID) is None
 
 
 async def test_a_revocation_is_marked_where_the_gateway_looks(redis_url: str) -> None:
     announcer = RedisRevocationAnnouncer(redis_url, timeout_seconds=1, maximum_connections=8)
-    await announcer.announce(ACME, KEY_ID)
+    await announcer.announce(ACME, [KEY_ID])
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         marker = revocation_key(ACME, KEY_ID)
         assert await redis.get(marker) == "1"
         assert 86_000 < await redis.ttl(marker) <= 86_400
+    await announcer.close()
+
+
+async def test_many_ends_are_marked_at_once_each_in_its_organisation(redis_url: str) -> None:
+    announcer = RedisRevocationAnnouncer(redis_url, timeout_seconds=1, maximum_connections=8)
+    ended = [KEY_ID, "session:s1", "member:u1:1", "organization:1", "user:u1:1"]
+    await announcer.announce(ACME, ended)
+    await announcer.announce(ACME, ended)
+    await announcer.announce(ACME, [])
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+        assert {key async for key in redis.scan_iter("*")} == {
+            revocation_key(ACME, each) for each in ended
+        }
     await announcer.close()
 
 
@@ -78,7 +91,7 @@ async def test_an_absent_redis_is_unavailable(tmp_path: Path) -> None:
         f"unix://{tmp_path}/none.sock", timeout_seconds=1, maximum_connections=8
     )
     with pytest.raises(HeadraceError) as caught:
-        await announcer.announce(ACME, KEY_ID)
+        await announcer.announce(ACME, [KEY_ID])
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
     await announcer.close()
 
@@ -92,6 +105,6 @@ async def test_a_silent_redis_is_unavailable_within_the_deadline() -> None:
         announcer = RedisRevocationAnnouncer(url, timeout_seconds=0.3, maximum_connections=8)
         with pytest.raises(HeadraceError) as caught:
             async with asyncio.timeout(2):
-                await announcer.announce(ACME, KEY_ID)
+                await announcer.announce(ACME, [KEY_ID])
         assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
         await announcer.close()

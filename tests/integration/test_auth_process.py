@@ -15,7 +15,14 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from headrace.auth.v1 import auth_pb2, auth_pb2_grpc
+from headrace.auth.v1 import (
+    api_keys_pb2,
+    api_keys_pb2_grpc,
+    auth_pb2,
+    auth_pb2_grpc,
+    sessions_pb2,
+    sessions_pb2_grpc,
+)
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_client import create_channel
 from headrace_common.grpc_errors import translate_rpc_errors
@@ -35,6 +42,8 @@ class Service:
         self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
         self.channel = create_channel(f"127.0.0.1:{port}")
         self.stub = auth_pb2_grpc.AuthServiceStub(self.channel)
+        self.keys = api_keys_pb2_grpc.ApiKeyServiceStub(self.channel)
+        self.sessions = sessions_pb2_grpc.SessionServiceStub(self.channel)
 
     async def until(self, status: int) -> None:
         request = health_pb2.HealthCheckRequest()
@@ -43,9 +52,9 @@ class Service:
             if response.status == status:
                 return
 
-    async def login(self) -> auth_pb2.LoginResponse:
-        request = auth_pb2.LoginRequest(email=EMAIL, password=PASSWORD)
-        response: auth_pb2.LoginResponse = await self.stub.Login(request, timeout=5)
+    async def login(self) -> sessions_pb2.LoginResponse:
+        request = sessions_pb2.LoginRequest(email=EMAIL, password=PASSWORD)
+        response: sessions_pb2.LoginResponse = await self.sessions.Login(request, timeout=5)
         return response
 
     async def resolve(self, credential: str) -> auth_pb2.Principal:
@@ -79,6 +88,7 @@ async def _running(database_url: str, redis_url: str, **settings: str) -> AsyncI
     environment = {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
+        "AUDIT_TARGET": "127.0.0.1:1",
         "KEY_ENCRYPTION_KEY": KEY,
         "GRPC_ADDRESS": f"127.0.0.1:{port}",
         "METRICS_ADDRESS": f"127.0.0.1:{metrics_port}",
@@ -119,11 +129,11 @@ async def test_three_that_start_at_once_are_one_service(postgres_url: str, redis
         assert principals[0] == principals[1] == principals[2]
 
         metadata = (("authorization", f"Bearer {token}"),)
-        creation = auth_pb2.CreateApiKeyRequest(name="key")
-        created = await two.stub.CreateApiKey(creation, metadata=metadata, timeout=5)
+        creation = api_keys_pb2.CreateApiKeyRequest(name="key")
+        created = await two.keys.CreateApiKey(creation, metadata=metadata, timeout=5)
         assert (await three.resolve(created.secret)).user_id == principals[0].user_id
-        revocation = auth_pb2.RevokeApiKeyRequest(api_key_id=created.api_key.api_key_id)
-        await three.stub.RevokeApiKey(revocation, metadata=metadata, timeout=5)
+        revocation = api_keys_pb2.RevokeApiKeyRequest(api_key_id=created.api_key.api_key_id)
+        await three.keys.RevokeApiKey(revocation, metadata=metadata, timeout=5)
         with pytest.raises(HeadraceError) as caught:
             await one.resolve(created.secret)
         assert caught.value.reason is Reason.CREDENTIAL_INVALID

@@ -60,7 +60,7 @@ async def _auth_database() -> AsyncIterator[Pool]:
         engine = create_engine(server.url, pool_size=SIZE, statement_seconds=DEADLINE_SECONDS)
         store = auth.PostgresStore(engine, timeout_seconds=DEADLINE_SECONDS, readers=SIZE)
         key_id = make_key(1).api_key_id
-        yield Pool(server, lambda: store.api_keys.find(key_id))
+        yield Pool(server, lambda: store.principals.api_key(key_id))
         await store.close()
         await engine.dispose()
 
@@ -114,7 +114,7 @@ async def _revocation_redis() -> AsyncIterator[Pool]:
         announcer = RedisRevocationAnnouncer(
             server.url, timeout_seconds=DEADLINE_SECONDS, maximum_connections=SIZE
         )
-        yield Pool(server, lambda: announcer.announce("org_1", "key_1"))
+        yield Pool(server, lambda: announcer.announce("org_1", ["key_1", "user:1:1"]))
         await announcer.close()
 
 

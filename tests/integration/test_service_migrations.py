@@ -18,6 +18,7 @@ from headrace_common.postgres import create_engine
 SETTINGS = {
     "auth": {
         "REDIS_URL": "unix:///unused",
+        "AUDIT_TARGET": "127.0.0.1:1",
         "KEY_ENCRYPTION_KEY": base64.b64encode(bytes(32)).decode(),
     },
     "audit": {},

@@ -33,7 +33,7 @@ PERIODS = MappingProxyType(
 
 FIELDS: Mapping[str, Callable[[Any, datetime], Any]] = MappingProxyType(
     {
-        "name": lambda message, _: check_name("name", message.name),
+        "name": lambda message, _: check_name(message.name),
         "scopes": lambda message, _: _some_scopes(message),
         "allowed_models": lambda message, _: check_models(message.allowed_models),
         "allowed_networks": lambda message, _: check_networks(

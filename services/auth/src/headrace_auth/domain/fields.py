@@ -50,7 +50,7 @@ def check_api_key_request(
 ) -> ApiKeyRequest:
     """The request, if every field keeps its rule."""
     return ApiKeyRequest(
-        name=check_name("name", name),
+        name=check_name(name),
         scopes=check_scopes(scopes),
         allowed_models=check_models(allowed_models),
         expires_at=check_expiry(expires_at, now),
@@ -58,6 +58,12 @@ def check_api_key_request(
         allowed_networks=check_networks("allowed_networks", allowed_networks),
         budget=budget,
     )
+
+
+def check_name(name: str, param: str = "name") -> str:
+    """A name for people to read: printable, 1 to 100 characters."""
+    check_text(param, name, MAXIMUM_NAME)
+    return name
 
 
 def check_models(models: Iterable[str]) -> tuple[str, ...]:
