@@ -14,6 +14,7 @@ import grpc
 import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import CollectorRegistry
 
 from headrace.auth.v1 import (
     api_keys_pb2,
@@ -23,9 +24,13 @@ from headrace.auth.v1 import (
     sessions_pb2,
     sessions_pb2_grpc,
 )
+from headrace_audit.adapters.memory import MemoryEventStore
+from headrace_audit.app import build as build_audit
+from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_client import create_channel
 from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_common.testing.grpc import serving
 from headrace_common.testing.postgres import proxying_postgres
 
 EMAIL, PASSWORD = "root@acme.test", "canary-password-1"
@@ -172,6 +177,29 @@ async def test_an_outage_is_never_a_bad_credential(postgres_url: str, redis_url:
         proxy.restore()
         await service.until(SERVING)
         assert (await service.resolve(token)).role == auth_pb2.ROLE_OWNER
+
+
+async def test_changes_wait_for_an_audit_that_comes_later(
+    postgres_url: str, redis_url: str
+) -> None:
+    port, stored = _free_port(), MemoryEventStore()
+    target = f"127.0.0.1:{port}"
+    async with _running(postgres_url, redis_url, AUDIT_TARGET=target) as service:
+        await service.until(SERVING)
+        metadata = (("authorization", f"Bearer {(await service.login()).access_token}"),)
+        request = api_keys_pb2.CreateApiKeyRequest(name="key")
+        await service.keys.CreateApiKey(request, metadata=metadata, timeout=5)
+        audit = build_audit(store=stored, registry=CollectorRegistry(), clock=SystemClock())
+        async with serving([audit.registration()], grpc_address=target), asyncio.timeout(60):
+            while len(stored.events) < 4:  # noqa: ASYNC110 - seen from outside
+                await asyncio.sleep(0.05)
+    assert sorted(event.operation for event in stored.events) == [
+        "api_key.create",
+        "membership.create",
+        "organization.create",
+        "user.create",
+    ]
+    assert {event.writer for event in stored.events} == {f"auth/{socket.gethostname()}"}
 
 
 async def test_a_start_without_postgresql_gives_up_with_a_reason(

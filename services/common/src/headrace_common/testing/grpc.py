@@ -20,16 +20,16 @@ async def serving(
     clock: Clock | None = None,
     registry: CollectorRegistry | None = None,
     drain_seconds: float = 0.5,
-    **bounds: int,
+    **settings: int | str,
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """Serve as in production and yield a channel to it; ends both. `bounds` are settings."""
-    settings = GrpcServiceSettings.model_validate(
-        {"grpc_address": "127.0.0.1:0", "drain_seconds": drain_seconds, **bounds}
+    """Serve as in production and yield a channel to it; ends both."""
+    configured = GrpcServiceSettings.model_validate(
+        {"grpc_address": "127.0.0.1:0", "drain_seconds": drain_seconds, **settings}
     )
     runtime = Runtime(step_seconds=drain_seconds + 5)
     server = await start_grpc_server(
         runtime,
-        settings,
+        configured,
         registrations,
         registry=registry or CollectorRegistry(),
         clock=clock or SystemClock(),
