@@ -7,13 +7,20 @@ from headrace_gateway.adapters.memory import MemoryRateLimiter
 from headrace_gateway.domain.completion import CompletionRequest, Message, Sampling
 from headrace_gateway.domain.principal import Limit, LimitKind, Principal
 from headrace_gateway.domain.rates import Admission, RateState, charges, estimate_tokens
-from headrace_gateway.testing.limiter_suite import RateLimiterSuite
+from headrace_gateway.testing.limiter_suite import RateLimiterSuite, Revoke
 
 
 class TestMemoryRateLimiter(RateLimiterSuite):
     @pytest.fixture
     def limiter(self) -> MemoryRateLimiter:
         return MemoryRateLimiter(FakeClock())
+
+    @pytest.fixture
+    def revoke(self, limiter: MemoryRateLimiter) -> Revoke:
+        async def revoke(organization_id: str, revocation_id: str) -> None:
+            limiter.revoked.add((organization_id, revocation_id))
+
+        return revoke
 
 
 REQUESTS = Limit(LimitKind.REQUESTS_PER_MINUTE, "api_key:k", 10)
