@@ -26,6 +26,7 @@ from headrace_gateway.adapters.memory import (
 from headrace_gateway.app import Neighbours, build
 from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.route import Router
 
@@ -72,9 +73,6 @@ async def running_world(**auth_settings: Any) -> AsyncIterator[World]:
         key_set, ended = KeySet(client, clock), Ended(client, clock, keep_seconds=600)
         router = Router({"echo": EchoTarget()}, refresh_seconds=3600)
         events, limiter = MemoryEventLog(), MemoryRateLimiter(clock)
-        background = [
-            asyncio.create_task(work) for work in (key_set.keep_fresh(), router.keep_fresh())
-        ]
         neighbours = Neighbours(
             resolver=client,
             verifier=key_set,
@@ -85,8 +83,12 @@ async def running_world(**auth_settings: Any) -> AsyncIterator[World]:
             event_log=events,
             router=router,
             ended=ended,
+            key_uses=KeyUses(client, clock, report_seconds=3600),
         )
         app = build(_settings(), neighbours, Readiness({}), clock=clock, registry=registry)
+        background = [
+            asyncio.create_task(work) for work in (key_set.keep_fresh(), router.keep_fresh())
+        ]
         transport = httpx.ASGITransport(app, client=("192.0.2.1", 50_000))
         try:
             async with asyncio.timeout(SECONDS):
