@@ -1,7 +1,6 @@
 """ApiKeyService, and what AuthService knows of keys, as callers meet them: behind real stubs."""
 
-import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,37 +9,15 @@ import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
-from prometheus_client import CollectorRegistry
 
 from headrace.auth.v1 import api_keys_pb2, api_keys_pb2_grpc, auth_pb2, auth_pb2_grpc
-from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
-from headrace_auth.adapters.memory_nonces import MemoryNonces
-from headrace_auth.app import build
-from headrace_auth.crypto.passwords import Passwords
-from headrace_auth.crypto.sealing import Sealer
-from headrace_auth.crypto.tokens import AccessTokens
-from headrace_auth.domain.access_tokens import AccessClaims
-from headrace_auth.domain.rights import SCOPES_OF_ROLE
-from headrace_auth.settings import AuthSettings
 from headrace_auth.testing.directory import ACME, MEMBER, OWNER, SERVICE, Person
-from headrace_auth.testing.seeding import seed
-from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
+from headrace_auth.testing.service import RunningAuth, running_auth
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.ids import uuid7
 from headrace_common.testing.clock import FakeClock
-from headrace_common.testing.grpc import serving
 
-KEY_ENCRYPTION_KEY = b"k" * 32
-SETTINGS = AuthSettings(
-    database_url="unused",
-    redis_url="unused",
-    audit_target="unused:1",
-    key_encryption_key=base64.b64encode(KEY_ENCRYPTION_KEY).decode(),
-    argon2_time_cost=1,
-    argon2_memory_kib=8,
-    argon2_parallelism=1,
-)
 BUDGET = api_keys_pb2.ApiKeyBudget(
     amount_micros=5_000_000,
     currency="EUR",
@@ -52,14 +29,19 @@ Metadata = tuple[tuple[str, str], ...]
 
 @dataclass
 class Auth:
-    """A whole auth service over memory, its stubs, and tokens of its people."""
+    """A whole auth service and its stubs."""
 
     keys: Any
     auth: Any
-    clock: FakeClock
-    announcer: MemoryRevocationAnnouncer
-    nonces: MemoryNonces
-    bearer: Callable[[Person], Metadata]
+    running: RunningAuth
+    bearers: Mapping[str, Metadata]
+
+    @property
+    def clock(self) -> FakeClock:
+        return self.running.clock
+
+    def bearer(self, person: Person) -> Metadata:
+        return self.bearers[person.user_id]
 
     async def create(self, person: Person = MEMBER, **fields: Any) -> Any:
         request = api_keys_pb2.CreateApiKeyRequest(**{"name": "key", **fields})
@@ -81,47 +63,17 @@ class Auth:
 
 @pytest.fixture
 async def auth() -> AsyncIterator[Auth]:
-    clock, announcer = FakeClock(), MemoryRevocationAnnouncer()
-    store, passwords = MemoryStore(clock), Passwords(SETTINGS.password_cost())
-    nonces = MemoryNonces(clock)
-    await seed(store, "hash")
-    service = await build(
-        SETTINGS,
-        store=store,
-        announcer=announcer,
-        nonces=nonces,
-        passwords=passwords,
-        registry=CollectorRegistry(),
-        clock=clock,
-    )
-    tokens, sealer = AccessTokens(SETTINGS.token_audience()), Sealer(KEY_ENCRYPTION_KEY)
-    policy = SETTINGS.rotation_policy()
-    await SigningKeyRotation(store.signing_keys, sealer, tokens, clock, policy).refresh()
-
-    def bearer(person: Person) -> Metadata:
-        organization_id, role, _ = person.joined[0]
-        claims = AccessClaims(
-            token_id=uuid7(clock.now()),
-            user_id=person.user_id,
-            organization_id=organization_id,
-            role=role,
-            scopes=SCOPES_OF_ROLE[role],
-            token_version=1,
-            issued_at=clock.now(),
-            expires_at=clock.now() + timedelta(minutes=30),
-        )
-        return (("authorization", f"Bearer {tokens.sign(claims)}"),)
-
-    async with serving(service.registrations, clock=clock) as channel:
+    async with running_auth(FakeClock()) as running:
+        bearers = {
+            person.user_id: (("authorization", f"Bearer {await running.token_of(person.email)}"),)
+            for person in (MEMBER, OWNER)
+        }
         yield Auth(
-            api_keys_pb2_grpc.ApiKeyServiceStub(channel),
-            auth_pb2_grpc.AuthServiceStub(channel),
-            clock,
-            announcer,
-            nonces,
-            bearer,
+            api_keys_pb2_grpc.ApiKeyServiceStub(running.channel),
+            auth_pb2_grpc.AuthServiceStub(running.channel),
+            running,
+            bearers,
         )
-    await passwords.close()
 
 
 async def _refusal(call: Awaitable[Any]) -> HeadraceError:
@@ -179,7 +131,7 @@ async def test_what_the_mask_names_changes_and_what_is_absent_is_cleared(auth: A
     for field in ("tokens_per_minute", "budget", "allowed_networks"):
         expected.ClearField(field)
     assert update.api_key == expected
-    assert auth.announcer.announced == [(ACME, f"key:{key_id}:1")]
+    assert auth.running.announcer.announced == [(ACME, f"key:{key_id}:1")]
 
 
 async def test_all_that_is_set_can_be_changed(auth: Auth) -> None:

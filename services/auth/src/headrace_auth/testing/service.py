@@ -33,6 +33,7 @@ class RunningAuth:
     clock: FakeClock
     settings: AuthSettings
     registry: CollectorRegistry
+    nonces: MemoryNonces
 
     async def token_of(self, email: str, password: str = PASSWORD) -> str:
         """The access token of a new login."""
@@ -50,7 +51,7 @@ async def running_auth(
     """The service over `store` as it is, or over one of its own with the directory in it."""
     configured, registry = _settings(settings), CollectorRegistry()
     passwords, announcer = Passwords(configured.password_cost()), MemoryRevocationAnnouncer()
-    mailer = MemoryMailer()
+    mailer, nonces = MemoryMailer(), MemoryNonces(clock)
     try:
         if store is None:
             store = MemoryStore(clock)
@@ -59,7 +60,7 @@ async def running_auth(
             configured,
             store=store,
             announcer=announcer,
-            nonces=MemoryNonces(clock),
+            nonces=nonces,
             mailer=mailer,
             passwords=passwords,
             registry=registry,
@@ -67,7 +68,7 @@ async def running_auth(
         )
         async with serving(service.registrations) as channel:
             yield RunningAuth(
-                channel, store, announcer, mailer, service, clock, configured, registry
+                channel, store, announcer, mailer, service, clock, configured, registry, nonces
             )
     finally:
         await passwords.close()

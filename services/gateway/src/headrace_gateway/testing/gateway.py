@@ -56,11 +56,15 @@ class Gateway:
 
 @asynccontextmanager
 async def running_gateway(
-    target: InferenceTarget | None = None, **settings: object
+    target: InferenceTarget | None = None,
+    *,
+    accounts: MemoryAccounts | None = None,
+    clock: FakeClock | None = None,
+    **settings: object,
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves the model `echo` to the holder of KEY."""
-    clock, registry = FakeClock(), CollectorRegistry()
-    accounts, limiter = MemoryAccounts(), MemoryRateLimiter(clock)
+    clock, registry = clock or FakeClock(), CollectorRegistry()
+    accounts, limiter = accounts or MemoryAccounts(), MemoryRateLimiter(clock)
     answers, events = MemoryAnswerStore(), MemoryEventLog()
     accounts.principals[KEY] = PRINCIPAL
     configured = _settings(settings)
