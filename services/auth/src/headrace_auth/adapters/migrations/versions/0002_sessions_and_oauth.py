@@ -73,6 +73,8 @@ def upgrade() -> None:
         "UPDATE auth.organizations SET platform = true WHERE id ="
         " (SELECT id FROM auth.organizations ORDER BY created_at, id LIMIT 1)"
     )
+    # Whoever exists was named by the one who installed it.
+    op.execute("UPDATE auth.users SET email_verified_at = created_at")
     op.execute("UPDATE auth.signing_keys SET activates_at = created_at")
     _create_directory()
     _create_sessions()
@@ -82,7 +84,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Loses what the release before cannot hold: service accounts and keys that sign."""
+    """Loses what the release before cannot hold: who has no password, and keys that sign."""
     for table in NEW_TABLES:
         op.drop_table(table, schema=SCHEMA)
     for statement in DELETIONS:
