@@ -65,6 +65,12 @@ def test_all_that_a_component_needs_exists(plan: Plan):
         assert {*component.needs, *component.results.values()} <= set(NAMES)
 
 
+def test_auth_knows_the_audit_and_starts_without_it(plan: Plan):
+    (auth,) = (part for part in headrace(plan) if part.name == "auth")
+    assert auth.environment["HEADRACE_AUTH_AUDIT_TARGET"] == plan.address("audit")
+    assert "audit" not in auth.needs
+
+
 async def test_status_while_running_and_after(tmp_path: Path, tiny: Callable[..., Component]):
     async with supervised(lambda plan: (tiny("auth"),), StackOptions(tmp_path / "s", port=0)):
         running = invoke("status", "--state", tmp_path / "s")

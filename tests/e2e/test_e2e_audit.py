@@ -1,6 +1,7 @@
 """Every request is a row in PostgreSQL, written by `audit`, whatever became of it."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -72,3 +73,45 @@ def test_logins_are_rows_and_hold_no_secret(http: httpx.Client, stack: Stack) ->
     assert [row["outcome"] for row in rows] == ["succeeded", "refused"]
     assert rows[0]["user_id"]
     assert stack.access.password not in str(rows)
+
+
+def test_a_change_is_a_row_of_auths_beside_the_gateways_and_holds_no_secret(
+    http: httpx.Client, stack: Stack
+) -> None:
+    credentials = {"email": stack.access.email, "password": stack.access.password}
+    token = http.post("/api/v1/auth/login", json=credentials).json()["access_token"]
+    headers = {"authorization": f"Bearer {token}"}
+    made = http.post("/api/v1/keys", json={"name": "to be revoked"}, headers=headers)
+    key = made.json()
+    gone = http.delete(f"/api/v1/keys/{key['id']}", headers=headers)
+    request_ids = [answer.headers["x-request-id"] for answer in (made, gone)]
+    created, revoked = (_change(stack, request_id) for request_id in request_ids)
+    acts = [_act(stack, request_id) for request_id in request_ids]
+    assert (created["operation"], revoked["operation"]) == ("api_key.create", "api_key.revoke")
+    assert {row["writer"] for row in (created, revoked)} == {"auth/auth-0"}
+    for name in ("resource", "user_id", "organization_id", "credential_id", "source_address"):
+        assert len({row[name] for row in (created, revoked, *acts)}) == 1, name
+    assert created["source_address"] == "127.0.0.1"
+    assert created["change_before"] is None
+    before, after = (json.loads(revoked[name]) for name in ("change_before", "change_after"))
+    assert before == json.loads(created["change_after"])
+    assert (before["name"], before["revoked_at"]) == ("to be revoked", None)
+    assert after["revoked_at"] is not None
+    secret = key["secret"].rpartition("_")[2]
+    assert secret not in str([created, revoked, *acts])
+    assert "sha256" not in str([created, revoked])
+
+
+def _change(stack: Stack, request_id: str) -> Any:
+    return asyncio.run(row_where(stack, "request_id = $1 AND kind = 'change'", request_id))
+
+
+def _act(stack: Stack, request_id: str) -> Any:
+    return asyncio.run(row_where(stack, "request_id = $1 AND kind <> 'change'", request_id))
+
+
+def test_the_first_owners_making_is_in_the_audit(stack: Stack) -> None:
+    made = "kind = 'change' AND operation = 'user.create' AND change_after->>'email' = $1"
+    row = asyncio.run(row_where(stack, made, stack.access.email))
+    assert row["resource"] == f"user:{row['user_id']}"
+    assert "password" not in row["change_after"]
