@@ -16,6 +16,7 @@ from headrace.auth.v1 import accounts_pb2 as pb
 from headrace.auth.v1 import accounts_pb2_grpc, auth_pb2, sessions_pb2, sessions_pb2_grpc
 from headrace_auth.adapters.mail.memory import MemoryMailer
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
+from headrace_auth.adapters.memory_nonces import MemoryNonces
 from headrace_auth.app import build
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.domain.directory import Invitation
@@ -78,6 +79,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         settings,
         store=store,
         announcer=MemoryRevocationAnnouncer(),
+        nonces=MemoryNonces(clock),
         passwords=passwords,
         registry=CollectorRegistry(),
         clock=clock,

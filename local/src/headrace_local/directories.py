@@ -28,6 +28,10 @@ class StateDirectory:
         return self.root / "data"
 
     @property
+    def mailbox(self) -> Path:
+        return self.data / "mailbox"
+
+    @property
     def tls(self) -> Path:
         return self.root / "tls"
 

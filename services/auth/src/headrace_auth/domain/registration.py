@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from headrace_auth.domain import one_time_tokens
 from headrace_auth.domain.directory import Invitation
-from headrace_auth.domain.fields import MAXIMUM_NAME, check_text, normalize_email
+from headrace_auth.domain.fields import MAXIMUM_NAME, check_name, normalize_email
 from headrace_auth.domain.mails import is_plain_address
 from headrace_auth.domain.one_time_tokens import TokenPrefix
 from headrace_auth.domain.refusals import invalid_field, not_found
@@ -74,6 +74,4 @@ def own_organization_names(request: RegistrationRequest, suffix: str) -> tuple[s
 
 
 def _optional_name(param: str, name: str) -> str:
-    if name:
-        check_text(param, name, MAXIMUM_NAME)
-    return name
+    return check_name(param, name) if name else ""
