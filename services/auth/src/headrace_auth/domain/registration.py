@@ -74,4 +74,4 @@ def own_organization_names(request: RegistrationRequest, suffix: str) -> tuple[s
 
 
 def _optional_name(param: str, name: str) -> str:
-    return check_name(param, name) if name else ""
+    return check_name(name, param) if name else ""
