@@ -1,6 +1,5 @@
 """AccountService as its callers meet it: an account from its first mail to its last code."""
 
-import base64
 import re
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
@@ -9,91 +8,59 @@ from typing import Any
 
 import grpc
 import pytest
-from prometheus_client import CollectorRegistry
 from pyotp import TOTP
 
 from headrace.auth.v1 import accounts_pb2 as pb
 from headrace.auth.v1 import accounts_pb2_grpc, auth_pb2, sessions_pb2, sessions_pb2_grpc
-from headrace_auth.adapters.mail.memory import MemoryMailer
-from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
-from headrace_auth.adapters.memory_nonces import MemoryNonces
-from headrace_auth.app import build
-from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.domain.directory import Invitation
 from headrace_auth.domain.principal import Role
-from headrace_auth.settings import AuthSettings
 from headrace_auth.testing.account_suite import INVITATION
 from headrace_auth.testing.directory import ACME, ADMIN, MEMBER, OUTSIDER, OWNER, PASSWORD
-from headrace_auth.testing.seeding import seed
+from headrace_auth.testing.service import RunningAuth, running_auth
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.testing.clock import FakeClock
-from headrace_common.testing.grpc import serving
 
 NEWCOMER, NEW_PASSWORD = "new@people.test", "another horse battery staple"
 FROM = (("x-source-address", "192.0.2.7"),)
 
 
+Metadata = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Both stubs, the mails that were sent, and the clock."""
+    """Both stubs, and what is behind them."""
 
     accounts: accounts_pb2_grpc.AccountServiceStub
     sessions: sessions_pb2_grpc.SessionServiceStub
-    mailer: MemoryMailer
-    store: MemoryStore
-    clock: FakeClock
+    auth: RunningAuth
 
     def token(self) -> str:
-        found = re.search(r"#token=(\S+)$", self.mailer.sent[-1].text, re.M)
+        """In the last mail."""
+        found = re.search(r"#token=(\S+)$", self.auth.mailer.sent[-1].text, re.M)
         assert found is not None
         return found.group(1)
 
-    async def log_in(self, email: str, password: str = PASSWORD, code: str = "") -> "Metadata":
+    async def log_in(self, email: str, password: str = PASSWORD, code: str = "") -> Metadata:
         request = sessions_pb2.LoginRequest(email=email, password=password, code=code)
         answer = await self.sessions.Login(request, timeout=5)
         return (("authorization", f"Bearer {answer.tokens.access_token}"),)
 
 
-Metadata = tuple[tuple[str, str], ...]
+@pytest.fixture
+async def service(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Service]:
+    async with running_auth(clock, registration="open", mail_folder=tmp_path) as auth:
+        yield Service(
+            accounts_pb2_grpc.AccountServiceStub(auth.channel),
+            sessions_pb2_grpc.SessionServiceStub(auth.channel),
+            auth,
+        )
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    settings = AuthSettings(
-        database_url="unused",
-        redis_url="unused",
-        audit_target="127.0.0.1:1",
-        key_encryption_key=base64.b64encode(b"k" * 32).decode(),
-        issuer="https://headrace.test",
-        registration="open",
-        mail_folder=tmp_path,
-        argon2_time_cost=1,
-        argon2_memory_kib=8,
-        argon2_parallelism=1,
-    )
-    clock, mailer = FakeClock(), MemoryMailer()
-    store, passwords = MemoryStore(clock), Passwords(settings.password_cost())
-    await seed(store, await passwords.hash(PASSWORD))
-    built = await build(
-        settings,
-        store=store,
-        announcer=MemoryRevocationAnnouncer(),
-        nonces=MemoryNonces(clock),
-        passwords=passwords,
-        registry=CollectorRegistry(),
-        clock=clock,
-        mailer=mailer,
-    )
-    async with serving(built.registrations) as channel:
-        yield Service(
-            accounts_pb2_grpc.AccountServiceStub(channel),
-            sessions_pb2_grpc.SessionServiceStub(channel),
-            mailer,
-            store,
-            clock,
-        )
-    await passwords.close()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 async def _refusal(call: Awaitable[Any]) -> HeadraceError:
@@ -170,7 +137,7 @@ async def test_a_second_factor_from_start_to_end(service: Service) -> None:
     app = TOTP(started.secret)
     assert started.uri.startswith("otpauth://totp/")
     confirmed = await service.accounts.ConfirmSecondFactor(
-        pb.ConfirmSecondFactorRequest(code=app.at(service.clock.now())),
+        pb.ConfirmSecondFactorRequest(code=app.at(service.auth.clock.now())),
         metadata=caller,
         timeout=5,
     )
@@ -192,7 +159,7 @@ async def test_a_second_factor_from_start_to_end(service: Service) -> None:
 
 
 async def test_an_invitation_is_taken(service: Service) -> None:
-    now = service.clock.now()
+    now = service.auth.clock.now()
     invitation = Invitation(
         "01900000-0000-7000-8000-0000000000f1",
         ACME,
@@ -203,7 +170,7 @@ async def test_an_invitation_is_taken(service: Service) -> None:
         now,
         now.replace(year=now.year + 1),
     )
-    async with service.store.begin() as transaction:
+    async with service.auth.store.begin() as transaction:
         await transaction.of(Invitation).add(invitation)
     caller = await service.log_in(OUTSIDER.email)
     request = pb.AcceptInvitationRequest(token=INVITATION.reveal())

@@ -72,6 +72,7 @@ class AccountWorld:
 
     store: Store
     clock: FakeClock
+    step_seconds: float
     mailer: MemoryMailer
     announcer: MemoryRevocationAnnouncer
     passwords: Passwords
@@ -119,17 +120,21 @@ class AccountWorld:
 
 
 @asynccontextmanager
-async def account_world(store: Store, clock: FakeClock) -> AsyncIterator[AccountWorld]:
+async def account_world(
+    store: Store, clock: FakeClock, *, step_seconds: float = 0
+) -> AsyncIterator[AccountWorld]:
     """A world over a store that is empty but for its schema; seeds it."""
     passwords = Passwords(_COST)
     try:
         await seed(store, await passwords.hash(PASSWORD))
-        yield await _build(store, clock, passwords)
+        yield await _build(store, clock, passwords, step_seconds)
     finally:
         await passwords.close()
 
 
-async def _build(store: Store, clock: FakeClock, passwords: Passwords) -> AccountWorld:
+async def _build(
+    store: Store, clock: FakeClock, passwords: Passwords, step_seconds: float
+) -> AccountWorld:
     announcer, mailer, sealer = MemoryRevocationAnnouncer(), MemoryMailer(), Sealer(b"k" * 32)
     tokens = AccessTokens(Audience(SITE, "headrace"))
     await SigningKeyRotation(store.signing_keys, sealer, tokens, clock, _ROTATION).refresh()
@@ -147,6 +152,7 @@ async def _build(store: Store, clock: FakeClock, passwords: Passwords) -> Accoun
     return AccountWorld(
         store=store,
         clock=clock,
+        step_seconds=step_seconds,
         mailer=mailer,
         announcer=announcer,
         passwords=passwords,
@@ -158,8 +164,10 @@ async def _build(store: Store, clock: FakeClock, passwords: Passwords) -> Accoun
         second_factors=second_factors,
         login=login,
         sessions=OwnSessions(acts, opener, second_factors),
-        verification=EmailVerification(acts, asking, letters, step_seconds=0),
-        password_reset=PasswordReset(acts, new, asking, throttle, setter, letters, step_seconds=0),
+        verification=EmailVerification(acts, asking, letters, step_seconds=step_seconds),
+        password_reset=PasswordReset(
+            acts, new, asking, throttle, setter, letters, step_seconds=step_seconds
+        ),
         password_change=PasswordChange(proof, new, setter, opener),
         second_factor=OwnSecondFactor(acts, proof, second_factors, sealer, letters),
         invitations=OwnInvitations(acts),

@@ -1,0 +1,129 @@
+"""Accounts under attack: what mail proves, what it does not, and where its tokens never show."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyotp import TOTP
+from tests.security.world import World, running_world
+
+from headrace.audit.v1 import audit_pb2
+from headrace_auth.domain.announcements import OutboxEvent
+from headrace_auth.testing.directory import MEMBER, OWNER, PASSWORD
+
+NEWCOMER, NEW_PASSWORD = "new@people.test", "another horse battery staple"
+SQL = "x'); DROP TABLE auth.users; --"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """Anybody may register."""
+    async with running_world(registration="open", mail_folder=tmp_path) as running:
+        yield running
+
+
+async def _post(world: World, path: str, status: int, token: str = "", **body: Any) -> Any:
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    response = await world.client.post(f"/api/v1/auth/{path}", json=body, headers=headers)
+    assert response.status_code == status, response.text
+    return response.json()
+
+
+def _token(world: World) -> str:
+    found = re.search(r"#token=(\S+)$", world.auth.mailer.sent[-1].text, re.M)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.mark.parametrize("path", ["register", "email/resend", "password/forgot"])
+async def test_known_and_unknown_addresses_get_one_answer(world: World, path: str) -> None:
+    answers = []
+    for email in (OWNER.email, NEWCOMER):
+        body = {"email": email} | ({"password": NEW_PASSWORD} if path == "register" else {})
+        response = await world.client.post(f"/api/v1/auth/{path}", json=body)
+        headers = {key: value for key, value in response.headers.items() if key != "x-request-id"}
+        answers.append((response.status_code, response.content, headers))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 202
+
+
+async def test_whoever_takes_an_address_first_has_nothing_once_its_owner_comes(
+    world: World,
+) -> None:
+    await _post(world, "register", 202, email=NEWCOMER, password="the squatter's password")
+    await _post(world, "register", 202, email=NEWCOMER, password=NEW_PASSWORD)
+    assert world.auth.mailer.sent[-1].subject == "You already have an account"
+    await _post(world, "password/forgot", 202, email=NEWCOMER)
+    await _post_reset(world, _token(world))
+    await _post(world, "login", 401, email=NEWCOMER, password="the squatter's password")
+    await _post(world, "login", 200, email=NEWCOMER, password=NEW_PASSWORD)
+
+
+async def _post_reset(world: World, token: str, status: int = 200) -> None:
+    body = {"token": token, "new_password": NEW_PASSWORD}
+    response = await world.client.post("/api/v1/auth/password/reset", json=body)
+    assert response.status_code == status, response.text
+
+
+async def test_a_stolen_mailbox_is_not_enough_where_there_is_a_second_factor(
+    world: World,
+) -> None:
+    token = await world.token(MEMBER.email)
+    started = await _post(world, "second-factor", 201, token, password=PASSWORD)
+    code = TOTP(started["secret"]).at(world.clock.now())
+    await _post(world, "second-factor/confirm", 200, token, code=code)
+    await _post(world, "password/forgot", 202, email=MEMBER.email)
+    await _post_reset(world, _token(world))
+    refused = await _post(world, "login", 401, email=MEMBER.email, password=NEW_PASSWORD)
+    assert refused["error"]["code"] == "second_factor_required"
+    # The code that confirmed is used up.
+    again = {"email": MEMBER.email, "password": NEW_PASSWORD, "code": code}
+    await _post(world, "login", 401, **again)
+
+
+async def test_a_stolen_token_is_not_enough_for_what_needs_the_password(world: World) -> None:
+    token = await world.token(MEMBER.email)
+    for path, body in (
+        ("password", {"current_password": "wrong", "new_password": NEW_PASSWORD}),
+        ("second-factor", {"password": "wrong"}),
+        ("second-factor/remove", {"password": "wrong", "code": "123456"}),
+        ("second-factor/recovery-codes", {"password": "wrong", "code": "123456"}),
+    ):
+        refused = await _post(world, path, 401, token, **body)
+        assert refused["error"]["code"] == "login_failed"
+
+
+@pytest.mark.parametrize("field", ["email", "password", "name", "organization_name"])
+@pytest.mark.parametrize("value", [SQL, "x\r\nBcc: all@people.test", "\0", "\ud800", "x" * 5000])
+async def test_hostile_text_breaks_nothing(world: World, field: str, value: str) -> None:
+    body = {"email": NEWCOMER, "password": NEW_PASSWORD, field: value}
+    # In ASCII, as a lone surrogate has no other way to travel.
+    content = json.dumps(body).encode()
+    response = await world.client.post("/api/v1/auth/register", content=content)
+    assert response.status_code in (202, 400), response.text
+    for mail in world.auth.mailer.sent:
+        assert mail.to == NEWCOMER
+        assert "\n" not in mail.subject
+
+
+async def test_secrets_of_accounts_show_in_no_event(world: World) -> None:
+    await _post(world, "register", 202, email=NEWCOMER, password=NEW_PASSWORD)
+    verify = _token(world)
+    await _post(world, "password/forgot", 202, email=MEMBER.email)
+    reset = _token(world)
+    await _post_reset(world, reset)
+    token = await world.token(MEMBER.email, NEW_PASSWORD)
+    started = await _post(world, "second-factor", 201, token, password=NEW_PASSWORD)
+    code = TOTP(started["secret"]).at(world.clock.now())
+    confirmed = await _post(world, "second-factor/confirm", 200, token, code=code)
+    events = [
+        str(audit_pb2.AuditEvent.FromString(event.payload))
+        for event in world.auth.store.rows[OutboxEvent].values()
+    ]
+    seen = "".join([*events, *map(repr, world.events.exchanges)])
+    secrets = (NEW_PASSWORD, verify, reset, started["secret"], *confirmed["recovery_codes"])
+    for secret in secrets:
+        assert secret not in seen
