@@ -5,6 +5,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,6 +68,11 @@ LIES: dict[str, Change] = {
         "aud": [*claims["aud"], "another"],
         "azp": "another",
     },
+    "another audience, we as party": lambda claims: {
+        **claims,
+        "aud": ["another"],
+        "azp": claims["aud"][0],
+    },
     "expired": _with(exp=_ago(121)),
     "expired long ago": _with(exp=0),
     "no expiry": _without("exp"),
@@ -101,6 +107,14 @@ async def test_a_token_of_another_login_is_refused(
 ) -> None:
     code = await approve(await begin(provider))
     await assert_login_fails(finish(provider, code, nonce="of-another-login"))
+
+
+async def test_an_empty_nonce_protects_nobody(
+    provider: OpenIdProvider, forger: Forger, approve: Approve
+) -> None:
+    code = await approve(await begin(provider))
+    forger.sign_anew(_with(nonce="of another login"))
+    await assert_login_fails(finish(provider, code, nonce=""))
 
 
 def _other_claims(token: str) -> str:
@@ -276,3 +290,11 @@ async def test_token_answers_that_break_the_rules_are_refused(
     code = await approve(await begin(provider))
     front.lie(TOKEN, **changes)
     await assert_login_fails(finish(provider, code))
+
+
+@pytest.mark.parametrize("status", [201, 307, 400, 403])
+async def test_tokens_that_come_with_another_status_are_refused(
+    provider: OpenIdProvider, front: Front, approve: Approve, status: int
+) -> None:
+    front.lies[TOKEN] = lambda answer: replace(answer, status=status)
+    await assert_login_fails(finish(provider, await approve(await begin(provider))))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from joserfc.jwk import RSAKey
 from tests.integration.openid_front import DISCOVERY, KEYS, TOKEN, USER_INFO, Forger, Front
 from tests.stack.openid_provider import approve as approve_at_provider
 from tests.stack.openid_provider import register_client
@@ -128,6 +129,30 @@ async def test_a_token_without_key_id_is_believed_if_one_key_fits(
     provider: OpenIdProvider, forger: Forger, approve: Approve, somebody: ExternalIdentity
 ) -> None:
     forger.sign_anew(kid=None)
+    code = await approve(await begin(provider))
+    assert await finish(provider, code) == somebody
+
+
+@pytest.mark.parametrize(
+    "other", [{"use": "enc"}, {"alg": "PS256"}, {"kty": "oct"}, {"kty": "new"}]
+)
+async def test_of_several_keys_with_one_name_the_fitting_one_is_used(
+    provider: OpenIdProvider,
+    forger: Forger,
+    approve: Approve,
+    somebody: ExternalIdentity,
+    other: dict[str, str],
+) -> None:
+    forger.published.insert(0, {**RSAKey.generate_key(2048).as_dict(), "kid": "rsa", **other})
+    forger.sign_anew()
+    code = await approve(await begin(provider))
+    assert await finish(provider, code) == somebody
+
+
+async def test_headers_that_nobody_needs_to_understand_do_not_matter(
+    provider: OpenIdProvider, forger: Forger, approve: Approve, somebody: ExternalIdentity
+) -> None:
+    forger.sign_anew(**{"typ": "JWT", "pi.atm": "1"})
     code = await approve(await begin(provider))
     assert await finish(provider, code) == somebody
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -134,6 +135,13 @@ def test_a_document_is_read() -> None:
         userinfo_endpoint=None,
         auth_method="client_secret_basic",
     )
+
+
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+def test_the_endpoints_of_an_https_issuer_are_https_even_in_development(name: str) -> None:
+    config = replace(CONFIG, allow_http_on_loopback=True)
+    with pytest.raises(UnbelievableError):
+        read_metadata({**DOCUMENT, name: "http://127.0.0.1:8080/"}, config)
 
 
 def test_what_is_expected_shows_no_secret() -> None:

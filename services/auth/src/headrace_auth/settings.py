@@ -89,7 +89,8 @@ class AuthSettings(AccountSettings):
         default_factory=dict, max_length=32
     )
     """Who else may vouch for people: a JSON object, name to IdentityProviderSettings. The name is
-    part of the redirect URI that the provider must know."""
+    part of the redirect URI that the provider must know, and of the links to users: it must not
+    move to another issuer."""
     identity_provider_timeout_seconds: float = Field(default=10.0, gt=0)
     """For one login step, all questions to the provider together."""
     identity_provider_maximum_connections: int = Field(default=32, ge=1)

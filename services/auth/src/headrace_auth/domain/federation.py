@@ -32,9 +32,11 @@ GITHUB_ISSUER, GITHUB_API = "https://github.com", "https://api.github.com"
 class ProviderConfig:
     """One identity provider; raises ValueError, which names field and rule, never a secret.
 
-    `issuer` is OpenID Connect's, exactly, or GitHub's web address; `api_url` is GitHub's API. Both
-    must be https, unless `allow_http_on_loopback` (development) and on this machine. Empty
-    `scopes`, and GitHub's empty addresses, become the usual ones.
+    `name` is what users are linked to, together with the provider's `sub`: never give one that was
+    used to another issuer, whose people would be taken for the former's. `issuer` is OpenID
+    Connect's, exactly, or GitHub's web address; `api_url` is GitHub's API. Both must be https,
+    unless `allow_http_on_loopback` (development) and on this machine. Empty `scopes`, and GitHub's
+    empty addresses, become the usual ones.
     """
 
     name: str

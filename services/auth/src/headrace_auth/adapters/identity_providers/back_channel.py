@@ -60,7 +60,8 @@ class BackChannel:
             async with asyncio.timeout(self._timeout_seconds):
                 yield Conversation(client)
         except (httpx2.HTTPError, OSError) as error:  # TimeoutError is an OSError
-            get_logger().warning("identity_provider_unavailable", target=config.name)
+            code = type(error).__name__
+            get_logger().warning("identity_provider_unavailable", target=config.name, code=code)
             raise identity_provider_unavailable() from error
         except (UnbelievableError, httpx2.InvalidURL) as error:
             code = error.code if isinstance(error, UnbelievableError) else "invalid_url"
@@ -105,9 +106,6 @@ class Conversation:
             )
         except OAuthError as error:
             raise UnbelievableError(error.error) from error
-        except httpx2.HTTPStatusError as error:
-            _raise_if_faulty(error.response)
-            raise UnbelievableError(f"http_{error.response.status_code}") from error
         except UNREADABLE as error:
             raise UnbelievableError("token_answer") from error
         kind, access_token = token.get("token_type"), token.get("access_token")
@@ -140,11 +138,16 @@ def _raise_if_faulty(response: httpx2.Response) -> None:
 
 
 def _check_token_status(response: httpx2.Response) -> httpx2.Response:
+    # Authlib looks for an error in the body alone, as GitHub's are found; by RFC 6749, section 5.2,
+    # a refusal is not a 200.
     _raise_if_faulty(response)
-    # A refusal is a 400 or 401 with an error (RFC 6749, section 5.2), which Authlib reads.
-    if response.status_code != HTTPStatus.OK and not response.is_client_error:
-        raise UnbelievableError(f"http_{response.status_code}")
-    return response
+    if response.status_code == HTTPStatus.OK:
+        return response
+    try:
+        code = response.json()["error"]
+    except UNREADABLE:
+        code = f"http_{response.status_code}"
+    raise UnbelievableError(code)
 
 
 def _client_secret_basic(

@@ -78,6 +78,8 @@ def believe(
     """The claims of a token that `key` signed and that is for us, now; else UnbelievableError."""
     try:
         token = jwt.decode(id_token, _public_key(key), registry=_REGISTRY)
+        # The options want each claim to be there; for the nonce the params want it to be all there
+        # is, but are passed over when empty.
         claims = CodeIDToken(
             token.claims,
             token.header,
