@@ -10,7 +10,7 @@ import grpc
 import uvloop
 from pydantic import BaseModel
 
-from benchmarks.load import Outcome, Summary
+from benchmarks.load import CONNECT_SECONDS, Outcome, Summary
 from headrace.auth.v1 import auth_pb2, auth_pb2_grpc
 from headrace_common.grpc_client import create_channel
 
@@ -73,6 +73,8 @@ async def main() -> None:
     plan = ResolvePlan.model_validate_json(sys.stdin.read())
     channel = create_channel(plan.target)
     try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await channel.channel_ready()
         outcome = await Generator(plan, auth_pb2_grpc.AuthServiceStub(channel)).run()
     finally:
         await channel.close()
