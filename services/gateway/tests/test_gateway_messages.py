@@ -97,6 +97,10 @@ def test_none_and_what_is_not_named_stay_unset() -> None:
         "expires_at": None,
         "requests_per_minute": None,
         "tokens_per_minute": None,
+        "concurrent_requests": None,
+        "allowed_networks": [],
+        "budget": None,
+        "user_id": "",
     }
 
 

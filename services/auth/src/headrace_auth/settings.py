@@ -58,7 +58,7 @@ class AuthSettings(AccountSettings):
     """For announcements, and as many for nonces; who waits does so for the timeout at most."""
 
     key_encryption_key: SecretStr
-    """Base64 of 32 random bytes; encrypts signing keys at rest. Losing it ends all tokens."""
+    """Base64 of 32 random bytes; encrypts secrets at rest. Losing it ends all tokens."""
     audience: str = Field(default="headrace", min_length=1)
     """`aud` of access tokens."""
     access_token_seconds: int = Field(default=1800, ge=1, le=86_400)
