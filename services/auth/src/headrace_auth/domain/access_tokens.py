@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from headrace_auth.domain.principal import Scope
+from headrace_auth.domain.principal import CredentialKind, Member, Principal, Scope
+from headrace_auth.domain.revocation_ids import client_revocation, session_revocation
+from headrace_auth.domain.rights import effective_scopes
 
 OWN_CLIENT_ID = "headrace"
 """`client_id` of tokens that people get by logging in to Headrace itself."""
@@ -34,6 +36,16 @@ class AccessClaims:
     session_id: str = ""
     client_id: str = ""
     """Of the OAuth2 client; empty for Headrace's own logins."""
+
+    @property
+    def revocation_ids(self) -> tuple[str, ...]:
+        """What may have ended the token while its user goes on as before."""
+        ids = [self.token_id]
+        if self.session_id:
+            ids.append(session_revocation(self.session_id))
+        if self.client_id:
+            ids.append(client_revocation(self.client_id))
+        return tuple(ids)
 
 
 def to_payload(claims: AccessClaims, audience: Audience) -> dict[str, Any]:
@@ -71,6 +83,21 @@ def from_payload(payload: Mapping[str, Any]) -> AccessClaims:
         expires_at=datetime.fromtimestamp(_integer(payload["exp"]), UTC),
         session_id=_text(payload["sid"]),
         client_id=client_id if client_id != OWN_CLIENT_ID else "",
+    )
+
+
+def principal_of(claims: AccessClaims, member: Member) -> Principal:
+    """Whom an authentic token stands for, its user being what it is now."""
+    return Principal(
+        credential_id=claims.token_id,
+        credential_kind=CredentialKind.ACCESS_TOKEN,
+        member=member,
+        scopes=effective_scopes(claims.scopes, member.role),
+        limits=member.limits,
+        budgets=member.budgets,
+        expires_at=claims.expires_at,
+        session_id=claims.session_id,
+        client_id=claims.client_id,
     )
 
 

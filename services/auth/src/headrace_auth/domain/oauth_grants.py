@@ -1,11 +1,31 @@
-"""Authorization codes on their way to OAuth2 clients."""
+"""What applications ask people for, and authorization codes on their way to them."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
 from headrace_auth.domain.principal import Scope
 from headrace_auth.domain.records import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """A valid request of an application (RFC 6749, section 4.1.1) that waits for a person's word.
+
+    The person's browser only ever has its random id, of which the digest is kept.
+    """
+
+    KIND: ClassVar = Kind("authorization_request", ("request_sha256",))
+
+    request_sha256: bytes = field(repr=False)
+    client_id: str
+    redirect_uri: str
+    scopes: frozenset[Scope]
+    code_challenge: str = field(repr=False)
+    created_at: datetime
+    expires_at: datetime
+    state: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +46,9 @@ class AuthorizationCode:
     token_version: int = 1
     used_at: datetime | None = None
     session_id: str = ""
-    """The session that it was exchanged for, ended should the code be used again."""
+    """The session that it is exchanged for, chosen beforehand; ended if the code is used again."""
+
+
+def hash_authorization_id(authorization_id: str) -> bytes:
+    """What is kept of a request's id; it is random, so no slow hash is needed."""
+    return hashlib.sha256(authorization_id.encode()).digest()

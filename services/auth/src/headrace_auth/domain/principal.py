@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from headrace_auth.domain.revocation_ids import (
     api_key_revocation,
+    client_revocation,
     membership_revocation,
     organization_revocation,
     session_revocation,
@@ -159,4 +160,6 @@ class Principal:
             ids.append(api_key_revocation(self.credential_id, self.key_version))
         if self.session_id:
             ids.append(session_revocation(self.session_id))
+        if self.client_id:
+            ids.append(client_revocation(self.client_id))
         return tuple(ids)

@@ -24,3 +24,8 @@ def organization_revocation(version: int) -> str:
 def api_key_revocation(api_key_id: str, version: int) -> str:
     """Ends what is known of a key that has changed; its bare id ends the key itself."""
     return f"key:{api_key_id}:{version}"
+
+
+def client_revocation(client_id: str) -> str:
+    """Ends every access token of an OAuth2 client, in the organisation that registered it."""
+    return f"client:{client_id}"

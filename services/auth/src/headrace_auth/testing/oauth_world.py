@@ -1,16 +1,27 @@
-"""A few registered applications, and the memory world that the authorization server's tests use."""
+"""A few registered applications, and the worlds that the authorization server's tests use."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from headrace_auth.adapters.memory import MemoryStore
+from headrace_auth.adapters.audit_events import EntryEncoder
+from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
 from headrace_auth.adapters.memory_oauth import MemoryOAuthClients, memory_oauth_ports
+from headrace_auth.adapters.oauth_store import StoredOAuth
+from headrace_auth.crypto.sealing import Sealer
+from headrace_auth.crypto.tokens import AccessTokens
+from headrace_auth.domain.access_tokens import Audience
+from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, User
+from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.domain.oauth_clients import GrantType, OAuthClient, hash_client_secret
 from headrace_auth.domain.principal import Role, Scope
 from headrace_auth.oauth.ports import OAuthPorts
 from headrace_auth.ports import Store
 from headrace_auth.testing.directory import ACME, ADMIN, CREATED_AT, GLOBEX, OUTSIDER, SERVICE
+from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.open_sessions import SessionOpener, SessionPolicy
+from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
 from headrace_common.testing.clock import FakeClock
 
 SECRET = "s3cret-of-an-application_that-does.not~exist"  # noqa: S105
@@ -90,3 +101,32 @@ def memory_world(store: MemoryStore, clock: FakeClock) -> OAuthWorld:
         clients.rows[client.client_id] = client
 
     return OAuthWorld(memory_oauth_ports(clients, store.principals, clock), store, clock, register)
+
+
+async def stored_oauth(store: Store, clock: FakeClock) -> StoredOAuth:
+    """What makes ports over a store."""
+    tokens = AccessTokens(Audience("https://headrace.test", "headrace"))
+    policy = RotationPolicy.of(
+        algorithm="ES256",
+        period=timedelta(days=30),
+        lead=timedelta(hours=1),
+        token_life=timedelta(minutes=30),
+    )
+    await SigningKeyRotation(store.signing_keys, Sealer(b"k" * 32), tokens, clock, policy).refresh()
+    acts = Acts(store, MemoryRevocationAnnouncer(), clock, EntryEncoder("auth/test"))
+    sessions = SessionPolicy(1800, refresh_token_seconds=7 * 86_400, session_seconds=30 * 86_400)
+    opener = SessionOpener(store.principals, tokens, clock, sessions)
+    return StoredOAuth(acts, store.principals, opener, tokens, clock)
+
+
+async def stored_world(store: Store, clock: FakeClock) -> OAuthWorld:
+    """A world whose ports lie over the store, which has been seeded."""
+
+    async def register(client: OAuthClient) -> None:
+        async with store.begin() as transaction:
+            clients = transaction.of(OAuthClient)
+            known = await clients.get(client.client_id)
+            await (clients.put(client) if known else clients.add(client))
+
+    oauth = await stored_oauth(store, clock)
+    return OAuthWorld(oauth.ports(Caller()), store, clock, register)

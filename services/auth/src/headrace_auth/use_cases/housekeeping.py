@@ -7,7 +7,7 @@ from typing import Any
 
 from headrace_auth.domain.announcements import Revocation
 from headrace_auth.domain.lockout import LONGEST_MEMORY, LoginFailures
-from headrace_auth.domain.oauth_grants import AuthorizationCode
+from headrace_auth.domain.oauth_grants import AuthorizationCode, AuthorizationRequest
 from headrace_auth.domain.sessions import OneTimeToken, RefreshToken, Session
 from headrace_auth.ports import Store
 from headrace_common.errors import HeadraceError
@@ -40,6 +40,7 @@ class Housekeeping:
             Rule(RefreshToken, "expires_at"),
             Rule(Session, "expires_at"),
             Rule(OneTimeToken, "expires_at"),
+            Rule(AuthorizationRequest, "expires_at"),
             Rule(AuthorizationCode, "expires_at"),
             Rule(LoginFailures, "last_failed_at", LONGEST_MEMORY),
             # A token that was revoked has expired by then.

@@ -1,5 +1,7 @@
 """From e-mail, password and perhaps a second factor to a session."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from headrace_auth.crypto.passwords import Passwords
@@ -51,18 +53,31 @@ class Login:
         Raises LOGIN_FAILED, LOGIN_THROTTLED, QUEUE_FULL, INVALID_FIELD, DEPENDENCY_UNAVAILABLE, and
         only after the right password SECOND_FACTOR_REQUIRED and PERMISSION_DENIED.
         """
+        async with self.proven(caller, email, password, code) as (act, user):
+            opened = await self._open(act, user, organization_id)
+        return await self._opener.tokens(opened)
+
+    @asynccontextmanager
+    async def proven(
+        self, caller: Caller, email: str, password: str, code: str
+    ) -> AsyncIterator[tuple[Act, User]]:
+        """An act of whoever has this password and code; raises as `log_in`, and as the block.
+
+        If the block raises, nothing is forgiven, and LOGIN_FAILED is counted.
+        """
         user = await self.prove(caller, email, password)
         try:
             async with self._acts.begin(caller) as act:
                 user = await still_proven(act, user)
                 await self._check_second_factor(act, user, code)
                 await self._throttle.succeeded(act, normalize_email(email))
-                opened = await self._open(act, user, organization_id)
+                if user.email_verified_at is None:
+                    raise email_not_verified()
+                yield act, user
         except HeadraceError as error:
             if error.reason is Reason.LOGIN_FAILED:
                 await self._throttle.failed(caller, normalize_email(email))
             raise
-        return await self._opener.tokens(opened)
 
     async def prove(self, caller: Caller, email: str, password: str) -> User:
         """Whose password it is; a wrong one is counted. Raises as `log_in`.
@@ -92,8 +107,6 @@ class Login:
             raise login_failed()
 
     async def _open(self, act: Act, user: User, organization_id: str) -> OpenSession:
-        if user.email_verified_at is None:
-            raise email_not_verified()
         joined = await act.of(Membership).find(user_id=user.user_id)
         if organization_id:
             joined = [each for each in joined if each.organization_id == organization_id]

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain import one_time_tokens
-from headrace_auth.domain.access_tokens import AccessClaims
+from headrace_auth.domain.access_tokens import AccessClaims, principal_of
 from headrace_auth.domain.directory import Membership, User
 from headrace_auth.domain.one_time_tokens import TokenPrefix
-from headrace_auth.domain.principal import CredentialKind, Principal, Scope
+from headrace_auth.domain.principal import Member, Principal, Scope
 from headrace_auth.domain.refusals import credential_invalid
 from headrace_auth.domain.revocation_ids import session_revocation
 from headrace_auth.domain.rights import effective_scopes
@@ -50,6 +50,15 @@ class LoggedIn:
     session: Session
 
 
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A signed token, its life in seconds, and whom it stands for."""
+
+    text: str = field(repr=False)
+    expires_in_seconds: int
+    principal: Principal
+
+
 class SessionOpener:
     """Opens sessions within acts; signs their access tokens when the act is committed."""
 
@@ -69,11 +78,16 @@ class SessionOpener:
         *,
         client_id: str = "",
         scopes: frozenset[Scope] = frozenset(Scope),
+        session_id: str = "",
+        refreshable: bool = True,
     ) -> OpenSession:
-        """A new session of this user in that organisation, and its first refresh token."""
+        """A new session of this user in that organisation, and its first refresh token, if any.
+
+        `session_id` is the new session's, where it has been chosen before.
+        """
         now = _whole_second(act.now)
         session = Session(
-            session_id=uuid7(act.now),
+            session_id=session_id or uuid7(act.now),
             user_id=user.user_id,
             organization_id=organization_id,
             created_at=now,
@@ -87,7 +101,8 @@ class SessionOpener:
         )
         about = {"user_id": user.user_id, "organization_id": organization_id}
         await act.add(session, **about)
-        return OpenSession(session, await self._add_refresh_token(act, session))
+        refresh_token = await self._add_refresh_token(act, session) if refreshable else ""
+        return OpenSession(session, refresh_token)
 
     async def refresh(self, act: Act, session: Session) -> OpenSession:
         """Go on with the session under its next refresh token."""
@@ -97,7 +112,7 @@ class SessionOpener:
 
     async def tokens(self, opened: OpenSession) -> LoggedIn:
         """Its tokens; call it once the act is committed. Raises CREDENTIAL_INVALID."""
-        session, now = opened.session, _whole_second(self._clock.now())
+        session = opened.session
         member = await self._principals.member(
             session.user_id,
             session.organization_id,
@@ -105,32 +120,36 @@ class SessionOpener:
         )
         if member is None or member.token_version != session.token_version:
             raise credential_invalid()
+        access = self.access_token(
+            member, session.scopes, session_id=session.session_id, client_id=session.client_id
+        )
+        return LoggedIn(
+            access.text,
+            access.expires_in_seconds,
+            access.principal,
+            opened.refresh_token,
+            session,
+        )
+
+    def access_token(
+        self, member: Member, scopes: frozenset[Scope], *, session_id: str = "", client_id: str = ""
+    ) -> AccessToken:
+        """A token with those of the scopes that the member's role allows."""
+        now = _whole_second(self._clock.now())
         seconds = self._policy.access_token_seconds
         claims = AccessClaims(
             token_id=uuid7(now),
             user_id=member.user_id,
             organization_id=member.organization_id,
             role=member.role,
-            scopes=effective_scopes(session.scopes, member.role),
+            scopes=effective_scopes(scopes, member.role),
             token_version=member.token_version,
             issued_at=now,
             expires_at=now + timedelta(seconds=seconds),
-            session_id=session.session_id,
-            client_id=session.client_id,
+            session_id=session_id,
+            client_id=client_id,
         )
-        principal = Principal(
-            credential_id=claims.token_id,
-            credential_kind=CredentialKind.ACCESS_TOKEN,
-            member=member,
-            scopes=claims.scopes,
-            limits=member.limits,
-            budgets=member.budgets,
-            expires_at=claims.expires_at,
-            session_id=claims.session_id,
-            client_id=claims.client_id,
-        )
-        token = self._tokens.sign(claims)
-        return LoggedIn(token, seconds, principal, opened.refresh_token, session)
+        return AccessToken(self._tokens.sign(claims), seconds, principal_of(claims, member))
 
     async def _add_refresh_token(self, act: Act, session: Session) -> str:
         entropy = secrets.token_bytes(one_time_tokens.ENTROPY_BYTES)

@@ -10,14 +10,10 @@ from headrace_auth.domain.principal import Principal
 from headrace_auth.domain.refusals import credential_invalid, not_found
 from headrace_auth.domain.revocation_ids import user_revocation
 from headrace_auth.domain.rights import Action, authorize
-from headrace_auth.domain.sessions import RefreshToken, Session
+from headrace_auth.domain.sessions import Session
+from headrace_auth.use_cases import refreshing
 from headrace_auth.use_cases.acts import Act, Acts
-from headrace_auth.use_cases.open_sessions import (
-    LoggedIn,
-    OpenSession,
-    SessionOpener,
-    end_session,
-)
+from headrace_auth.use_cases.open_sessions import LoggedIn, SessionOpener, end_session
 from headrace_auth.use_cases.second_factors import SecondFactors
 
 
@@ -40,17 +36,17 @@ class OwnSessions:
         self._opener = opener
         self._second_factors = second_factors
 
-    async def refresh(self, caller: Caller, refresh_token: str, *, client_id: str = "") -> LoggedIn:
+    async def refresh(self, caller: Caller, refresh_token: str) -> LoggedIn:
         """New tokens for a refresh token, which is used up; raises CREDENTIAL_INVALID.
 
-        One that is used up already was stolen, from us or from whoever shows it now: the session
-        ends (RFC 9700, section 4.14.2). Of two refreshes at once the second one is such a use.
+        A second use ends the session; of two refreshes at once the second one is such a use.
         """
         digest = one_time_tokens.parse(TokenPrefix.REFRESH, refresh_token)
         if digest is None:
             raise credential_invalid()
         async with self._acts.begin(caller) as act:
-            opened = await self._go_on(act, digest, client_id)
+            found = await refreshing.usable(act, digest, client_id="")
+            opened = await refreshing.use_up(act, self._opener, *found) if found else None
         # Outside of the act: that a session has ended must stay although the call fails.
         if opened is None:
             raise credential_invalid()
@@ -115,25 +111,6 @@ class OwnSessions:
         if user is None or not here:
             raise credential_invalid()
         return Me(principal, user, here[0], tuple(joined), second_factor)
-
-    async def _go_on(self, act: Act, digest: bytes, client_id: str) -> OpenSession | None:
-        token = await act.of(RefreshToken).get(digest, lock=True)
-        session = await act.of(Session).get(token.session_id, lock=True) if token else None
-        if token is None or session is None or session.client_id != client_id:
-            return None
-        about = {"user_id": session.user_id, "organization_id": session.organization_id}
-        if token.used_at is not None:
-            if session.ended_at is None:
-                await act.warn("refresh_token_reused", f"session:{session.session_id}", **about)
-                await end_session(act, session, "end_after_reuse")
-            return None
-        user = await act.of(User).get(session.user_id)
-        if user is None or user.token_version != session.token_version:
-            return None
-        if session.ended_at is not None or act.now >= min(token.expires_at, session.expires_at):
-            return None
-        await act.of(RefreshToken).put(replace(token, used_at=act.now))
-        return await self._opener.refresh(act, session)
 
     async def _own(self, act: Act, principal: Principal, session_id: str) -> Session:
         session = await act.of(Session).get(session_id, lock=True) if session_id else None

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain import api_keys
+from headrace_auth.domain.access_tokens import principal_of
 from headrace_auth.domain.api_keys import StoredApiKey
 from headrace_auth.domain.principal import CredentialKind, Principal
 from headrace_auth.domain.refusals import credential_invalid
-from headrace_auth.domain.revocation_ids import session_revocation
 from headrace_auth.domain.rights import effective_scopes
 from headrace_auth.ports import Store
 from headrace_common.clock import Clock
@@ -41,23 +41,11 @@ class CredentialResolver:
     async def _resolve_access_token(self, credential: str) -> Principal:
         claims = self._tokens.verify(credential, self._clock.now())
         member = await self._principals.member(
-            claims.user_id,
-            claims.organization_id,
-            unless_ended=(claims.token_id, session_revocation(claims.session_id)),
+            claims.user_id, claims.organization_id, unless_ended=claims.revocation_ids
         )
         if member is None or member.token_version != claims.token_version:
             raise credential_invalid()
-        return Principal(
-            credential_id=claims.token_id,
-            credential_kind=CredentialKind.ACCESS_TOKEN,
-            member=member,
-            scopes=effective_scopes(claims.scopes, member.role),
-            limits=member.limits,
-            budgets=member.budgets,
-            expires_at=claims.expires_at,
-            session_id=claims.session_id,
-            client_id=claims.client_id,
-        )
+        return principal_of(claims, member)
 
 
 def principal_of_key(

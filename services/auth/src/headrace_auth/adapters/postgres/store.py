@@ -28,7 +28,8 @@ from headrace_auth.domain.directory import (
     User,
 )
 from headrace_auth.domain.lockout import LoginFailures
-from headrace_auth.domain.oauth_grants import AuthorizationCode
+from headrace_auth.domain.oauth_clients import OAuthClient
+from headrace_auth.domain.oauth_grants import AuthorizationCode, AuthorizationRequest
 from headrace_auth.domain.records import Record
 from headrace_auth.domain.sessions import (
     OneTimeToken,
@@ -46,12 +47,14 @@ TABLES: tuple[tuple[Any, Table], ...] = (
     (ApiKey, tables.api_keys),
     (ApiKeyUse, tables.api_key_uses),
     (AuthorizationCode, tables.authorization_codes),
+    (AuthorizationRequest, tables.authorization_requests),
     (BudgetRecord, tables.budgets),
     (Invitation, tables.invitations),
     (LimitRecord, tables.limits),
     (LinkedIdentity, tables.linked_identities),
     (LoginFailures, tables.login_failures),
     (Membership, tables.memberships),
+    (OAuthClient, tables.oauth_clients),
     (OneTimeToken, tables.one_time_tokens),
     (Organization, tables.organizations),
     (OutboxEvent, tables.outbox_events),

@@ -48,6 +48,7 @@ NEW_TABLES = (
     "revocations",
     "price_tables",
     "authorization_codes",
+    "authorization_requests",
     "oauth_clients",
     "key_use_batches",
     "api_key_uses",
@@ -178,6 +179,7 @@ def _create_sessions() -> None:
         _references("sessions", ["organization_id"], "organizations"),
     )
     _index("sessions", "user_id", "created_at", "id")
+    _index("sessions", "client_id", "created_at", "id")
     _index("sessions", "expires_at")
     _create(
         "refresh_tokens",
@@ -264,6 +266,20 @@ def _create_oauth() -> None:
         ),
     )
     _index("oauth_clients", "organization_id", "created_at", "id")
+    _create(
+        "authorization_requests",
+        _bytes("request_sha256"),
+        sa.Column("client_id", sa.Text(collation="C"), nullable=False),
+        _text("redirect_uri"),
+        sa.Column("scopes", ARRAY(sa.Text), nullable=False),
+        _text("code_challenge"),
+        _time("created_at"),
+        _time("expires_at"),
+        sa.Column("state", sa.Text),
+        sa.PrimaryKeyConstraint("request_sha256", name="pk_authorization_requests"),
+        _references("authorization_requests", ["client_id"], "oauth_clients"),
+    )
+    _index("authorization_requests", "expires_at")
     _create(
         "authorization_codes",
         _bytes("code_sha256"),

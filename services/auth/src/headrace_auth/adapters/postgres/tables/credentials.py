@@ -81,6 +81,20 @@ oauth_clients = Table(
     Index("ix_oauth_clients_organization_id", "organization_id", "created_at", "id"),
 )
 
+authorization_requests = Table(
+    "authorization_requests",
+    metadata,
+    Column("request_sha256", LargeBinary, primary_key=True),
+    Column("client_id", ForeignKey(oauth_clients.c.id), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("code_challenge", Text, nullable=False),
+    moment("created_at"),
+    moment("expires_at"),
+    Column("state", Text),
+    Index("ix_authorization_requests_expires_at", "expires_at"),
+)
+
 authorization_codes = Table(
     "authorization_codes",
     metadata,

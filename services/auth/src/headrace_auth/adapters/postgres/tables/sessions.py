@@ -33,6 +33,7 @@ sessions = Table(
     Column("user_agent", Text, nullable=False),
     moment("ended_at", nullable=True),
     Index("ix_sessions_user_id", "user_id", "created_at", "id"),
+    Index("ix_sessions_client_id", "client_id", "created_at", "id"),
     Index("ix_sessions_expires_at", "expires_at"),
 )
 
