@@ -14,8 +14,10 @@ from headrace_common.settings import GrpcServiceSettings
 class AccountSettings(GrpcServiceSettings):
     """Base of AuthSettings."""
 
-    issuer: str = Field(default="https://headrace.invalid", min_length=1)
-    """`iss` of access tokens: the public URL of this installation."""
+    issuer: str = Field(
+        default="https://headrace.invalid", pattern=r"^https://[^/?#\s]+(/[^/?#\s]+)*$"
+    )
+    """`iss` of access tokens: the public URL of this installation (RFC 8414, section 2)."""
 
     registration: RegistrationMode = RegistrationMode.CLOSED
     minimum_password_length: int = Field(default=12, ge=12)

@@ -16,6 +16,7 @@ from headrace_auth.adapters.mail.folder import FolderMailer
 from headrace_auth.adapters.mail.message import sender_address
 from headrace_auth.adapters.mail.queue import MailQueue
 from headrace_auth.adapters.mail.smtp import SmtpMailer
+from headrace_auth.adapters.oauth_store import StoredOAuth
 from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.adapters.postgres.tables import SCHEMA
 from headrace_auth.adapters.redis import RedisRevocationAnnouncer
@@ -23,6 +24,7 @@ from headrace_auth.adapters.redis_nonces import RedisNonces
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
+from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.lockout import (
     ACCOUNT_POLICY,
     ADDRESS_POLICY,
@@ -30,6 +32,8 @@ from headrace_auth.domain.lockout import (
     MAILBOX_POLICY,
 )
 from headrace_auth.metrics import AuthMetrics
+from headrace_auth.oauth.bridge import Bridge
+from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.ports import (
     BreachedPasswords,
     Mailer,
@@ -41,17 +45,21 @@ from headrace_auth.servicers.accounts import Accounts, AccountServicer
 from headrace_auth.servicers.api_keys import ApiKeyServicer
 from headrace_auth.servicers.auth import AuthServicer
 from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.oauth import OAuthServicer
+from headrace_auth.servicers.oauth_clients import OAuthClientServicer
 from headrace_auth.servicers.sessions import SessionServicer
 from headrace_auth.settings import AuthSettings
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.change_keys import KeyChanger
+from headrace_auth.use_cases.client_authorizations import ClientAuthorizations
 from headrace_auth.use_cases.count_uses import UseCounter
 from headrace_auth.use_cases.email_verification import EmailVerification
 from headrace_auth.use_cases.even_time import STEP_SECONDS
 from headrace_auth.use_cases.housekeeping import Housekeeping
 from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.login import Login
+from headrace_auth.use_cases.manage_clients import ClientManager
 from headrace_auth.use_cases.manage_keys import KeyManager
 from headrace_auth.use_cases.new_passwords import NewPasswords
 from headrace_auth.use_cases.open_sessions import SessionOpener
@@ -85,6 +93,7 @@ class AuthService:
     registrations: list[grpc_server.Registration]
     rotation: SigningKeyRotation
     housekeeping: Housekeeping
+    oauth_bridge: Bridge
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +153,7 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
         registry=registry,
         clock=clock,
     )
+    runtime.on_stop("threads of OAuth", service.oauth_bridge.close)
     server = await grpc_server.start_grpc_server(
         runtime, settings, service.registrations, registry=registry, clock=clock
     )
@@ -194,6 +204,8 @@ async def build(
     identity = _Identity(acts, passwords, sealer, opener, throttle, second_factors, login, letters)
     sessions = OwnSessions(acts, opener, second_factors)
     accounts = _accounts(settings, identity)
+    oauth = StoredOAuth(acts, store.principals, opener, tokens, clock)
+    bridge = _oauth_bridge(settings)
     servicers = (
         AuthServicer(
             resolver=resolver,
@@ -213,10 +225,42 @@ async def build(
             signing_credentials=SigningCredentials(acts, sealer),
             clock=clock,
         ),
+        OAuthClientServicer(callers=callers, clients=ClientManager(acts)),
+        _oauth_servicer(settings, oauth, bridge, callers, login, resolver, metrics),
     )
     housekeeping = Housekeeping(store, access_token_seconds=settings.access_token_seconds)
     registrations = [servicer.registration() for servicer in servicers]
-    return AuthService(registrations, rotation, housekeeping)
+    return AuthService(registrations, rotation, housekeeping, bridge)
+
+
+def _oauth_bridge(settings: AuthSettings) -> Bridge:
+    return Bridge(
+        threads=settings.oauth_threads,
+        maximum_pending=settings.maximum_pending_oauth_requests,
+        port_seconds=settings.oauth_port_seconds(),
+    )
+
+
+def _oauth_servicer(
+    settings: AuthSettings,
+    oauth: StoredOAuth,
+    bridge: Bridge,
+    callers: Callers,
+    login: Login,
+    resolver: CredentialResolver,
+    metrics: AuthMetrics,
+) -> OAuthServicer:
+    def server_for(caller: Caller) -> OAuthServer:
+        return OAuthServer(oauth.ports(caller), bridge, oauth.clock, issuer=settings.issuer)
+
+    return OAuthServicer(
+        callers=callers,
+        authorizations=ClientAuthorizations(oauth.acts, login, server_for),
+        server_for=server_for,
+        resolver=resolver,
+        metrics=metrics,
+        issuer=settings.issuer,
+    )
 
 
 def _accounts(settings: AuthSettings, identity: _Identity) -> Accounts:

@@ -95,6 +95,11 @@ class AuthSettings(AccountSettings):
     """For one login step, all questions to the provider together."""
     identity_provider_maximum_connections: int = Field(default=32, ge=1)
 
+    oauth_threads: int = Field(default=4, ge=1)
+    """Authlib's server is synchronous, and waits in them for the database."""
+    maximum_pending_oauth_requests: int = Field(default=64, ge=1)
+    """Token requests of applications that run or wait; further ones are refused (QUEUE_FULL)."""
+
     @field_validator("key_encryption_key")
     @classmethod
     def _check_key(cls, value: SecretStr) -> SecretStr:
@@ -158,6 +163,10 @@ class AuthSettings(AccountSettings):
 
     def token_audience(self) -> Audience:
         return Audience(self.issuer, self.audience)
+
+    def oauth_port_seconds(self) -> float:
+        """Longer than the longest step, a transaction and what it announces, can take."""
+        return self.database_timeout_seconds + self.redis_timeout_seconds + 0.5
 
     def password_cost(self) -> PasswordCost:
         return PasswordCost(

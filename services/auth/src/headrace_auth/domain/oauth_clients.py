@@ -3,11 +3,13 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from headrace_auth.domain import base62
 from headrace_auth.domain.access_tokens import OWN_CLIENT_ID
 from headrace_auth.domain.fields import MAXIMUM_NAME, check_text
 from headrace_auth.domain.principal import Role, Scope
@@ -15,9 +17,11 @@ from headrace_auth.domain.records import Kind
 from headrace_auth.domain.redirect_uris import check_redirect_uri, redirect_uri_matches
 from headrace_auth.domain.refusals import invalid_field
 from headrace_auth.domain.rights import SCOPES_OF_ROLE
+from headrace_common.errors import HeadraceError
 
 MAXIMUM_REDIRECT_URIS = 10
 SHA256_BYTES = 32
+CLIENT_ID_BYTES, CLIENT_ID_LENGTH = 12, 17
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,100}")
 
 
@@ -64,6 +68,32 @@ class OAuthClient:
         return any(redirect_uri_matches(registered, uri) for registered in self.redirect_uris)
 
 
+@dataclass(frozen=True, slots=True)
+class ClientRequest:
+    """What somebody asks a new client to be, not yet checked against any rule or right."""
+
+    name: str
+    redirect_uris: tuple[str, ...]
+    grant_types: frozenset[GrantType]
+    scopes: frozenset[Scope]
+    public: bool = False
+    """It can keep no secret, and gets none."""
+    service_user_id: str | None = None
+
+
+def grant_types_of(names: Iterable[str]) -> frozenset[GrantType]:
+    """Raises INVALID_FIELD."""
+    try:
+        return frozenset(GrantType(name) for name in names)
+    except ValueError as error:
+        raise _grant_types_rule() from error
+
+
+def client_id_of(entropy: bytes) -> str:
+    """A public id from `CLIENT_ID_BYTES` random bytes."""
+    return base62.encode(entropy, CLIENT_ID_LENGTH)
+
+
 def hash_client_secret(secret: str) -> bytes:
     """What is kept of a secret; random, so no slow hash is needed."""
     return hashlib.sha256(secret.encode()).digest()
@@ -99,13 +129,17 @@ def check_oauth_client(client: OAuthClient) -> None:
 def _check_grant_types(client: OAuthClient) -> None:
     grants = client.grant_types
     if not grants or not grants <= frozenset(GrantType):
-        raise invalid_field("grant_types", f"at least one, each one of {', '.join(GrantType)}")
+        raise _grant_types_rule()
     if GrantType.REFRESH_TOKEN in grants and GrantType.AUTHORIZATION_CODE not in grants:
         raise invalid_field("grant_types", "refresh_token needs authorization_code")
     if GrantType.CLIENT_CREDENTIALS in grants and client.is_public:
         raise invalid_field("grant_types", "client_credentials is for clients with a secret")
     if (GrantType.CLIENT_CREDENTIALS in grants) != (client.service_user_id is not None):
         raise invalid_field("service_user_id", "goes with client_credentials, and only with it")
+
+
+def _grant_types_rule() -> HeadraceError:
+    return invalid_field("grant_types", f"at least one, each one of {', '.join(GrantType)}")
 
 
 def _check_redirect_uris(client: OAuthClient) -> None:
