@@ -79,6 +79,7 @@ class OAuthServicer(oauth_pb2_grpc.OAuthServiceServicer):
             principal=auth_pb2.Principal(
                 user_id=allowed.user_id, organization_id=allowed.organization_id
             ),
+            client_id=allowed.client_id,
         )
 
     async def DenyClient(  # noqa: N802 - the proto's name
@@ -161,6 +162,7 @@ def _authorization_message(question: Question) -> oauth_pb2.Authorization:
         organization_name=question.organization_name,
         scopes=sorted(question.pending.scopes),
         redirect_uri=question.pending.redirect_uri,
+        client_id=question.pending.client_id,
     )
 
 

@@ -36,6 +36,7 @@ class Allowed:
     """Where to send the browser, and who said yes."""
 
     location: str = field(repr=False)
+    client_id: str
     user_id: str
     organization_id: str
 
@@ -126,7 +127,7 @@ class ClientAuthorizations:
             )
         except AuthorizationError as refused:
             location = refused.location
-        return Allowed(location, user_id, organization_id)
+        return Allowed(location, pending.client_id, user_id, organization_id)
 
 
 async def _take(act: Act, authorization_id: str, user_id: str) -> PendingAuthorization:

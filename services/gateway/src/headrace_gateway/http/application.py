@@ -12,12 +12,14 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.http import openai_routes
 from headrace_gateway.http.account_routes import create_account_router
 from headrace_gateway.http.accounts.tables import TABLES
+from headrace_gateway.http.authorize_routes import create_authorize_router
 from headrace_gateway.http.docs import add_docs
 from headrace_gateway.http.document import describe
 from headrace_gateway.http.edge import Bounds, Edge
 from headrace_gateway.http.errors import error_response, internal_error
 from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.health_routes import create_health_router
+from headrace_gateway.http.oauth_routes import create_oauth_router
 from headrace_gateway.http.well_known_routes import create_well_known_router
 
 REASON_OF_STATUS = {404: Reason.RESOURCE_NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
@@ -29,6 +31,8 @@ def create_http_app(door: FrontDoor, registry: CollectorRegistry, bounds: Bounds
     app.include_router(openai_routes.create_openai_router(door))
     for tag, routes in TABLES.items():
         app.include_router(create_account_router(door, tag, routes))
+    app.include_router(create_authorize_router(door))
+    app.include_router(create_oauth_router(door))
     app.include_router(create_health_router(door))
     app.include_router(create_well_known_router(door))
     add_docs(app)
@@ -66,4 +70,6 @@ def _add_error_handlers(app: FastAPI) -> None:
             if reason is Reason.METHOD_NOT_ALLOWED
             else f"There is nothing at {path!r}."
         )
-        return error_response(HeadraceError(reason, message), request.state.request_id)
+        found = HeadraceError(reason, message)
+        # Allow (RFC 9110, section 15.5.6), if nothing else.
+        return error_response(found, request.state.request_id, error.headers)

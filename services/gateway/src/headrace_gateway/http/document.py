@@ -14,7 +14,7 @@ Headrace speaks the OpenAI API under `/v1` and its own under `/api/v1`. Send an 
 access token as `Authorization: Bearer ...`. Every response carries `x-request-id`; every error has
 the body `ErrorBody`.
 """
-OPEN_PATHS = ("/api/v1/health/", "/.well-known/", "/version")
+OPEN_PATHS = ("/api/v1/health/", "/.well-known/", "/oauth2/", "/version")
 
 
 class ErrorDetail(BaseModel):

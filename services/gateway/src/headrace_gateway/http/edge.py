@@ -15,7 +15,7 @@ from headrace_gateway.http.request_bodies import BodyBounds, RequestBodies
 
 API_VERSION = "v1"
 HEALTH_PREFIX = "/api/v1/health/"
-LOGIN_PREFIX = "/api/v1/auth/"
+LOGIN_PREFIXES = ("/api/v1/auth/", "/oauth2/")
 
 STRICT_TRANSPORT_SECURITY = "max-age=31536000; includeSubDomains"
 
@@ -58,7 +58,7 @@ class Edge:
         request_id = uuid7(self._clock.now())
         scope.setdefault("state", {})["request_id"] = request_id
         response = _Response(send, request_id, self._headers(scope["path"]))
-        login = scope["path"].startswith(LOGIN_PREFIX)
+        login = scope["path"].startswith(LOGIN_PREFIXES)
         self._in_flight += 1
         self._logins_in_flight += login
         try:
@@ -85,7 +85,7 @@ class Edge:
     def _refuse_overload(self, scope: Scope) -> None:
         if scope["path"].startswith(HEALTH_PREFIX):
             return
-        login = scope["path"].startswith(LOGIN_PREFIX)
+        login = scope["path"].startswith(LOGIN_PREFIXES)
         full = self._in_flight > self._bounds.requests_in_flight
         if full or (login and self._logins_in_flight > self._bounds.logins_in_flight):
             raise HeadraceError(

@@ -94,11 +94,17 @@ def error_response(
         media_type="application/json",
         headers=dict(headers or {}),
     )
-    retry_after = error.retry_after_seconds
-    if retry_after is None and error.kind in OURS_TO_RETRY:
-        retry_after = DEFAULT_RETRY_SECONDS
-    if retry_after is not None:
-        response.headers["retry-after"] = str(max(1, math.ceil(retry_after)))
+    response.headers.update(retry_headers(error))
     if error.kind is Kind.UNAUTHENTICATED:
         response.headers["www-authenticate"] = "Bearer"
     return response
+
+
+def retry_headers(error: HeadraceError) -> dict[str, str]:
+    """Retry-After (RFC 9110, section 10.2.3), where trying again can help."""
+    retry_after = error.retry_after_seconds
+    if retry_after is None and error.kind in OURS_TO_RETRY:
+        retry_after = DEFAULT_RETRY_SECONDS
+    if retry_after is None:
+        return {}
+    return {"retry-after": str(max(1, math.ceil(retry_after)))}

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope
 
 from headrace_common.errors import HeadraceError, Reason
 
-ACCOUNT_PREFIX = "/api/"
+ACCOUNT_PREFIXES = ("/api/", "/oauth2/")
 ACCOUNT_BODY_BYTES = 64 * 1024
 ACCOUNT_BODY_SECONDS = 5.0
 """Of logins and administration: small, and strangers send them, too."""
@@ -34,7 +34,7 @@ class BodyBounds:
 
     def of_one(self, path: str) -> tuple[int, float]:
         """Bytes and seconds of a body that is sent to `path`."""
-        if path.startswith(ACCOUNT_PREFIX):
+        if path.startswith(ACCOUNT_PREFIXES):
             return min(self.bytes_each, ACCOUNT_BODY_BYTES), min(self.seconds, ACCOUNT_BODY_SECONDS)
         return self.bytes_each, self.seconds
 

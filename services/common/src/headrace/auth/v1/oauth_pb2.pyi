@@ -111,18 +111,20 @@ class GetServerMetadataResponse(_message.Message):
     def __init__(self, metadata_json: _Optional[str] = ...) -> None: ...
 
 class Authorization(_message.Message):
-    __slots__ = ("authorization_id", "client_name", "organization_name", "scopes", "redirect_uri")
+    __slots__ = ("authorization_id", "client_name", "organization_name", "scopes", "redirect_uri", "client_id")
     AUTHORIZATION_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_NAME_FIELD_NUMBER: _ClassVar[int]
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     REDIRECT_URI_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     authorization_id: str
     client_name: str
     organization_name: str
     scopes: _containers.RepeatedScalarFieldContainer[str]
     redirect_uri: str
-    def __init__(self, authorization_id: _Optional[str] = ..., client_name: _Optional[str] = ..., organization_name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., redirect_uri: _Optional[str] = ...) -> None: ...
+    client_id: str
+    def __init__(self, authorization_id: _Optional[str] = ..., client_name: _Optional[str] = ..., organization_name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., redirect_uri: _Optional[str] = ..., client_id: _Optional[str] = ...) -> None: ...
 
 class CheckAuthorizationRequest(_message.Message):
     __slots__ = ("query",)
@@ -163,12 +165,14 @@ class AllowClientRequest(_message.Message):
     def __init__(self, authorization_id: _Optional[str] = ..., email: _Optional[str] = ..., password: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
 
 class AllowClientResponse(_message.Message):
-    __slots__ = ("location", "principal")
+    __slots__ = ("location", "principal", "client_id")
     LOCATION_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     location: str
     principal: _auth_pb2.Principal
-    def __init__(self, location: _Optional[str] = ..., principal: _Optional[_Union[_auth_pb2.Principal, _Mapping]] = ...) -> None: ...
+    client_id: str
+    def __init__(self, location: _Optional[str] = ..., principal: _Optional[_Union[_auth_pb2.Principal, _Mapping]] = ..., client_id: _Optional[str] = ...) -> None: ...
 
 class DenyClientRequest(_message.Message):
     __slots__ = ("authorization_id",)

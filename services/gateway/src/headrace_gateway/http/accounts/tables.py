@@ -2,6 +2,12 @@
 
 from types import MappingProxyType
 
-from headrace_gateway.http.accounts import accounts, keys, sessions
+from headrace_gateway.http.accounts import accounts, keys, oauth_clients, sessions
 
-TABLES = MappingProxyType({"auth": (*sessions.ROUTES, *accounts.ROUTES), "keys": keys.ROUTES})
+TABLES = MappingProxyType(
+    {
+        "auth": (*sessions.ROUTES, *accounts.ROUTES),
+        "keys": keys.ROUTES,
+        "oauth-clients": oauth_clients.ROUTES,
+    }
+)

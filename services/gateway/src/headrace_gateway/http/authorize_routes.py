@@ -1,0 +1,147 @@
+"""`/oauth2/authorize`: a person is asked, and answers, in a browser (RFC 6749, section 4.1.1).
+
+The form needs no token against forged ones: it works only with the id of a request, which nobody
+knows but the browser that began it, and a yes only with a password, which no browser adds itself.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import StringConstraints
+from starlette.responses import Response
+
+from headrace_common.errors import HeadraceError, Kind, Reason
+from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.http.bodies import Form, is_form, parse_form, read_body
+from headrace_gateway.http.consent_page import ConsentPages
+from headrace_gateway.http.consent_words import failure_in_words
+from headrace_gateway.http.errors import retry_headers, status_of
+from headrace_gateway.http.exchanges import open_exchange
+from headrace_gateway.http.front_door import FrontDoor
+
+PATH = "/oauth2/authorize"
+GONE = "This request has been answered already, or it has waited for too long."
+
+
+class ConsentForm(Form):
+    """What the page's form sends."""
+
+    authorization_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    decision: Literal["allow", "deny"]
+    email: Annotated[str, StringConstraints(max_length=254)] = ""
+    password: Annotated[str, StringConstraints(max_length=1024)] = ""
+    code: Annotated[str, StringConstraints(max_length=40)] = ""
+
+    def fields(self) -> dict[str, Any]:
+        """Those of the call that the decision stands for."""
+        names = {"authorization_id"}
+        if self.decision == "allow":
+            names |= {"email", "password", "code"}
+        return self.model_dump(include=names)
+
+
+class Consent:
+    """Asks, and takes answers."""
+
+    def __init__(self, door: FrontDoor) -> None:
+        self._door = door
+        self._pages = ConsentPages()
+
+    async def ask(self, request: Request) -> Response:
+        """The page, or for a request that is wrong the way back to the application."""
+        exchange = open_exchange(request, Act.SESSION, self._door.clock)
+
+        async def act() -> Mapping[str, Any]:
+            fields = {"query": request.scope["query_string"]}
+            return await self._call(exchange, "CheckAuthorization", fields)
+
+        try:
+            answer = await self._door.pipeline.log_in(exchange, act)
+        except HeadraceError as error:
+            return self._failure(error)
+        if answer["location"] is not None:
+            # Nothing was posted, so no policy on forms is in the way.
+            return Response(status_code=303, headers={"location": answer["location"]})
+        return self._pages.question(answer["authorization"])
+
+    async def decide(self, request: Request) -> Response:
+        """The way back to the application, or the page once more with what was wrong."""
+        exchange = open_exchange(request, Act.LOGIN, self._door.clock)
+        form: ConsentForm | None = None
+
+        async def act() -> Mapping[str, Any]:
+            nonlocal form
+            form = await self._read(request)
+            call = "AllowClient" if form.decision == "allow" else "DenyClient"
+            return await self._call(exchange, call, form.fields())
+
+        try:
+            answer = await self._door.pipeline.log_in(exchange, act)
+        except HeadraceError as error:
+            return await self._ask_again(exchange, form, error) if form else self._failure(error)
+        return self._pages.way_back(answer["location"])
+
+    async def _read(self, request: Request) -> ConsentForm:
+        if not is_form(request):
+            raise HeadraceError(Reason.INVALID_FIELD, "The body is not a form.")
+        return parse_form(ConsentForm, await read_body(request))
+
+    async def _ask_again(
+        self, exchange: Exchange, form: ConsentForm, error: HeadraceError
+    ) -> Response:
+        """Asks `auth` what the question was: nothing but its id comes back from a browser."""
+        fields = {"authorization_id": form.authorization_id}
+        try:
+            answer = await self._call(exchange, "GetAuthorization", fields)
+        except HeadraceError as gone:
+            return self._failure(gone)
+        page = self._pages.question(
+            answer["authorization"],
+            status=_page_status(error),
+            message=failure_in_words(error),
+            email=form.email,
+            code_needed=bool(form.code) or error.reason is Reason.SECOND_FACTOR_REQUIRED,
+        )
+        page.headers.update(retry_headers(error))
+        return page
+
+    async def _call(
+        self, exchange: Exchange, call: str, fields: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        answer = await self._door.accounts.call(f"OAuthService/{call}", fields, exchange)
+        exchange.principal = answer.principal
+        about = answer.fields.get("authorization") or answer.fields
+        if about.get("client_id"):
+            exchange.resource = f"client:{about['client_id']}"
+        return answer.fields
+
+    def _failure(self, error: HeadraceError) -> Response:
+        gone = error.reason is Reason.RESOURCE_NOT_FOUND
+        message = GONE if gone else failure_in_words(error)
+        page = self._pages.failure(message, status=_page_status(error))
+        page.headers.update(retry_headers(error))
+        return page
+
+
+def create_authorize_router(door: FrontDoor) -> APIRouter:
+    """The page and its form."""
+    router, consent = APIRouter(tags=["oauth2"]), Consent(door)
+    for method, endpoint, summary in (
+        ("GET", consent.ask, "Ask a person to allow an application something (a page)"),
+        ("POST", consent.decide, "The person's answer (the page's form)"),
+    ):
+        router.add_api_route(
+            PATH,
+            endpoint,
+            methods=[method],
+            summary=summary,
+            operation_id=f"{method} {PATH}",
+            response_model=None,
+        )
+    return router
+
+
+def _page_status(error: HeadraceError) -> int:
+    """A page is no answer to an HTTP authentication, so it is never 401."""
+    return 403 if error.kind is Kind.UNAUTHENTICATED else status_of(error)

@@ -1,0 +1,55 @@
+"""What the consent page says: scopes in words, destinations in words, failures in words."""
+
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_gateway.http.errors import OURS_TO_RETRY
+
+SCOPES_IN_WORDS = MappingProxyType(
+    {
+        "llm:invoke": "send prompts to models and read the answers, at your organisation's expense",
+        "models:read": "see which models you can use",
+        "keys:read": "see API keys, without their secrets",
+        "keys:write": "replace and revoke API keys",
+        "account:read": "see who you are: your name, e-mail address and organisations",
+        "account:write": "change your account",
+        "organization:read": "see your organisation: its teams, people and roles",
+        "organization:write": "change your organisation: its teams, people and roles",
+        "limits:read": "see limits, budgets and prices",
+        "limits:write": "set limits and budgets",
+        "clients:read": "see which applications your organisation has registered",
+        "clients:write": "revoke applications of your organisation",
+        "platform:write": "administer this whole installation, all organisations included",
+    }
+)
+_SENTENCES = MappingProxyType(
+    {
+        Reason.CREDENTIAL_MISSING: "Type your e-mail address and your password.",
+        Reason.SECOND_FACTOR_REQUIRED: (
+            "This account has a second factor: type your password and its code."
+        ),
+    }
+)
+
+
+def scope_in_words(scope: str) -> str:
+    """What a scope lets somebody do; a new one that has no words yet keeps its name."""
+    return SCOPES_IN_WORDS.get(scope, scope)
+
+
+def destination_in_words(redirect_uri: str) -> str:
+    """Where the person will be sent, so that a wrong place can be noticed."""
+    parts = urlsplit(redirect_uri)
+    if parts.scheme == "https":
+        return parts.netloc
+    if parts.scheme == "http":
+        return "a program on this computer"
+    return f"an app on this device ({parts.scheme})"
+
+
+def failure_in_words(error: HeadraceError) -> str:
+    """Why a person could not get on, and what to do."""
+    if error.kind in OURS_TO_RETRY:
+        return "Headrace cannot answer right now. Try again in a moment."
+    return _SENTENCES.get(error.reason, error.message)
