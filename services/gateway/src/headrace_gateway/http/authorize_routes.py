@@ -72,7 +72,7 @@ class Consent:
 
         async def act() -> Mapping[str, Any]:
             nonlocal form
-            form = await self._read(request)
+            form = await self._read(request, exchange)
             call = "AllowClient" if form.decision == "allow" else "DenyClient"
             return await self._call(exchange, call, form.fields())
 
@@ -82,10 +82,10 @@ class Consent:
             return await self._ask_again(exchange, form, error) if form else self._failure(error)
         return self._pages.way_back(answer["location"])
 
-    async def _read(self, request: Request) -> ConsentForm:
+    async def _read(self, request: Request, exchange: Exchange) -> ConsentForm:
         if not is_form(request):
             raise HeadraceError(Reason.INVALID_FIELD, "The body is not a form.")
-        return parse_form(ConsentForm, await read_body(request))
+        return parse_form(ConsentForm, await read_body(request, exchange))
 
     async def _ask_again(
         self, exchange: Exchange, form: ConsentForm, error: HeadraceError

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from headrace_common.errors import HeadraceError, Kind, Reason
-from headrace_gateway.domain.exchange import Act
+from headrace_gateway.domain.exchange import Act, Exchange
 from headrace_gateway.http.bodies import is_form, read_body
 from headrace_gateway.http.errors import OURS_TO_RETRY, retry_headers, status_of
 from headrace_gateway.http.exchanges import open_exchange
@@ -70,7 +70,9 @@ def _route(door: FrontDoor, call: str) -> Callable[[Request], Any]:
         exchange = open_exchange(request, Act.SESSION, door.clock)
 
         async def act() -> AccountAnswer:
-            answer = await door.accounts.call(call, {"form": await _form(request)}, exchange)
+            answer = await door.accounts.call(
+                call, {"form": await _form(request, exchange)}, exchange
+            )
             if answer.principal is not None:
                 exchange.principal = answer.principal
             if answer.fields["answer"]["status"] >= 400:
@@ -88,12 +90,12 @@ def _route(door: FrontDoor, call: str) -> Callable[[Request], Any]:
     return route
 
 
-async def _form(request: Request) -> dict[str, Any]:
+async def _form(request: Request, exchange: Exchange) -> dict[str, Any]:
     if not is_form(request):
         rule = "the body must be application/x-www-form-urlencoded"
         raise HeadraceError(Reason.INVALID_FIELD, rule)
     return {
-        "body": await read_body(request),
+        "body": await read_body(request, exchange),
         "query": request.scope["query_string"],
         # Two headers are one list (RFC 9110, section 5.3), and no credential.
         "authorization": ", ".join(request.headers.getlist("authorization")),
