@@ -1,7 +1,7 @@
 """What the consent page says: scopes in words, destinations in words, failures in words."""
 
+import re
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.http.errors import OURS_TO_RETRY
@@ -40,12 +40,12 @@ def scope_in_words(scope: str) -> str:
 
 def destination_in_words(redirect_uri: str) -> str:
     """Where the person will be sent, so that a wrong place can be noticed."""
-    parts = urlsplit(redirect_uri)
-    if parts.scheme == "https":
-        return parts.netloc
-    if parts.scheme == "http":
+    scheme, _, rest = redirect_uri.partition(":")
+    if scheme == "https":
+        return re.split(r"[/?]", rest.removeprefix("//"), maxsplit=1)[0]
+    if scheme == "http":
         return "a program on this computer"
-    return f"an app on this device ({parts.scheme})"
+    return f"an app on this device ({scheme})"
 
 
 def failure_in_words(error: HeadraceError) -> str:
