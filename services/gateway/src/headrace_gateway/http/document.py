@@ -11,8 +11,8 @@ from pydantic.json_schema import models_json_schema
 
 DESCRIPTION = """
 Headrace speaks the OpenAI API under `/v1` and its own under `/api/v1`. Send an API key or an
-access token as `Authorization: Bearer ...`. Every response carries `x-request-id`; every error has
-the body `ErrorBody`.
+access token as `Authorization: Bearer ...`; requests for models may be signed instead (RFC 9421).
+Every response carries `x-request-id`; every error has the body `ErrorBody`.
 """
 OPEN_PATHS = ("/api/v1/health/", "/.well-known/", "/oauth2/", "/version")
 
