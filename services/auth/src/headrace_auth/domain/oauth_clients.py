@@ -41,7 +41,7 @@ class OAuthClient:
     `service_user_id` is the service account that client_credentials acts as.
     """
 
-    KIND: ClassVar = Kind("oauth_client", ("client_id",))
+    KIND: ClassVar = Kind("client", ("client_id",))
 
     client_id: str
     organization_id: str

@@ -1,0 +1,297 @@
+"""Questions to people: who may answer, once, and that an answer is as good as a login."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+from pyotp import TOTP
+
+from headrace_auth.adapters.memory import MemoryStore
+from headrace_auth.adapters.oauth_store import StoredOAuth
+from headrace_auth.crypto.sealing import Sealer
+from headrace_auth.crypto.second_factor import new_secret
+from headrace_auth.crypto.tokens import AccessTokens
+from headrace_auth.domain.callers import Caller
+from headrace_auth.domain.directory import User
+from headrace_auth.domain.lockout import ACCOUNT_POLICY, LoginFailures
+from headrace_auth.domain.oauth_clients import OAuthClient
+from headrace_auth.domain.oauth_grants import AuthorizationCode, AuthorizationRequest
+from headrace_auth.domain.principal import Role, Scope
+from headrace_auth.domain.sessions import SecondFactor
+from headrace_auth.oauth.bridge import Bridge
+from headrace_auth.oauth.errors import AuthorizationError, ErrorCode
+from headrace_auth.oauth.server import OAuthServer
+from headrace_auth.testing.callers import caller_of
+from headrace_auth.testing.directory import (
+    ACME,
+    ADMIN,
+    AUDITOR,
+    CREATED_AT,
+    HOMELESS,
+    MEMBER,
+    OUTSIDER,
+    PASSWORD,
+    SERVICE,
+)
+from headrace_auth.testing.oauth_flow import (
+    VERIFIER,
+    authorization_request,
+    pairs,
+    parameters_of,
+)
+from headrace_auth.testing.oauth_world import NATIVE, SECRET, WEB, WEB_REDIRECT
+from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.client_authorizations import Allowed, ClientAuthorizations
+from headrace_auth.use_cases.login import Login
+from headrace_auth.use_cases.open_sessions import SessionOpener
+from headrace_auth.use_cases.second_factors import sealing_name
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.testing.clock import FakeClock
+
+HERE = Caller(source_address="192.0.2.7")
+ServerFor = Callable[[Caller], OAuthServer]
+
+
+@pytest.fixture
+async def server_for(
+    acts: Acts, store: MemoryStore, opener: SessionOpener, tokens: AccessTokens, clock: FakeClock
+) -> AsyncIterator[ServerFor]:
+    oauth = StoredOAuth(acts, store.principals, opener, tokens, clock)
+    bridge = Bridge(threads=2, maximum_pending=16, port_seconds=5.0)
+    yield lambda caller: OAuthServer(
+        oauth.ports(caller), bridge, clock, issuer="https://headrace.test"
+    )
+    await bridge.close()
+
+
+@pytest.fixture
+async def asking(
+    acts: Acts, store: MemoryStore, login: Login, server_for: ServerFor
+) -> ClientAuthorizations:
+    async with store.begin() as transaction:
+        for client in (WEB, NATIVE):
+            await transaction.of(OAuthClient).add(client)
+    return ClientAuthorizations(acts, login, server_for)
+
+
+@pytest.fixture
+async def asked(asking: ClientAuthorizations) -> str:
+    """The id of an open question."""
+    return (await asking.ask(HERE, authorization_request())).authorization_id
+
+
+async def allow(
+    asking: ClientAuthorizations,
+    asked: str,
+    email: str = MEMBER.email,
+    password: str = PASSWORD,
+    code: str = "",
+) -> Allowed:
+    return await asking.allow(HERE, asked, email=email, password=password, code=code)
+
+
+async def refusal(call: object) -> Reason:
+    with pytest.raises(HeadraceError) as caught:
+        await call  # type: ignore[misc]
+    return caught.value.reason
+
+
+async def test_a_question_says_who_asks_and_for_what(asking: ClientAuthorizations) -> None:
+    question = await asking.ask(HERE, authorization_request())
+    assert question.organization_name == "acme"
+    assert question.pending.client_name == WEB.name
+    assert question.pending.scopes == {Scope.LLM_INVOKE, Scope.MODELS_READ}
+    assert question.authorization_id not in repr(question)
+    assert await asking.look_up(HERE, question.authorization_id) == question
+
+
+async def test_nothing_that_the_browser_has_is_in_the_store(
+    asking: ClientAuthorizations, store: MemoryStore
+) -> None:
+    question = await asking.ask(HERE, authorization_request())
+    [kept] = store.rows[AuthorizationRequest].values()
+    assert question.authorization_id not in str(kept)
+    assert question.authorization_id.encode() != kept.request_sha256
+
+
+async def test_a_wrong_request_keeps_nothing(
+    asking: ClientAuthorizations, store: MemoryStore
+) -> None:
+    assert await refusal(asking.ask(HERE, authorization_request(client_id="x"))) is (
+        Reason.INVALID_FIELD
+    )
+    with pytest.raises(AuthorizationError) as caught:
+        await asking.ask(HERE, authorization_request(code_challenge=None))
+    assert caught.value.code is ErrorCode.INVALID_REQUEST
+    assert not store.rows.get(AuthorizationRequest)
+
+
+async def test_a_yes_brings_a_code_that_works(
+    asking: ClientAuthorizations, asked: str, server_for: ServerFor, store: MemoryStore
+) -> None:
+    allowed = await allow(asking, asked)
+    assert (allowed.client_id, allowed.user_id) == (WEB.client_id, MEMBER.user_id)
+    told = parameters_of(allowed.location)
+    assert (told["state"], told["iss"]) == ("state of the client", "https://headrace.test")
+    assert told["code"] not in repr(allowed)
+    form = {
+        "grant_type": "authorization_code",
+        "code": told["code"],
+        "redirect_uri": WEB_REDIRECT,
+        "code_verifier": VERIFIER,
+        "client_id": WEB.client_id,
+        "client_secret": SECRET,
+    }
+    request = replace(authorization_request(), query=(), form=pairs(dict(form)))
+    response = await server_for(HERE).token(request)
+    assert response.status == 200
+    assert response.body["scope"] == "llm:invoke models:read"
+    [code] = store.rows[AuthorizationCode].values()
+    assert code.used_at is not None
+
+
+async def test_it_is_answered_once(asking: ClientAuthorizations, asked: str) -> None:
+    results = await asyncio.gather(
+        *(allow(asking, asked) for _ in range(4)), return_exceptions=True
+    )
+    assert len([each for each in results if isinstance(each, Allowed)]) == 1
+    for again in (allow(asking, asked), asking.deny(HERE, asked), asking.look_up(HERE, asked)):
+        assert await refusal(again) is Reason.RESOURCE_NOT_FOUND
+
+
+async def test_a_no_is_an_answer(asking: ClientAuthorizations, asked: str) -> None:
+    told = parameters_of(await asking.deny(HERE, asked))
+    assert (told["error"], told["state"]) == ("access_denied", "state of the client")
+    assert await refusal(allow(asking, asked)) is Reason.RESOURCE_NOT_FOUND
+
+
+async def test_it_waits_for_ten_minutes(
+    asking: ClientAuthorizations, asked: str, clock: FakeClock
+) -> None:
+    clock.advance(599)
+    await asking.look_up(HERE, asked)
+    clock.advance(1)
+    assert await refusal(asking.look_up(HERE, asked)) is Reason.RESOURCE_NOT_FOUND
+    assert await refusal(allow(asking, asked)) is Reason.RESOURCE_NOT_FOUND
+    assert await refusal(asking.deny(HERE, asked)) is Reason.RESOURCE_NOT_FOUND
+
+
+@pytest.mark.parametrize("guess", ["", "x", "ü", "a\x00b", "0" * 43])
+async def test_an_id_cannot_be_guessed(
+    asking: ClientAuthorizations, asked: str, guess: str, store: MemoryStore
+) -> None:
+    assert await refusal(allow(asking, guess)) is Reason.RESOURCE_NOT_FOUND
+    # And nobody's password was looked at for it.
+    assert not store.rows.get(LoginFailures)
+    await asking.look_up(HERE, asked)
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [(MEMBER.email, "wrong"), ("nobody@acme.test", PASSWORD), (SERVICE.email, PASSWORD)],
+)
+async def test_a_wrong_password_leaves_the_question_open_and_counts(
+    asking: ClientAuthorizations, asked: str, email: str, password: str
+) -> None:
+    wrong = (allow(asking, asked, email, password) for _ in range(ACCOUNT_POLICY.free_failures + 1))
+    for attempt in wrong:
+        assert await refusal(attempt) is Reason.LOGIN_FAILED
+    assert await refusal(allow(asking, asked, email, password)) is Reason.LOGIN_THROTTLED
+    await asking.look_up(HERE, asked)
+
+
+async def test_the_right_password_forgives_what_was_wrong(
+    asking: ClientAuthorizations, asked: str, login: Login, store: MemoryStore
+) -> None:
+    await refusal(login.log_in(HERE, MEMBER.email, "wrong"))
+    await allow(asking, asked)
+    assert not [each for each in store.rows[LoginFailures] if "account" in str(each)]
+
+
+async def test_the_second_factor_is_asked_for_and_used_up(
+    asking: ClientAuthorizations, asked: str, store: MemoryStore, sealer: Sealer, clock: FakeClock
+) -> None:
+    secret = new_secret()
+    sealed = sealer.seal(secret.encode(), sealing_name(MEMBER.user_id))
+    factor = SecondFactor(MEMBER.user_id, sealed, CREATED_AT, confirmed_at=CREATED_AT)
+    async with store.begin() as transaction:
+        await transaction.of(SecondFactor).add(factor)
+    code = TOTP(secret).at(clock.now())
+    assert await refusal(allow(asking, asked)) is Reason.SECOND_FACTOR_REQUIRED
+    assert await refusal(allow(asking, asked, code="000000")) is Reason.LOGIN_FAILED
+    assert (await allow(asking, asked, code=code)).user_id == MEMBER.user_id
+    another = (await asking.ask(HERE, authorization_request())).authorization_id
+    assert await refusal(allow(asking, another, code=code)) is Reason.LOGIN_FAILED
+
+
+async def test_an_unconfirmed_address_allows_nothing(
+    asking: ClientAuthorizations, asked: str, store: MemoryStore
+) -> None:
+    async with store.begin() as transaction:
+        user = await transaction.of(User).get(MEMBER.user_id)
+        assert user is not None
+        await transaction.of(User).put(replace(user, email_verified_at=None))
+    assert await refusal(allow(asking, asked)) is Reason.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("stranger", [OUTSIDER, HOMELESS])
+async def test_strangers_to_the_organisation_cannot_answer(
+    asking: ClientAuthorizations, asked: str, stranger: object
+) -> None:
+    email = getattr(stranger, "email", "")
+    assert await refusal(allow(asking, asked, email)) is Reason.PERMISSION_DENIED
+    assert (await allow(asking, asked)).organization_id == ACME
+
+
+async def test_a_yes_that_gives_nothing_tells_the_application_so(
+    asking: ClientAuthorizations, store: MemoryStore
+) -> None:
+    question = await asking.ask(HERE, authorization_request(scope="llm:invoke"))
+    # An auditor may invoke no model.
+    allowed = await allow(asking, question.authorization_id, AUDITOR.email)
+    assert parameters_of(allowed.location)["error"] == "invalid_scope"
+    assert not store.rows.get(AuthorizationCode)
+
+
+async def test_a_client_that_was_revoked_meanwhile_gets_nothing(
+    asking: ClientAuthorizations, asked: str, store: MemoryStore, clock: FakeClock
+) -> None:
+    async with store.begin() as transaction:
+        await transaction.of(OAuthClient).put(replace(WEB, revoked_at=clock.now()))
+    assert await refusal(allow(asking, asked)) is Reason.INVALID_FIELD
+    assert not store.rows.get(AuthorizationCode)
+
+
+async def test_whoever_has_logged_in_answers_without_a_password(
+    asking: ClientAuthorizations, asked: str, store: MemoryStore
+) -> None:
+    caller = await caller_of(store, ADMIN)
+    allowed = await asking.allow_logged_in(caller, asked)
+    assert (allowed.user_id, allowed.organization_id) == (ADMIN.user_id, ACME)
+    assert parameters_of(allowed.location)["code"]
+
+
+async def test_an_application_cannot_answer_for_its_person(
+    asking: ClientAuthorizations, asked: str, store: MemoryStore
+) -> None:
+    through_app = await caller_of(store, ADMIN, client_id=NATIVE.client_id)
+    service = await caller_of(store, SERVICE)
+    outsider = await caller_of(store, OUTSIDER)
+    for caller in (through_app, service, outsider):
+        answer = asking.allow_logged_in(caller, asked)
+        assert await refusal(answer) is Reason.PERMISSION_DENIED
+    assert await refusal(asking.allow_logged_in(HERE, asked)) is Reason.CREDENTIAL_MISSING
+    await asking.look_up(HERE, asked)
+
+
+async def test_somebody_in_two_organisations_answers_in_the_applications(
+    asking: ClientAuthorizations, asked: str, store: MemoryStore
+) -> None:
+    caller = await caller_of(store, MEMBER)
+    assert caller.principal is not None
+    elsewhere = replace(caller.principal.member, organization_id=OUTSIDER.joined[0][0])
+    moved = replace(caller, principal=replace(caller.principal, member=elsewhere))
+    assert await refusal(asking.allow_logged_in(moved, asked)) is Reason.PERMISSION_DENIED
+    assert elsewhere.role is Role.MEMBER
+    assert (await asking.allow_logged_in(caller, asked)).organization_id == ACME
