@@ -1,0 +1,52 @@
+"""`docs/api/auth.md`: every call of the native API as it was made, and who may make it."""
+
+from collections.abc import Iterator, Sequence
+
+from tests.api.recorder import Shown
+
+from headrace_auth.domain.principal import Role
+from headrace_auth.domain.rights import RULES, Action, Reach
+from headrace_gateway.http.account_routes import AccountRoute
+from headrace_gateway.http.accounts.tables import TABLES
+
+HEAD = """# The native API: accounts and administration
+
+Written by `make docs` from a run against the real services; `make test` compares it. Tokens are
+shortened, ids are examples. An error looks as `services/gateway/README.md` says.
+
+With each call stands who may make it, as the table in
+`services/auth/src/headrace_auth/domain/rights.py` has it: *own* reaches what is one's own,
+*organization* everything of the organisation, *platform* every organisation.
+"""
+TITLES = {
+    "auth": "Accounts and sessions",
+    "keys": "API keys",
+    "oauth-clients": "Applications",
+}
+
+
+def document(shown: Sequence[Shown]) -> str:
+    """The whole file."""
+    return "\n".join((HEAD, *_areas(shown))).rstrip() + "\n"
+
+
+def who_may(route: AccountRoute) -> str:
+    """In words, for example `owner, admin: organization; member: own`."""
+    if route.open:
+        return "anybody"
+    rule = RULES[Action(route.call.partition("/")[2])]
+    by_reach: dict[Reach, list[str]] = {}
+    for role in Role:
+        if (reach := rule.reach(role)) is not None:
+            by_reach.setdefault(reach, []).append(role.value)
+    told = "; ".join(f"{', '.join(roles)}: {reach}" for reach, roles in by_reach.items())
+    return told + (" (only after logging in here)" if rule.personal else "")
+
+
+def _areas(shown: Sequence[Shown]) -> Iterator[str]:
+    for tag, routes in TABLES.items():
+        yield f"## {TITLES.get(tag, tag.capitalize())}\n"
+        for route in routes:
+            first = next(each for each in shown if each.route is route)
+            yield f"### {route.summary}\n\n`{route.method} {route.path}` · {who_may(route)}\n"
+            yield f"```http\n{first.request}\n```\n\n```http\n{first.answer}\n```\n"

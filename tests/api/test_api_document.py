@@ -1,0 +1,25 @@
+"""The document shows every call as it is."""
+
+import os
+from pathlib import Path
+
+from tests.api.document import document
+from tests.api.scenario import play
+from tests.security.world import running_world
+
+from headrace_gateway.http.accounts.tables import TABLES
+
+FILE = Path(__file__).parents[2] / "docs/api/auth.md"
+
+
+async def test_every_call_is_documented_as_it_is() -> None:
+    async with running_world(registration="open", mail_folder="unused") as world:
+        shown = (await play(world)).shown
+    made = {(each.route.method, each.route.path) for each in shown}
+    routes = {(route.method, route.path) for routes in TABLES.values() for route in routes}
+    assert routes - made == set()
+    text = document(shown)
+    if os.environ.get("HEADRACE_WRITE_DOCS"):
+        FILE.parent.mkdir(exist_ok=True)
+        FILE.write_text(text)
+    assert text == FILE.read_text(), "docs/api/auth.md is out of date: run `make docs`"
