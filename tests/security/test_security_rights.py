@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from tests.api.scenario import play
 from tests.security.world import World, running_world
 
@@ -21,7 +22,7 @@ NOBODYS_ID = "01900000-0000-7000-8000-00000000dead"
 Bodies = dict[tuple[str, str], Any]
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene() -> AsyncIterator[tuple[World, Bodies]]:
     """One world for all cells, and a body that each route takes."""
     async with running_world(registration="open", mail_folder="unused") as world:
@@ -42,16 +43,18 @@ async def test_every_cell(
     scene: tuple[World, Bodies], route: AccountRoute, role: Role, organization_id: str
 ) -> None:
     world, bodies = scene
-    members = world.auth.store.rows[Membership]
+    store = world.auth.store
+    before = {kind: dict(rows) for kind, rows in store.rows.items()}
     member = Membership(HOMELESS.user_id, organization_id, role, CREATED_AT)
-    members[HOMELESS.user_id, organization_id] = member
+    store.rows[Membership][HOMELESS.user_id, organization_id] = member
     try:
         token = await world.token(HOMELESS.email)
         names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
         path = route.path.format(**dict.fromkeys(names, NOBODYS_ID))
         response = await world.ask(token, route.method, path, json=bodies[route.method, route.path])
     finally:
-        del members[HOMELESS.user_id, organization_id]
+        store.rows.clear()
+        store.rows.update(before)
     denied = _denied(route, role, in_platform=organization_id == ACME)
     message = response.json().get("error", {}).get("message", "")
     action = route.call.partition("/")[2]
