@@ -49,6 +49,7 @@ ACTIONS = """
 
     CreateOrganization     platform:write      platform  -         -         -         -   personal
     ListOrganizations      account:read        own       own       own       own       -
+    ListAllOrganizations   platform:write      platform  -         -         -         -
     GetOrganization        organization:read   all       all       all       all       -
     UpdateOrganization     organization:write  all       -         -         -         -
     CreateTeam             organization:write  all       all       -         -         -

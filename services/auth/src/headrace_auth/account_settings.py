@@ -31,6 +31,8 @@ class AccountSettings(GrpcServiceSettings):
     reset_password_url: str | None = None
     invitation_url: str | None = None
     log_in_url: str | None = None
+    invitation_seconds: int = Field(default=7 * 86_400, ge=60)
+    """How long an invitation can be taken."""
 
     mail_sender: str = "Headrace <no-reply@headrace.invalid>"
     mail_folder: Path | None = None

@@ -45,29 +45,38 @@ from headrace_auth.servicers.accounts import Accounts, AccountServicer
 from headrace_auth.servicers.api_keys import ApiKeyServicer
 from headrace_auth.servicers.auth import AuthServicer
 from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.directory import DirectoryServicer
+from headrace_auth.servicers.limits import LimitServicer
 from headrace_auth.servicers.oauth import OAuthServicer
 from headrace_auth.servicers.oauth_clients import OAuthClientServicer
 from headrace_auth.servicers.sessions import SessionServicer
 from headrace_auth.settings import AuthSettings
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.asking import AskingThrottle
+from headrace_auth.use_cases.caps import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
 from headrace_auth.use_cases.change_keys import KeyChanger
 from headrace_auth.use_cases.client_authorizations import ClientAuthorizations
 from headrace_auth.use_cases.count_uses import UseCounter
 from headrace_auth.use_cases.email_verification import EmailVerification
 from headrace_auth.use_cases.even_time import STEP_SECONDS
 from headrace_auth.use_cases.housekeeping import Housekeeping
+from headrace_auth.use_cases.inviting import Inviter
 from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.login import Login
+from headrace_auth.use_cases.manage_accounts import ManagedAccounts
 from headrace_auth.use_cases.manage_clients import ClientManager
+from headrace_auth.use_cases.manage_invitations import Invitations
 from headrace_auth.use_cases.manage_keys import KeyManager
+from headrace_auth.use_cases.members import Members
 from headrace_auth.use_cases.new_passwords import NewPasswords
 from headrace_auth.use_cases.open_sessions import SessionOpener
+from headrace_auth.use_cases.organizations import Organizations
 from headrace_auth.use_cases.own_invitations import OwnInvitations
 from headrace_auth.use_cases.own_second_factor import OwnSecondFactor
 from headrace_auth.use_cases.own_sessions import OwnSessions
 from headrace_auth.use_cases.password_change import PasswordChange, PasswordSetter
 from headrace_auth.use_cases.password_reset import PasswordReset
+from headrace_auth.use_cases.prices import Prices
 from headrace_auth.use_cases.reauthentication import Reauthentication
 from headrace_auth.use_cases.registration import Registration
 from headrace_auth.use_cases.resolve import CredentialResolver
@@ -76,6 +85,7 @@ from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
 from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_auth.use_cases.signing_credentials import SigningCredentials
 from headrace_auth.use_cases.start import ensure_first_owner
+from headrace_auth.use_cases.teams import Teams
 from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common import grpc_server
 from headrace_common.clock import Clock, SystemClock
@@ -227,6 +237,13 @@ async def build(
         ),
         OAuthClientServicer(callers=callers, clients=ClientManager(acts)),
         _oauth_servicer(settings, oauth, bridge, callers, login, resolver, metrics),
+        _directory(settings, callers, acts, letters),
+        LimitServicer(
+            callers=callers,
+            limits=Caps(acts, LIMIT_RIGHTS),
+            budgets=Caps(acts, BUDGET_RIGHTS),
+            prices=Prices(acts),
+        ),
     )
     housekeeping = Housekeeping(store, access_token_seconds=settings.access_token_seconds)
     registrations = [servicer.registration() for servicer in servicers]
@@ -292,6 +309,21 @@ def _accounts(settings: AuthSettings, identity: _Identity) -> Accounts:
         second_factor=OwnSecondFactor(
             acts, proof, identity.second_factors, identity.sealer, letters
         ),
+    )
+
+
+def _directory(
+    settings: AuthSettings, callers: Callers, acts: Acts, letters: Letters
+) -> DirectoryServicer:
+    """What administrators do with organisations and those in them."""
+    inviter = Inviter(letters, lifetime_seconds=settings.invitation_seconds)
+    return DirectoryServicer(
+        callers=callers,
+        organizations=Organizations(acts, inviter),
+        teams=Teams(acts),
+        members=Members(acts),
+        accounts=ManagedAccounts(acts),
+        invitations=Invitations(acts, inviter),
     )
 
 

@@ -76,8 +76,8 @@ def principal_message(principal: Principal) -> auth_pb2.Principal:
         role=f"ROLE_{principal.member.role.name}",
         scopes=sorted(principal.scopes),
         allowed_models=principal.allowed_models,
-        limits=[_limit_message(limit) for limit in principal.limits],
-        budgets=[_budget_message(budget) for budget in principal.budgets],
+        limits=[limit_message(limit) for limit in principal.limits],
+        budgets=[budget_message(budget) for budget in principal.budgets],
         expires_at=timestamp(principal.expires_at),
         allowed_networks=principal.allowed_networks,
         revocation_ids=principal.revocation_ids,
@@ -144,7 +144,8 @@ def me_message(me: Me) -> sessions_pb2.GetMeResponse:
     )
 
 
-def _limit_message(limit: Limit) -> auth_pb2.Limit:
+def limit_message(limit: Limit) -> auth_pb2.Limit:
+    """Whose it is and what it says."""
     return auth_pb2.Limit(
         kind=f"LIMIT_KIND_{limit.kind.name}",
         subject=f"LIMIT_SUBJECT_{limit.subject.name}",
@@ -154,7 +155,8 @@ def _limit_message(limit: Limit) -> auth_pb2.Limit:
     )
 
 
-def _budget_message(budget: Budget) -> auth_pb2.Budget:
+def budget_message(budget: Budget) -> auth_pb2.Budget:
+    """Whose it is and what it says."""
     return auth_pb2.Budget(
         subject=f"LIMIT_SUBJECT_{budget.subject.name}",
         subject_id=budget.subject_id,

@@ -37,6 +37,9 @@ class Records(Protocol[R]):
         A frozenset stands for any of its members.
         """
 
+    async def by_key(self, after: tuple[Any, ...] | None, size: int, **equals: Any) -> list[R]:
+        """At most `size` records with these values whose key comes after a given one, by key."""
+
     async def page(self, after: Position | None, size: int, **equals: Any) -> list[R]:
         """At most `size` records with these values after a position, newest first."""
 

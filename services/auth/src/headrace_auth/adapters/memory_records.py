@@ -26,6 +26,10 @@ class MemoryRecords(Generic[R]):
         found = [key for key, record in self._rows.items() if _has(record, equals)]
         return [self._rows[key] for key in sorted(found)]
 
+    async def by_key(self, after: tuple[Any, ...] | None, size: int, **equals: Any) -> list[R]:
+        found = await self.find(**equals)
+        return [record for record in found if after is None or key_of(record) > after][:size]
+
     async def page(self, after: Position | None, size: int, **equals: Any) -> list[R]:
         found = [
             (Position(getattr(record, "created_at"), key[0]), record)  # noqa: B009 - any record

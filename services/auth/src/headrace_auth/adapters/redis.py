@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
+from headrace_auth.domain.announcements import REVOCATIONS_KEPT
 from headrace_common.redis import create_redis, redis_deadline
 
-KEPT_SECONDS = 86_400
-"""Far longer than any gateway keeps a principal; by then only the database is asked."""
+KEPT_SECONDS = int(REVOCATIONS_KEPT.total_seconds())
 
 
 class RedisRevocationAnnouncer:

@@ -1,10 +1,16 @@
 """What others are told: to gateways which principals have ended, to `audit` what has changed."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from headrace_auth.domain.records import Kind
+
+REVOCATIONS_KEPT = timedelta(days=1)
+"""How long an announced id is refused: as long as the longest-lived token, and at all gateways.
+
+It is known here for longer, so that nobody is given one that gateways still refuse.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,13 @@
-"""What a key may spend, as it is asked for."""
+"""What may be spent, as it is asked for: rules of budgets, and the budget of a new key."""
 
 import re
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 from headrace_auth.domain.principal import Budget, BudgetPeriod, Subject
 from headrace_auth.domain.refusals import invalid_field
+from headrace_auth.domain.time_zones import is_time_zone
 
 MAXIMUM_MICROS = 10**15
-MAXIMUM_ZONE = 64
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -40,22 +39,30 @@ def check_allowance(
 
     Raises INVALID_FIELD that names the part, for example `budget.period`.
     """
-    if not 0 <= amount_micros <= MAXIMUM_MICROS:
-        raise invalid_field(f"{param}.amount_micros", f"must be from 0 to {MAXIMUM_MICROS}")
-    if not _CURRENCY.fullmatch(currency):
-        raise invalid_field(f"{param}.currency", "must be three capital letters (ISO 4217)")
+    check_amount(f"{param}.amount_micros", amount_micros)
+    check_currency(f"{param}.currency", currency)
     if period is None:
         raise invalid_field(f"{param}.period", f"must be one of {', '.join(BudgetPeriod)}")
-    if not _is_time_zone(time_zone):
-        raise invalid_field(f"{param}.time_zone", "must be an IANA time zone, as Europe/Berlin")
+    check_time_zone(f"{param}.time_zone", time_zone)
     return Allowance(amount_micros, currency, period, time_zone)
 
 
-def _is_time_zone(name: str) -> bool:
-    if not 1 <= len(name) <= MAXIMUM_ZONE or not name.isascii():
-        return False
-    try:
-        ZoneInfo(name)
-    except (ValueError, KeyError, OSError):
-        return False
-    return True
+def check_amount(param: str, micros: int) -> int:
+    """What a budget allows, in millionths; 0 lets nothing be spent."""
+    if not 0 <= micros <= MAXIMUM_MICROS:
+        raise invalid_field(param, f"must be from 0 to {MAXIMUM_MICROS}")
+    return micros
+
+
+def check_currency(param: str, currency: str) -> str:
+    """Three capitals, as ISO 4217 has them."""
+    if _CURRENCY.fullmatch(currency) is None:
+        raise invalid_field(param, "must be three capital letters (ISO 4217)")
+    return currency
+
+
+def check_time_zone(param: str, name: str) -> str:
+    """A name of the IANA time zone database."""
+    if not is_time_zone(name):
+        raise invalid_field(param, "must be an IANA time zone, as Europe/Berlin")
+    return name

@@ -92,6 +92,9 @@ class Invitation:
     accepted_at: datetime | None = None
     revoked_at: datetime | None = None
 
+    def is_open(self, now: datetime) -> bool:
+        return self.accepted_at is None and self.revoked_at is None and now < self.expires_at
+
 
 @dataclass(frozen=True, slots=True)
 class LinkedIdentity:

@@ -6,10 +6,14 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from headrace_auth.domain.refusals import invalid_field
+from headrace_common.errors import HeadraceError
 
 MAXIMUM_TOKEN_CHARACTERS = 200
+MAXIMUM_KEY_TOKEN_CHARACTERS = 2000
+"""Of a token that holds a whole key, with a model's name in it."""
 DEFAULT_SIZE, MAXIMUM_SIZE = 50, 100
 _ID = re.compile("[0-9A-Za-z-]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,16 +37,45 @@ def position_of_token(token: str) -> Position | None:
     """The position in a page token, None for the empty one; raises INVALID_FIELD."""
     if not token:
         return None
-    if len(token) > MAXIMUM_TOKEN_CHARACTERS:
-        raise invalid_field("page_token", "not a token that this service gave")
     try:
-        micros, item_id = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+        micros, item_id = _unpacked(token, MAXIMUM_TOKEN_CHARACTERS)
         created_at = _EPOCH + micros * _MICROSECOND
-    except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise invalid_field("page_token", "not a token that this service gave") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _bad_token() from error
     if not isinstance(item_id, str) or not _ID.fullmatch(item_id):
-        raise invalid_field("page_token", "not a token that this service gave")
+        raise _bad_token()
     return Position(created_at, item_id)
+
+
+def token_of_key(*key: str) -> str:
+    """A token for the place after a record, in a list that is ordered by key."""
+    packed = json.dumps(key, ensure_ascii=False)
+    return base64.urlsafe_b64encode(packed.encode()).decode()
+
+
+def key_of_token(token: str, parts: int) -> tuple[str, ...] | None:
+    """The key's parts, so many; None for the empty token; raises INVALID_FIELD."""
+    if not token:
+        return None
+    key = _unpacked(token, MAXIMUM_KEY_TOKEN_CHARACTERS)
+    if not isinstance(key, list) or len(key) != parts:
+        raise _bad_token()
+    if not all(isinstance(part, str) and "\0" not in part for part in key):
+        raise _bad_token()
+    return tuple(key)
+
+
+def _unpacked(token: str, maximum: int) -> Any:
+    if len(token) > maximum:
+        raise _bad_token()
+    try:
+        return json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise _bad_token() from error
+
+
+def _bad_token() -> HeadraceError:
+    return invalid_field("page_token", "not a token that this service gave")
 
 
 def page_size(requested: int) -> int:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from headrace_auth.domain.principal import CredentialKind, Principal, Role, Scope
 from headrace_auth.domain.refusals import permission_denied
+from headrace_common.errors import HeadraceError
 
 DEFAULT_KEY_SCOPES = frozenset({Scope.LLM_INVOKE, Scope.MODELS_READ})
 """What an API key gets when its maker names no scopes."""
@@ -61,7 +62,10 @@ class Reach(StrEnum):
 
 
 class Action(StrEnum):
-    """What somebody may want to do; each is the call of a service in `protos/headrace/auth/v1`."""
+    """What somebody may want to do: a call of a service in `protos/headrace/auth/v1`.
+
+    Those that are no call's name are the part of one that needs more than the call itself.
+    """
 
     CREATE_API_KEY = "CreateApiKey"
     CREATE_SIGNING_CREDENTIAL = "CreateSigningCredential"
@@ -89,6 +93,7 @@ class Action(StrEnum):
 
     CREATE_ORGANIZATION = "CreateOrganization"
     LIST_ORGANIZATIONS = "ListOrganizations"
+    LIST_ALL_ORGANIZATIONS = "ListAllOrganizations"
     GET_ORGANIZATION = "GetOrganization"
     UPDATE_ORGANIZATION = "UpdateOrganization"
     CREATE_TEAM = "CreateTeam"
@@ -186,6 +191,7 @@ RULES = MappingProxyType(
         Action.ALLOW_CLIENT: _own_account(Scope.ACCOUNT_WRITE),
         Action.CREATE_ORGANIZATION: Rule(Scope.PLATFORM_WRITE, PLATFORM, personal=True),
         Action.LIST_ORGANIZATIONS: Rule(Scope.ACCOUNT_READ, OWN, OWN, OWN, OWN),
+        Action.LIST_ALL_ORGANIZATIONS: Rule(Scope.PLATFORM_WRITE, PLATFORM),
         Action.GET_ORGANIZATION: Rule(
             Scope.ORGANIZATION_READ, ORGANIZATION, ORGANIZATION, ORGANIZATION, ORGANIZATION
         ),
@@ -264,10 +270,36 @@ def is_own_login(principal: Principal) -> bool:
     return principal.credential_kind is CredentialKind.ACCESS_TOKEN and not principal.client_id
 
 
+def allows(principal: Principal, action: Action) -> bool:
+    """Whether `authorize` lets it; for what must then be no such thing rather than forbidden."""
+    try:
+        authorize(principal, action)
+    except HeadraceError:
+        return False
+    return True
+
+
 def check_grant(granter: Principal, role: Role) -> None:
-    """Raise PERMISSION_DENIED unless `granter` may give, take away or act on this role."""
-    if role not in GRANTABLE_ROLES.get(granter.member.role, frozenset()):
+    """Raise PERMISSION_DENIED unless `granter` may take away or act on this role."""
+    if not may_grant(granter.member.role, role):
         raise permission_denied(f"role: yours may not deal with the role {role}.")
+
+
+def check_gift(granter: Principal, role: Role) -> None:
+    """Raise PERMISSION_DENIED unless `granter` may give this role.
+
+    Its credential needs all that the role can be used for, too: else a key that may only invite
+    could invite an owner.
+    """
+    check_grant(granter, role)
+    lacking = ", ".join(sorted(SCOPES_OF_ROLE[role] - granter.scopes))
+    if lacking:
+        raise permission_denied(f"role: to give {role} this credential lacks {lacking}.")
+
+
+def may_grant(own: Role, role: Role) -> bool:
+    """Whether who has the role `own` may give, take away or act on `role`."""
+    return role in GRANTABLE_ROLES.get(own, frozenset())
 
 
 def effective_scopes(granted: frozenset[Scope], role: Role) -> frozenset[Scope]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from headrace_auth.domain.announcements import Revocation
+from headrace_auth.domain.announcements import REVOCATIONS_KEPT, Revocation
 from headrace_auth.domain.lockout import LONGEST_MEMORY, LoginFailures
 from headrace_auth.domain.oauth_grants import AuthorizationCode, AuthorizationRequest
 from headrace_auth.domain.sessions import OneTimeToken, RefreshToken, Session
@@ -43,8 +43,8 @@ class Housekeeping:
             Rule(AuthorizationRequest, "expires_at"),
             Rule(AuthorizationCode, "expires_at"),
             Rule(LoginFailures, "last_failed_at", LONGEST_MEMORY),
-            # A token that was revoked has expired by then.
-            Rule(Revocation, "announced_at", token_life + MARGIN),
+            # A token that was revoked has expired by then, and no gateway refuses the id any more.
+            Rule(Revocation, "announced_at", max(token_life, REVOCATIONS_KEPT) + MARGIN),
         )
 
     async def keep_house(self, period_seconds: float = PERIOD_SECONDS) -> None:

@@ -8,14 +8,22 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from headrace.auth.v1 import accounts_pb2, api_keys_pb2, auth_pb2, oauth_pb2, sessions_pb2
+from headrace.auth.v1 import (
+    accounts_pb2,
+    api_keys_pb2,
+    auth_pb2,
+    directory_pb2,
+    limits_pb2,
+    oauth_pb2,
+    sessions_pb2,
+)
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_gateway.adapters.auth_grpc import to_principal
 from headrace_gateway.adapters.messages import fill, plain
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.ports import AccountAnswer
 
-PROTOS = (accounts_pb2, api_keys_pb2, oauth_pb2, sessions_pb2)
+PROTOS = (accounts_pb2, api_keys_pb2, directory_pb2, limits_pb2, oauth_pb2, sessions_pb2)
 MAXIMUM_CREDENTIAL = 4096
 """Characters, as `auth` bounds it."""
 

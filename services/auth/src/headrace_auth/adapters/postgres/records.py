@@ -12,13 +12,13 @@ from sqlalchemy import (
     ColumnElement,
     Insert,
     Table,
+    Tuple,
     Update,
     Uuid,
     and_,
     delete,
     false,
     insert,
-    literal,
     select,
     true,
     tuple_,
@@ -105,6 +105,14 @@ class PostgresRecords(Generic[R]):
         query = select(*self._of.columns()).where(self._of.equals(equals)).order_by(*keys)
         return [self._of.record(row) for row in await self._connection.execute(query)]
 
+    async def by_key(self, after: tuple[Any, ...] | None, size: int, **equals: Any) -> list[R]:
+        keys = [self._of.column(name) for name in self._of.kind.key]
+        query = select(*self._of.columns()).where(self._of.equals(equals)).order_by(*keys)
+        if after is not None:
+            query = query.where(tuple_(*keys) > _row(keys, after))
+        result = await self._connection.execute(query.limit(size))
+        return [self._of.record(row) for row in result]
+
     async def page(self, after: Position | None, size: int, **equals: Any) -> list[R]:
         id_field = self._of.kind.key[0]
         if after is not None and not self._of.can_hold(id_field, after.item_id):
@@ -117,9 +125,7 @@ class PostgresRecords(Generic[R]):
             .limit(size)
         )
         if after is not None:
-            start = zip((after.created_at, after.item_id), place, strict=True)
-            typed = (literal(value, column.type) for value, column in start)
-            query = query.where(tuple_(*place) < tuple_(*typed))
+            query = query.where(tuple_(*place) < _row(place, (after.created_at, after.item_id)))
         return [self._of.record(row) for row in await self._connection.execute(query)]
 
     async def add(self, record: R) -> None:
@@ -161,6 +167,11 @@ def _is_uuid(text: str) -> bool:
         return str(UUID(text)) == text
     except ValueError:
         return False
+
+
+def _row(columns: Iterable[ColumnElement[Any]], values: Iterable[Any]) -> Tuple:
+    """Values to compare with those columns, each of its column's type."""
+    return tuple_(*map(_encoded, values), types=[column.type for column in columns])
 
 
 def _encoded(value: Any) -> Any:

@@ -2,12 +2,28 @@
 
 from types import MappingProxyType
 
-from headrace_gateway.http.accounts import accounts, keys, oauth_clients, sessions
+from headrace_gateway.http.accounts import (
+    accounts,
+    keys,
+    limits,
+    oauth_clients,
+    organizations,
+    sessions,
+    users,
+)
 
 TABLES = MappingProxyType(
     {
         "auth": (*sessions.ROUTES, *accounts.ROUTES),
         "keys": keys.ROUTES,
         "oauth-clients": oauth_clients.ROUTES,
+        "orgs": organizations.ORGANIZATIONS,
+        "teams": organizations.TEAMS,
+        "users": users.USERS,
+        "invitations": users.INVITATIONS,
+        "roles": organizations.ROLES,
+        "limits": limits.LIMITS,
+        "budgets": limits.BUDGETS,
+        "prices": limits.PRICES,
     }
 )

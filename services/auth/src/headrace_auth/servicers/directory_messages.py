@@ -1,0 +1,76 @@
+"""From records of the directory to DirectoryService's messages."""
+
+from headrace.auth.v1 import directory_pb2
+from headrace_auth.conversions import timestamp
+from headrace_auth.domain.directory import Invitation, Organization, Team
+from headrace_auth.domain.role_table import Permission, RoleRights
+from headrace_auth.use_cases.members import UserView
+
+
+def organization_message(organization: Organization) -> directory_pb2.Organization:
+    """Without its version, which is auth's own affair."""
+    return directory_pb2.Organization(
+        organization_id=organization.organization_id,
+        name=organization.name,
+        created_at=timestamp(organization.created_at),
+        platform=organization.platform,
+    )
+
+
+def team_message(team: Team) -> directory_pb2.Team:
+    """As its organisation sees it."""
+    return directory_pb2.Team(
+        team_id=team.team_id, name=team.name, created_at=timestamp(team.created_at)
+    )
+
+
+def user_message(view: UserView) -> directory_pb2.User:
+    """Without what concerns its credentials."""
+    user, membership = view.user, view.membership
+    return directory_pb2.User(
+        user_id=user.user_id,
+        email=user.email or "",
+        name=user.name,
+        kind=f"USER_KIND_{user.kind.name}",
+        role=f"ROLE_{membership.role.name}" if membership else None,
+        team_id=membership.team_id if membership else None,
+        email_verified_at=timestamp(user.email_verified_at),
+        disabled_at=timestamp(user.disabled_at),
+        created_at=timestamp(user.created_at),
+        joined_at=timestamp(membership.created_at if membership else None),
+    )
+
+
+def invitation_message(invitation: Invitation) -> directory_pb2.Invitation:
+    """Without its token, which is in the mail only."""
+    return directory_pb2.Invitation(
+        invitation_id=invitation.invitation_id,
+        organization_id=invitation.organization_id,
+        email=invitation.email,
+        role=f"ROLE_{invitation.role.name}",
+        team_id=invitation.team_id,
+        created_by=invitation.created_by,
+        created_at=timestamp(invitation.created_at),
+        expires_at=timestamp(invitation.expires_at),
+        accepted_at=timestamp(invitation.accepted_at),
+        revoked_at=timestamp(invitation.revoked_at),
+    )
+
+
+def role_message(rights: RoleRights) -> directory_pb2.RoleRights:
+    """A column of the table."""
+    return directory_pb2.RoleRights(
+        role=f"ROLE_{rights.role.name}",
+        scopes=rights.scopes,
+        grantable_roles=[f"ROLE_{role.name}" for role in rights.grantable_roles],
+        permissions=[_permission_message(each) for each in rights.permissions],
+    )
+
+
+def _permission_message(permission: Permission) -> directory_pb2.Permission:
+    return directory_pb2.Permission(
+        action=permission.action,
+        scope=permission.scope,
+        reach=f"REACH_{permission.reach.name}",
+        personal=permission.personal,
+    )

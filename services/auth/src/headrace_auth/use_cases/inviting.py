@@ -1,0 +1,77 @@
+"""Offering a membership to an address: the invitation, its token and its mail."""
+
+import secrets
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from headrace_auth.domain import mails, one_time_tokens
+from headrace_auth.domain.directory import Invitation, Membership, Organization, User
+from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.principal import Role
+from headrace_auth.domain.refusals import already_exists
+from headrace_auth.use_cases.acts import Act
+from headrace_auth.use_cases.letters import Letters
+from headrace_common.ids import uuid7
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A role in an organisation, for whoever reads mail to an address; the address is checked."""
+
+    organization: Organization
+    email: str
+    role: Role
+    team_id: str | None = None
+
+
+class Inviter:
+    """Makes invitations within acts; their mails leave once the act is committed."""
+
+    def __init__(self, letters: Letters, *, lifetime_seconds: float) -> None:
+        self._letters = letters
+        self._lifetime = timedelta(seconds=lifetime_seconds)
+
+    async def offer(self, act: Act, offer: Offer) -> Invitation:
+        """An invitation that takes the place of open ones; raises ALREADY_EXISTS for a member."""
+        inviter = act.caller.identified().member.user_id
+        await _refuse_member(act, offer)
+        await _replace_open(act, offer)
+        token = one_time_tokens.mint(
+            TokenPrefix.INVITATION, secrets.token_bytes(one_time_tokens.ENTROPY_BYTES)
+        )
+        invitation = Invitation(
+            invitation_id=uuid7(act.now),
+            organization_id=offer.organization.organization_id,
+            email=offer.email,
+            role=offer.role,
+            token_sha256=token.sha256,
+            created_by=inviter,
+            created_at=act.now,
+            expires_at=act.now + self._lifetime,
+            team_id=offer.team_id,
+        )
+        await act.add(invitation)
+        link = self._letters.links.invitation(token.reveal())
+        name = await _name(act, inviter)
+        mail = mails.invitation(offer.email, offer.organization.name, name, link)
+        self._letters.post(act, mail)
+        return invitation
+
+
+async def _refuse_member(act: Act, offer: Offer) -> None:
+    organization_id = offer.organization.organization_id
+    for user in await act.of(User).find(email=offer.email):
+        if await act.of(Membership).get(user.user_id, organization_id):
+            raise already_exists(Membership.KIND.name)
+
+
+async def _replace_open(act: Act, offer: Offer) -> None:
+    same = {"organization_id": offer.organization.organization_id, "email": offer.email}
+    for invitation in await act.of(Invitation).find(**same):
+        if invitation.is_open(act.now):
+            await act.change(invitation, replace(invitation, revoked_at=act.now), "replace")
+
+
+async def _name(act: Act, user_id: str) -> str:
+    user = await act.of(User).get(user_id)
+    return (user and (user.name or user.email)) or "An administrator"
