@@ -70,6 +70,7 @@ async def running_auth(
             yield RunningAuth(
                 channel, store, announcer, mailer, service, clock, configured, registry, nonces
             )
+        await service.oauth_bridge.close()
     finally:
         await passwords.close()
 
