@@ -1,26 +1,19 @@
 """Logins at a real OpenID Connect provider (oidc-provider-mock), walked by a real HTTP client."""
 
 import base64
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from joserfc.jwk import RSAKey
 from tests.integration.openid_front import DISCOVERY, KEYS, TOKEN, USER_INFO, Forger, Front
-from tests.stack.openid_provider import approve as approve_at_provider
 from tests.stack.openid_provider import register_client
 
 from headrace_auth.adapters.identity_providers.back_channel import BackChannel
 from headrace_auth.adapters.identity_providers.oidc import OpenIdProvider
-from headrace_auth.adapters.login_states import RedisLoginStates
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.federation import ProviderConfig, ProviderKind
-from headrace_auth.domain.pending_login import LOGIN_SECONDS, PendingLogin, s256_challenge
 from headrace_auth.testing.identity_providers import (
     CALLBACK,
-    CODE_VERIFIER,
-    NONCE,
-    STATE,
     Approve,
     IdentityProviderSuite,
     begin,
@@ -33,32 +26,6 @@ ALGORITHMS = [("RS256", "rsa"), ("PS256", "rsa"), ("ES256", "ec"), ("EdDSA", "ok
 
 class TestOpenIdProvider(IdentityProviderSuite):
     pass
-
-
-async def test_a_login_from_the_first_redirect_to_the_identity(
-    provider: OpenIdProvider, redis_url: str, somebody: ExternalIdentity
-) -> None:
-    states = RedisLoginStates(redis_url, timeout_seconds=2, maximum_connections=2)
-    pending = PendingLogin(
-        provider="acme",
-        nonce=NONCE,
-        code_verifier=CODE_VERIFIER,
-        redirect_uri="https://app.acme.test/welcome",
-        front_end_challenge=s256_challenge("f" * 43),
-        created_at=datetime.now(UTC),
-    )
-    await states.put(STATE, pending, LOGIN_SECONDS)
-    answer = await approve_at_provider(await begin(provider), somebody.subject)
-    assert answer["state"] == STATE
-
-    known = await states.take(answer["state"])
-    assert known == pending
-    identity = await finish(
-        provider, answer["code"], nonce=known.nonce, code_verifier=known.code_verifier
-    )
-    assert identity == somebody
-    assert await states.take(answer["state"]) is None  # the same callback again
-    await states.close()
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,13 @@ def plain_client() -> httpx.Client:
 
 
 @contextmanager
-def running_openid_provider() -> Iterator[str]:
-    """Its URL on a free port, which is its issuer too; clients must be registered."""
-    command = (sys.executable, "-m", "oidc_provider_mock", "--port", "0", "-r", "-n")
+def running_openid_provider(*, registered: bool = True) -> Iterator[str]:
+    """Its URL on a free port, which is its issuer too; it asks for nonces.
+
+    Unless clients must be `registered`, any id and secret will do.
+    """
+    strict = ("-r",) if registered else ()
+    command = (sys.executable, "-m", "oidc_provider_mock", "--port", "0", "-n", *strict)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield _url(process)

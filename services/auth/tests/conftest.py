@@ -16,6 +16,7 @@ from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
 from headrace_auth.testing.accounts import LINKS, AccountWorld, account_world
 from headrace_auth.testing.directory import PASSWORD
+from headrace_auth.testing.federation import FederationWorld, federation_world
 from headrace_auth.testing.seeding import seed
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.letters import Letters
@@ -145,3 +146,9 @@ async def world(clock: FakeClock) -> AsyncIterator[AccountWorld]:
     """Accounts over a store of their own."""
     async with account_world(MemoryStore(clock), clock) as world:
         yield world
+
+
+@pytest.fixture
+def federation(world: AccountWorld) -> FederationWorld:
+    """Logins through identity providers, where anybody may register."""
+    return federation_world(world)

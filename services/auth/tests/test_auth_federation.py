@@ -16,9 +16,9 @@ from headrace_auth.domain.federation import (
     EmailAccount,
     ProviderConfig,
     ProviderKind,
-    Refusal,
     decide,
 )
+from headrace_auth.domain.login_refusals import Refusal
 from headrace_auth.domain.provider_urls import check_endpoint
 
 IDENTITY = ExternalIdentity("acme", "ada", "ada@acme.test", True, "Ada")

@@ -1,15 +1,19 @@
-"""The adapters in memory pass the suites of identity providers and of login states."""
+"""The adapters in memory pass the suites of identity providers and of one-time stores."""
 
 import pytest
 
 from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
-from headrace_auth.adapters.login_states import MemoryLoginStates
+from headrace_auth.adapters.one_time_store import MemoryOneTimeStore
 from headrace_auth.domain.external_identity import ExternalIdentity
+from headrace_auth.domain.pending_login import PendingLogin
+from headrace_auth.domain.proven_login import ProvenLogin
 from headrace_auth.testing.identity_providers import (
     PENDING,
+    PROVEN,
     STATE,
     Approve,
     IdentityProviderSuite,
+    LoginCodesSuite,
     LoginStatesSuite,
     assert_login_fails,
     assert_unavailable,
@@ -49,18 +53,27 @@ class TestMemoryIdentityProvider(IdentityProviderSuite):
 
 class TestMemoryLoginStates(LoginStatesSuite):
     @pytest.fixture
-    def states(self, clock: FakeClock) -> MemoryLoginStates:
-        return MemoryLoginStates(clock)
+    def kept(self, clock: FakeClock) -> MemoryOneTimeStore[PendingLogin]:
+        return MemoryOneTimeStore(clock)
 
-    async def test_a_login_expires(self, states: MemoryLoginStates, clock: FakeClock) -> None:
-        await states.put(STATE, PENDING, 600)
-        await states.put("other", PENDING, 600)
+    async def test_a_login_expires(
+        self, kept: MemoryOneTimeStore[PendingLogin], clock: FakeClock
+    ) -> None:
+        await kept.put(STATE, PENDING, 600)
+        await kept.put("other", PENDING, 600)
         clock.advance(599)
-        assert await states.take("other") == PENDING
+        assert await kept.take("other") == PENDING
         clock.advance(1)
-        assert await states.take(STATE) is None
+        assert await kept.take(STATE) is None
 
 
-def test_a_pending_login_shows_no_secret() -> None:
+class TestMemoryLoginCodes(LoginCodesSuite):
+    @pytest.fixture
+    def kept(self, clock: FakeClock) -> MemoryOneTimeStore[ProvenLogin]:
+        return MemoryOneTimeStore(clock)
+
+
+def test_a_login_under_way_shows_no_secret() -> None:
     for secret in (PENDING.nonce, PENDING.code_verifier, PENDING.front_end_challenge):
         assert secret not in repr(PENDING)
+    assert PROVEN.front_end_challenge not in repr(PROVEN)

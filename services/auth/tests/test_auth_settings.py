@@ -139,3 +139,31 @@ def test_only_development_allows_http_on_loopback() -> None:
         AuthSettings(**NEEDED, identity_providers=providers)
     settings = AuthSettings(**NEEDED, identity_providers=providers, environment="development")
     assert settings.provider_configs()[0].may_use_http
+
+
+def test_front_ends_are_https_or_here_in_development(monkeypatch: pytest.MonkeyPatch) -> None:
+    uris = ["https://app.acme.test/welcome?a=b", "http://localhost:5173/"]
+    monkeypatch.setenv("HEADRACE_AUTH_FEDERATION_REDIRECT_URIS", json.dumps(uris))
+    with pytest.raises(ValidationError, match="federation_redirect_uris: must be https"):
+        AuthSettings(**NEEDED)
+    settings = AuthSettings(**NEEDED, environment="development")
+    assert settings.federation_redirect_uris == tuple(uris)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "https://app.acme.test/#top",
+        "https://app.acme.test/#",
+        "https://user@app.acme.test/",
+        "https://app.acme.test/ x",
+        "https://app.acme.test\\@evil.test/",
+        "javascript:alert(1)",
+        "app.acme.test",
+        "http://app.acme.test/",
+    ],
+)
+def test_what_cannot_be_a_front_end_is_refused(uri: str) -> None:
+    with pytest.raises(ValidationError, match="federation_redirect_uris"):
+        AuthSettings(**NEEDED, federation_redirect_uris=(uri,), environment="development")

@@ -31,6 +31,7 @@ from headrace_auth.domain.lockout import (
     ASKING_POLICY,
     MAILBOX_POLICY,
 )
+from headrace_auth.federation_parts import federated, no_federation, start_federation
 from headrace_auth.metrics import AuthMetrics
 from headrace_auth.oauth.bridge import Bridge
 from headrace_auth.oauth.server import OAuthServer
@@ -46,6 +47,7 @@ from headrace_auth.servicers.api_keys import ApiKeyServicer
 from headrace_auth.servicers.auth import AuthServicer
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.servicers.directory import DirectoryServicer
+from headrace_auth.servicers.federation import FederationServicer
 from headrace_auth.servicers.limits import LimitServicer
 from headrace_auth.servicers.oauth import OAuthServicer
 from headrace_auth.servicers.oauth_clients import OAuthClientServicer
@@ -59,6 +61,7 @@ from headrace_auth.use_cases.client_authorizations import ClientAuthorizations
 from headrace_auth.use_cases.count_uses import UseCounter
 from headrace_auth.use_cases.email_verification import EmailVerification
 from headrace_auth.use_cases.even_time import STEP_SECONDS
+from headrace_auth.use_cases.federated_logins import Federation
 from headrace_auth.use_cases.housekeeping import Housekeeping
 from headrace_auth.use_cases.inviting import Inviter
 from headrace_auth.use_cases.letters import Letters
@@ -160,6 +163,7 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
         nonces=nonces,
         passwords=passwords,
         mailer=mails,
+        federation=start_federation(settings, runtime, clock),
         registry=registry,
         clock=clock,
     )
@@ -172,7 +176,7 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
     runtime.start_task("housekeeping", service.housekeeping.keep_house())
 
 
-async def build(
+async def build(  # noqa: PLR0913 - everything from outside
     settings: AuthSettings,
     *,
     store: Store,
@@ -182,10 +186,12 @@ async def build(
     registry: CollectorRegistry,
     clock: Clock,
     mailer: Mailer | None = None,
+    federation: Federation | None = None,
 ) -> AuthService:
     """The service over the given store, which gets the owner and key that it lacks.
 
     `mailer` takes mail without ever raising, as a MailQueue does; without one no mail is sent.
+    Without `federation` there are no identity providers.
     """
     mailer = mailer or MailQueue(AbsentMailer(), retry_seconds=())
     encode = EntryEncoder(f"auth/{settings.instance_name}")
@@ -216,6 +222,16 @@ async def build(
     accounts = _accounts(settings, identity)
     oauth = StoredOAuth(acts, store.principals, opener, tokens, clock)
     bridge = _oauth_bridge(settings)
+    by_providers = federated(
+        settings,
+        federation or no_federation(clock),
+        acts=acts,
+        letters=letters,
+        second_factors=second_factors,
+        throttle=throttle,
+        opener=opener,
+        clock=clock,
+    )
     servicers = (
         AuthServicer(
             resolver=resolver,
@@ -228,6 +244,7 @@ async def build(
         ),
         SessionServicer(callers=callers, login=login, sessions=sessions, metrics=metrics),
         AccountServicer(callers=callers, accounts=accounts),
+        FederationServicer(callers=callers, federated=by_providers, metrics=metrics),
         ApiKeyServicer(
             callers=callers,
             key_manager=KeyManager(acts),

@@ -27,13 +27,19 @@ class AuthMetrics:
         self.logins = Counter(
             "headrace_auth_logins", "Password logins that ended.", ["outcome"], registry=registry
         )
+        self.federated_logins = Counter(
+            "headrace_auth_federated_logins",
+            "Exchanges of login codes, the last step of logins through identity providers.",
+            ["outcome"],
+            registry=registry,
+        )
         self.resolutions = Counter(
             "headrace_auth_resolutions",
             "Credentials that were resolved or refused.",
             ["outcome"],
             registry=registry,
         )
-        for counter in (self.logins, self.resolutions):
+        for counter in (self.logins, self.federated_logins, self.resolutions):
             for outcome in OUTCOMES:
                 counter.labels(outcome)
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from headrace_auth.domain.announcements import OutboxEvent, Revocation
 from headrace_auth.domain.api_keys import ApiKeyUse, StoredApiKey
@@ -17,9 +17,11 @@ from headrace_auth.domain.mails import Mail
 from headrace_auth.domain.paging import Position
 from headrace_auth.domain.pending_login import PendingLogin
 from headrace_auth.domain.principal import Member
+from headrace_auth.domain.proven_login import ProvenLogin
 from headrace_auth.domain.records import Record
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 BATCHES_KEPT = timedelta(days=1)
 """How long a batch of uses may come again without being counted again."""
@@ -213,11 +215,17 @@ class IdentityProvider(Protocol):
         """Whom the code stands for; everything but `code` as it was given for the URL."""
 
 
-class LoginStates(Protocol):
-    """Logins whose person is at the provider; both raise DEPENDENCY_UNAVAILABLE."""
+class OneTimeStore(Protocol[T]):
+    """Keeps data under a secret for a while; both methods raise DEPENDENCY_UNAVAILABLE."""
 
-    async def put(self, state: str, data: PendingLogin, seconds: int) -> None:
-        """Remember `data` for so long."""
+    async def put(self, secret: str, data: T, seconds: int) -> None:
+        """Remember `data` for so long; the secret itself is not kept."""
 
-    async def take(self, state: str) -> PendingLogin | None:
+    async def take(self, secret: str) -> T | None:
         """What was remembered, for exactly one of all callers; None if nothing is, or no more."""
+
+
+LoginStates: TypeAlias = OneTimeStore[PendingLogin]
+"""Logins whose person is at the provider, by `state`."""
+LoginCodes: TypeAlias = OneTimeStore[ProvenLogin]
+"""Logins that the front end has not picked up yet, by login code."""

@@ -13,6 +13,7 @@ from headrace_auth.crypto.passwords import PasswordCost
 from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.domain.federation import ProviderConfig, ProviderKind
 from headrace_auth.domain.key_rotation import RotationPolicy
+from headrace_auth.domain.provider_urls import check_endpoint
 from headrace_auth.use_cases.open_sessions import SessionPolicy
 from headrace_common.settings import PLACEHOLDERS, Address
 
@@ -91,8 +92,11 @@ class AuthSettings(AccountSettings):
     """Who else may vouch for people: a JSON object, name to IdentityProviderSettings. The name is
     part of the redirect URI that the provider must know, and of the links to users: it must not
     move to another issuer."""
-    identity_provider_timeout_seconds: float = Field(default=10.0, gt=0)
-    """For one login step, all questions to the provider together."""
+    federation_redirect_uris: tuple[str, ...] = Field(default=(), max_length=32)
+    """Front ends that people may come back to from a provider: a JSON list of URLs, compared to the
+    letter. Each must be https, and have no fragment."""
+    identity_provider_timeout_seconds: float = Field(default=8.0, gt=0)
+    """For one login step, all questions to the provider together; gateways wait a little longer."""
     identity_provider_maximum_connections: int = Field(default=32, ge=1)
 
     oauth_threads: int = Field(default=4, ge=1)
@@ -121,6 +125,13 @@ class AuthSettings(AccountSettings):
         for config in self.provider_configs():
             if self.environment != "development" and config.client_secret.lower() in PLACEHOLDERS:
                 raise ValueError(f"identity_providers: {config.name}: a placeholder is refused")
+        return self
+
+    @model_validator(mode="after")
+    def _check_federation_redirect_uris(self) -> "AuthSettings":
+        for uri in self.federation_redirect_uris:
+            development = self.environment == "development"
+            check_endpoint("federation_redirect_uris", uri, http_on_loopback=development)
         return self
 
     def provider_configs(self) -> tuple[ProviderConfig, ...]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from headrace_auth.domain.fields import MAXIMUM_NAME, normalize_email
+from headrace_auth.domain.mails import is_plain_address
 from headrace_common.errors import HeadraceError
 
 MAXIMUM_SUBJECT = 255
@@ -46,9 +47,10 @@ def _address(email: object) -> str | None:
     if not isinstance(email, str) or not email.isascii():
         return None
     try:
-        return normalize_email(email)
+        address = normalize_email(email)
     except HeadraceError:
         return None
+    return address if is_plain_address(address) else None
 
 
 def _shown(name: object) -> str:

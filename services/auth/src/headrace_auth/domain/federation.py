@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from headrace_auth.domain.external_identity import ExternalIdentity
+from headrace_auth.domain.login_refusals import Refusal
 from headrace_auth.domain.provider_urls import check_issuer
 
 MAXIMUM_CREDENTIAL = 4096
@@ -85,18 +86,6 @@ class Action(StrEnum):
     LINK = "link"
     CREATE = "create"
     REFUSE = "refuse"
-
-
-class Refusal(StrEnum):
-    """Why; the front end explains each to the person."""
-
-    EMAIL_NOT_VERIFIED = "email_not_verified"
-    """By the provider, which may also have sent no address."""
-    PASSWORD_ACCOUNT = "password_account"  # noqa: S105 - not a password
-    """Log in with the password and link the provider in the account settings."""
-    ACCOUNT_NOT_VERIFIED = "account_not_verified"
-    """Whoever made the account has not shown that the address is theirs."""
-    REGISTRATION_CLOSED = "registration_closed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,21 @@ def token_invalid(param: str = "token") -> HeadraceError:
     return invalid_field(param, "not valid, used already or expired")
 
 
-def second_factor_required() -> HeadraceError:
-    """The password was right."""
+def second_factor_required(param: str = "code") -> HeadraceError:
+    """The password or the identity provider's word was right; `param` is where the code goes."""
     return HeadraceError(
-        Reason.SECOND_FACTOR_REQUIRED, "A code of the second factor is needed, too.", param="code"
+        Reason.SECOND_FACTOR_REQUIRED, "A code of the second factor is needed, too.", param=param
     )
+
+
+def second_factor_wrong() -> HeadraceError:
+    """Only to somebody for whom an identity provider vouched."""
+    return HeadraceError(Reason.LOGIN_FAILED, "The code of the second factor is wrong.")
+
+
+def login_code_invalid() -> HeadraceError:
+    """Unknown, used and expired login codes, and wrong verifiers, all get this, to the letter."""
+    return HeadraceError(Reason.LOGIN_FAILED, "The login code is not valid.")
 
 
 def email_not_verified() -> HeadraceError:

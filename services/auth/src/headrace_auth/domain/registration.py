@@ -63,12 +63,12 @@ def mail_address(email: str) -> str:
     return normalized
 
 
-def own_organization_names(request: RegistrationRequest, suffix: str) -> tuple[str, str]:
+def own_organization_names(name: str, email: str, suffix: str) -> tuple[str, str]:
     """What to call somebody's own organisation, and what else if that name is taken.
 
     A taken name is not refused: that would tell strangers who else is here.
     """
-    wanted = request.organization_name or request.email.partition("@")[0]
+    wanted = name or email.partition("@")[0][:MAXIMUM_NAME]
     room = MAXIMUM_NAME - len(suffix) - 1
     return wanted, f"{wanted[:room].rstrip()}-{suffix}"
 

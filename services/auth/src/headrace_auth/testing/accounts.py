@@ -81,6 +81,8 @@ class AccountWorld:
     asking: AskingThrottle
     letters: Letters
     resolver: CredentialResolver
+    opener: SessionOpener
+    throttle: LoginThrottle
     second_factors: SecondFactors
     login: Login
     sessions: OwnSessions
@@ -161,6 +163,8 @@ async def _build(
         asking=asking,
         letters=letters,
         resolver=CredentialResolver(store, tokens, clock),
+        opener=opener,
+        throttle=throttle,
         second_factors=second_factors,
         login=login,
         sessions=OwnSessions(acts, opener, second_factors),

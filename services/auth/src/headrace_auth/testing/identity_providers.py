@@ -1,18 +1,21 @@
-"""The suites that every IdentityProvider and every LoginStates must pass."""
+"""The suites that every IdentityProvider and every OneTimeStore must pass."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.pending_login import PendingLogin, s256_challenge
-from headrace_auth.ports import IdentityProvider, LoginStates
+from headrace_auth.domain.proven_login import ProvenLogin
+from headrace_auth.ports import IdentityProvider, OneTimeStore
 from headrace_common.errors import HeadraceError, Reason
 
+T = TypeVar("T")
 STATE = "a-state-" + "s" * 35
 NONCE = "a-nonce-" + "n" * 35
 CODE_VERIFIER = "a-verifier-" + "v" * 43
@@ -115,6 +118,7 @@ class IdentityProviderSuite:
             )
 
 
+SOMEBODY = ExternalIdentity("acme", "ada", "ada@acme.test", True, "Ada Lovelace")
 PENDING = PendingLogin(
     provider="acme",
     nonce=NONCE,
@@ -123,37 +127,74 @@ PENDING = PendingLogin(
     front_end_challenge=s256_challenge("f" * 43),
     created_at=datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC),
 )
+LINKING = replace(PENDING, link_session_id="01900000-0000-7000-8000-000000000003")
+PROVEN = ProvenLogin(
+    identity=SOMEBODY,
+    front_end_challenge=s256_challenge("f" * 43),
+    expires_at=datetime(2026, 1, 1, 12, 1, 0, 123456, tzinfo=UTC),
+)
+PROVEN_WITHOUT_ADDRESS = replace(
+    PROVEN, identity=replace(SOMEBODY, email=None, email_verified=False), tries=3
+)
 
 
-class LoginStatesSuite:
-    """Subclasses provide a fixture `states`."""
+class OneTimeStoreSuite(Generic[T]):
+    """Subclasses provide fixtures `kept`, a store, and `data` and `other`, which it can keep."""
 
-    @pytest.mark.parametrize("link_user_id", [None, "01900000-0000-7000-8000-000000000003"])
-    async def test_what_was_put_is_taken(
-        self, states: LoginStates, link_user_id: str | None
+    async def test_what_was_put_is_taken(self, kept: OneTimeStore[T], data: T, other: T) -> None:
+        for value in (data, other):
+            await kept.put(STATE, value, 600)
+            assert await kept.take(STATE) == value
+
+    async def test_it_is_good_once(self, kept: OneTimeStore[T], data: T) -> None:
+        await kept.put(STATE, data, 600)
+        await kept.take(STATE)
+        assert await kept.take(STATE) is None
+
+    async def test_of_racing_takers_one_gets_it(self, kept: OneTimeStore[T], data: T) -> None:
+        await kept.put(STATE, data, 600)
+        taken = await asyncio.gather(*(kept.take(STATE) for _ in range(8)))
+        assert [value for value in taken if value] == [data]
+
+    @pytest.mark.parametrize("secret", ["", STATE[:-1], STATE + " ", "\N{SNOWMAN}", "*"])
+    async def test_an_unknown_secret_is_nothing(
+        self, kept: OneTimeStore[T], data: T, secret: str
     ) -> None:
-        pending = replace(PENDING, link_user_id=link_user_id)
-        await states.put(STATE, pending, 600)
-        assert await states.take(STATE) == pending
+        await kept.put(STATE, data, 600)
+        assert await kept.take(secret) is None
 
-    async def test_a_state_is_good_once(self, states: LoginStates) -> None:
-        await states.put(STATE, PENDING, 600)
-        await states.take(STATE)
-        assert await states.take(STATE) is None
+    async def test_secrets_do_not_mix(self, kept: OneTimeStore[T], data: T, other: T) -> None:
+        await kept.put(STATE, data, 600)
+        await kept.put("other", other, 600)
+        assert await kept.take("other") == other
+        assert await kept.take(STATE) == data
 
-    async def test_of_racing_takers_one_gets_it(self, states: LoginStates) -> None:
-        await states.put(STATE, PENDING, 600)
-        taken = await asyncio.gather(*(states.take(STATE) for _ in range(8)))
-        assert [pending for pending in taken if pending] == [PENDING]
+    async def test_what_was_taken_can_be_put_again(self, kept: OneTimeStore[T], data: T) -> None:
+        await kept.put(STATE, data, 600)
+        await kept.take(STATE)
+        await kept.put(STATE, data, 600)
+        assert await kept.take(STATE) == data
 
-    @pytest.mark.parametrize("state", ["", STATE[:-1], STATE + " ", "\N{SNOWMAN}", "*"])
-    async def test_an_unknown_state_is_nothing(self, states: LoginStates, state: str) -> None:
-        await states.put(STATE, PENDING, 600)
-        assert await states.take(state) is None
 
-    async def test_states_do_not_mix(self, states: LoginStates) -> None:
-        other = replace(PENDING, provider="github")
-        await states.put(STATE, PENDING, 600)
-        await states.put("other", other, 600)
-        assert await states.take("other") == other
-        assert await states.take(STATE) == PENDING
+class LoginStatesSuite(OneTimeStoreSuite[PendingLogin]):
+    """The suite for logins whose person is at the provider."""
+
+    @pytest.fixture
+    def data(self) -> PendingLogin:
+        return PENDING
+
+    @pytest.fixture
+    def other(self) -> PendingLogin:
+        return LINKING
+
+
+class LoginCodesSuite(OneTimeStoreSuite[ProvenLogin]):
+    """The suite for logins that the front end has not picked up."""
+
+    @pytest.fixture
+    def data(self) -> ProvenLogin:
+        return PROVEN
+
+    @pytest.fixture
+    def other(self) -> ProvenLogin:
+        return PROVEN_WITHOUT_ADDRESS

@@ -17,6 +17,7 @@ from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.settings import AuthSettings
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.seeding import seed
+from headrace_auth.use_cases.federated_logins import Federation
 from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.grpc import serving
 
@@ -46,7 +47,10 @@ class RunningAuth:
 
 @asynccontextmanager
 async def running_auth(
-    clock: FakeClock, store: MemoryStore | None = None, **settings: object
+    clock: FakeClock,
+    store: MemoryStore | None = None,
+    federation: Federation | None = None,
+    **settings: object,
 ) -> AsyncIterator[RunningAuth]:
     """The service over `store` as it is, or over one of its own with the directory in it."""
     configured, registry = _settings(settings), CollectorRegistry()
@@ -65,6 +69,7 @@ async def running_auth(
             passwords=passwords,
             registry=registry,
             clock=clock,
+            federation=federation,
         )
         async with serving(service.registrations) as channel:
             yield RunningAuth(

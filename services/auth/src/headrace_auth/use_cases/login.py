@@ -6,17 +6,16 @@ from dataclasses import replace
 
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.domain.callers import Caller
-from headrace_auth.domain.directory import Membership, User
+from headrace_auth.domain.directory import User
 from headrace_auth.domain.fields import check_password_length, normalize_email
 from headrace_auth.domain.password_policy import normalize_password
 from headrace_auth.domain.refusals import (
     email_not_verified,
-    invalid_field,
     login_failed,
     second_factor_required,
 )
 from headrace_auth.use_cases.acts import Act, Acts
-from headrace_auth.use_cases.open_sessions import LoggedIn, OpenSession, SessionOpener
+from headrace_auth.use_cases.open_sessions import LoggedIn, OpenSession, SessionOpener, home_of
 from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common.errors import HeadraceError, Reason
@@ -107,15 +106,7 @@ class Login:
             raise login_failed()
 
     async def _open(self, act: Act, user: User, organization_id: str) -> OpenSession:
-        joined = await act.of(Membership).find(user_id=user.user_id)
-        if organization_id:
-            joined = [each for each in joined if each.organization_id == organization_id]
-        if not joined and organization_id:
-            raise invalid_field("organization_id", "you are not in this organization")
-        if not joined:
-            raise login_failed()
-        oldest = min(joined, key=lambda each: (each.created_at, each.organization_id))
-        return await self._opener.open(act, user, oldest.organization_id)
+        return await self._opener.open(act, user, await home_of(act, user, organization_id))
 
     async def _rehash(self, caller: Caller, user: User, password: str) -> None:
         """The cost parameters have changed since; the password itself has not."""

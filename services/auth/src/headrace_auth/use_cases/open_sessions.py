@@ -10,7 +10,7 @@ from headrace_auth.domain.access_tokens import AccessClaims, principal_of
 from headrace_auth.domain.directory import Membership, User
 from headrace_auth.domain.one_time_tokens import TokenPrefix
 from headrace_auth.domain.principal import Member, Principal, Scope
-from headrace_auth.domain.refusals import credential_invalid
+from headrace_auth.domain.refusals import credential_invalid, invalid_field, login_failed
 from headrace_auth.domain.revocation_ids import session_revocation
 from headrace_auth.domain.rights import effective_scopes
 from headrace_auth.domain.sessions import RefreshToken, Session
@@ -164,6 +164,21 @@ class SessionOpener:
             )
         )
         return secret.reveal()
+
+
+async def home_of(act: Act, user: User, organization_id: str) -> str:
+    """That organisation, or if none is named the one that the user joined first.
+
+    Raises INVALID_FIELD for one that the user is not in, LOGIN_FAILED for a user who is in none.
+    """
+    joined = await act.of(Membership).find(user_id=user.user_id)
+    if organization_id:
+        joined = [each for each in joined if each.organization_id == organization_id]
+    if not joined and organization_id:
+        raise invalid_field("organization_id", "you are not in this organization")
+    if not joined:
+        raise login_failed()
+    return min(joined, key=lambda each: (each.created_at, each.organization_id)).organization_id
 
 
 async def end_session(act: Act, session: Session, operation: str = "end") -> None:

@@ -111,7 +111,7 @@ class Registration:
         if request.invitation_sha256 is not None:
             await invitations.accept(act, request.invitation_sha256, user)
             return
-        await _add_own_organization(act, user, request)
+        await add_own_organization(act, user, request.organization_name)
         token = await one_time.issue(act, Purpose.VERIFY_EMAIL, user.user_id)
         mail = mails.verify_email(request.email, self._letters.links.verify_email(token))
         self._letters.post(act, mail)
@@ -121,8 +121,10 @@ class Registration:
         self._letters.post(act, mail)
 
 
-async def _add_own_organization(act: Act, user: User, request: RegistrationRequest) -> None:
-    wanted, otherwise = own_organization_names(request, secrets.token_hex(SUFFIX_BYTES))
+async def add_own_organization(act: Act, user: User, organization_name: str = "") -> None:
+    """Give a new user an organisation to own, called so if nobody else's is."""
+    suffix = secrets.token_hex(SUFFIX_BYTES)
+    wanted, otherwise = own_organization_names(organization_name, user.email or "", suffix)
     organization = Organization(uuid7(act.now), wanted, act.now)
     about = {"user_id": user.user_id, "organization_id": organization.organization_id}
     try:

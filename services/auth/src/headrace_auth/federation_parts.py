@@ -1,0 +1,78 @@
+"""Puts together what logs people in through identity providers, for `app.py`."""
+
+from headrace_auth.adapters.identity_providers.back_channel import BackChannel
+from headrace_auth.adapters.identity_providers.factory import create_identity_provider
+from headrace_auth.adapters.one_time_store import MemoryOneTimeStore, RedisOneTimeStore
+from headrace_auth.domain.pending_login import PendingLogin
+from headrace_auth.domain.proven_login import ProvenLogin
+from headrace_auth.servicers.federation import Federated
+from headrace_auth.settings import AuthSettings
+from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.federated_accounts import FederatedAccounts
+from headrace_auth.use_cases.federated_logins import FederatedLogins, Federation
+from headrace_auth.use_cases.letters import Letters
+from headrace_auth.use_cases.login_codes import LoginCodeExchange
+from headrace_auth.use_cases.open_sessions import SessionOpener
+from headrace_auth.use_cases.own_identities import OwnIdentities
+from headrace_auth.use_cases.second_factors import SecondFactors
+from headrace_auth.use_cases.throttle import LoginThrottle
+from headrace_common.clock import Clock
+from headrace_common.redis import create_redis
+from headrace_common.runtime import Runtime
+
+
+def no_federation(clock: Clock) -> Federation:
+    """No provider, and so nothing to keep."""
+    return Federation({}, MemoryOneTimeStore(clock), MemoryOneTimeStore(clock))
+
+
+def start_federation(settings: AuthSettings, runtime: Runtime, clock: Clock) -> Federation:
+    """The configured providers, and Redis for what is kept of logins under way."""
+    channel = BackChannel(
+        timeout_seconds=settings.identity_provider_timeout_seconds,
+        maximum_connections=settings.identity_provider_maximum_connections,
+    )
+    runtime.on_stop("identity providers", channel.close)
+    seconds = settings.redis_timeout_seconds
+    redis = create_redis(
+        settings.redis_url.get_secret_value(),
+        timeout_seconds=seconds,
+        maximum_connections=settings.redis_maximum_connections,
+    )
+    runtime.on_stop("redis of logins", redis.aclose)
+    providers = {
+        config.name: create_identity_provider(config, channel, clock)
+        for config in settings.provider_configs()
+    }
+    states = RedisOneTimeStore(redis, "login-state", PendingLogin, timeout_seconds=seconds)
+    codes = RedisOneTimeStore(redis, "login-code", ProvenLogin, timeout_seconds=seconds)
+    return Federation(providers, states, codes)
+
+
+def federated(
+    settings: AuthSettings,
+    federation: Federation,
+    *,
+    acts: Acts,
+    letters: Letters,
+    second_factors: SecondFactors,
+    throttle: LoginThrottle,
+    opener: SessionOpener,
+    clock: Clock,
+) -> Federated:
+    """The use cases."""
+    accounts = FederatedAccounts(letters, settings.registration)
+    identities = OwnIdentities(acts, accounts, letters, federation.providers.keys())
+    logins = FederatedLogins(
+        acts,
+        federation,
+        accounts,
+        identities,
+        clock,
+        issuer=settings.issuer,
+        redirect_uris=settings.federation_redirect_uris,
+    )
+    exchange = LoginCodeExchange(
+        acts, federation.codes, accounts, identities, second_factors, throttle, opener, clock
+    )
+    return Federated(logins, exchange, identities)

@@ -1,0 +1,48 @@
+"""What must hold for logins through identity providers over any Store when calls come at once."""
+
+from dataclasses import replace
+
+from headrace_auth.domain.directory import LinkedIdentity, User
+from headrace_auth.testing.account_suite import outcomes
+from headrace_auth.testing.accounts import HERE
+from headrace_auth.testing.directory import MEMBER, OUTSIDER
+from headrace_auth.testing.federation import ADA, PROVIDER, VERIFIER, FederationWorld
+from headrace_common.errors import Reason
+
+
+class FederationRacesSuite:
+    """Subclasses provide a fixture `world`."""
+
+    async def test_a_code_is_exchanged_once(self, world: FederationWorld) -> None:
+        code = await world.login_code()
+        ended = await outcomes(world.exchange.exchange(HERE, code, VERIFIER) for _ in range(4))
+        assert ended.count(None) == 1
+        assert set(ended) == {None, Reason.LOGIN_FAILED}
+
+    async def test_racing_first_logins_of_one_person_make_one_account(
+        self, world: FederationWorld
+    ) -> None:
+        codes = [await world.login_code() for _ in range(4)]
+        ended = await outcomes(world.exchange.exchange(HERE, code, VERIFIER) for code in codes)
+        assert ended == [None] * 4
+        async with world.accounts.store.begin() as transaction:
+            [user] = await transaction.of(User).find(email=ADA.email)
+            [link] = await transaction.of(LinkedIdentity).find()
+        assert link.user_id == user.user_id
+
+    async def test_of_two_accounts_that_link_one_identity_one_gets_it(
+        self, world: FederationWorld
+    ) -> None:
+        callers = [await world.accounts.log_in(each.email) for each in (MEMBER, OUTSIDER)]
+        codes = [await world.login_code(by=caller) for caller in callers]
+        ended = await outcomes(world.exchange.exchange(HERE, code, VERIFIER) for code in codes)
+        assert sorted(map(str, ended)) == ["ALREADY_EXISTS", "None"]
+
+    async def test_of_two_last_ways_in_one_stays(self, world: FederationWorld) -> None:
+        ada = await world.accounts.caller(await world.log_in())
+        await world.link(ada, replace(ADA, subject="ada2"))
+        ended = await outcomes(
+            world.identities.unlink(ada, PROVIDER, subject) for subject in ("ada", "ada2")
+        )
+        assert sorted(map(str, ended)) == ["None", "PERMISSION_DENIED"]
+        assert len(await world.identities.list(ada)) == 1

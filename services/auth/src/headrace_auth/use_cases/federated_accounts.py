@@ -1,0 +1,133 @@
+"""From whom an identity provider vouches for to a user: found, linked or made, within one act."""
+
+from headrace_auth.domain import federation, mails
+from headrace_auth.domain.directory import Invitation, LinkedIdentity, Membership, User
+from headrace_auth.domain.external_identity import ExternalIdentity
+from headrace_auth.domain.federation import Action, Decision, EmailAccount
+from headrace_auth.domain.login_refusals import Refusal
+from headrace_auth.domain.registration import RegistrationMode
+from headrace_auth.use_cases import invitations
+from headrace_auth.use_cases.acts import Act
+from headrace_auth.use_cases.letters import Letters
+from headrace_auth.use_cases.registration import add_own_organization
+from headrace_common.errors import HeadraceError
+from headrace_common.ids import uuid7
+
+
+class FederatedAccounts:
+    """Applies the rule of `domain/federation.py` to the accounts that there are."""
+
+    def __init__(self, letters: Letters, mode: RegistrationMode) -> None:
+        self._letters = letters
+        self._mode = mode
+
+    async def decide(self, act: Act, identity: ExternalIdentity) -> Decision:
+        """Who would log in, and what would become of the account; changes nothing.
+
+        Of two first logins at once, one waits here, and then finds what the other one made.
+        """
+        await act.alone(f"identity {identity.provider} {identity.subject}")
+        linked = await act.of(LinkedIdentity).get(identity.provider, identity.subject)
+        decision = federation.decide(
+            identity,
+            linked_user_id=linked.user_id if linked else None,
+            account=await _account(act, identity),
+            registration_open=self._mode is RegistrationMode.OPEN,
+            invited=await self._invitation(act, identity) is not None,
+        )
+        return await _unless_shut_out(act, decision)
+
+    async def admit(self, act: Act, identity: ExternalIdentity, decision: Decision) -> User:
+        """Do what was decided in the same act; raises ALREADY_EXISTS if somebody was faster."""
+        if decision.action is Action.CREATE:
+            user = await self._create(act, identity)
+            await act.add(_link(act, identity, user), user_id=user.user_id)
+            return user
+        user = await _locked(act, decision.user_id)
+        if decision.action is Action.LINK:
+            await self.link(act, identity, user)
+        return user
+
+    async def link(
+        self, act: Act, identity: ExternalIdentity, user: User, **about: str
+    ) -> LinkedIdentity:
+        """From now on the identity logs in as the user, who is told."""
+        link = _link(act, identity, user)
+        await act.add(link, **{"user_id": user.user_id, **about})
+        self._letters.tell(
+            act, user, lambda address: mails.login_method_linked(address, identity.provider)
+        )
+        return link
+
+    async def _create(self, act: Act, identity: ExternalIdentity) -> User:
+        user = User(
+            user_id=uuid7(act.now),
+            email=identity.email,
+            created_at=act.now,
+            name=identity.name,
+            email_verified_at=act.now,
+        )
+        await act.add(user, "register", user_id=user.user_id)
+        invitation = await self._invitation(act, identity)
+        if invitation is not None:
+            await invitations.accept(act, invitation.token_sha256, user)
+        else:
+            await add_own_organization(act, user)
+        return user
+
+    async def _invitation(self, act: Act, identity: ExternalIdentity) -> Invitation | None:
+        """The oldest that was sent to the verified address and can be taken."""
+        email = identity.email
+        if self._mode is RegistrationMode.CLOSED or email is None or not identity.email_verified:
+            return None
+        sent = await act.of(Invitation).find(email=email, accepted_at=None)
+        for invitation in sorted(sent, key=lambda each: each.created_at):
+            try:
+                return await invitations.find_open(act, invitation.token_sha256, email)
+            except HeadraceError:
+                continue
+        return None
+
+
+async def _account(act: Act, identity: ExternalIdentity) -> EmailAccount | None:
+    found = await act.of(User).find(email=identity.email) if identity.email else []
+    return next(
+        (
+            EmailAccount(
+                user_id=user.user_id,
+                email_verified=user.email_verified_at is not None,
+                has_password=user.password_hash is not None,
+            )
+            for user in found
+        ),
+        None,
+    )
+
+
+async def _unless_shut_out(act: Act, decision: Decision) -> Decision:
+    """Refuse whom the rule lets in as a user who may not get in anywhere."""
+    if decision.user_id is None:
+        return decision
+    user = await _locked(act, decision.user_id)
+    if user.disabled_at is not None:
+        return Decision(Action.REFUSE, user.user_id, Refusal.ACCOUNT_DISABLED)
+    if not await act.of(Membership).find(user_id=user.user_id):
+        return Decision(Action.REFUSE, user.user_id, Refusal.NO_ORGANIZATION)
+    return decision
+
+
+async def _locked(act: Act, user_id: str | None) -> User:
+    user = await act.of(User).get(user_id, lock=True)
+    if user is None:
+        raise LookupError("a linked identity without its user")
+    return user
+
+
+def _link(act: Act, identity: ExternalIdentity, user: User) -> LinkedIdentity:
+    return LinkedIdentity(
+        provider=identity.provider,
+        subject=identity.subject,
+        user_id=user.user_id,
+        email=identity.email or "",
+        created_at=act.now,
+    )
