@@ -29,7 +29,8 @@ every_route = pytest.mark.parametrize(
 
 
 def _path_fields(route: AccountRoute) -> set[str]:
-    return {part[1:-1] for part in route.path.split("/") if part.startswith("{")}
+    parts = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    return {part.partition(":")[0] for part in parts}
 
 
 def _own_fields(route: AccountRoute) -> set[str]:

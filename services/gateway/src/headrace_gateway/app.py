@@ -77,7 +77,11 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     event_log = _start_event_log(settings, runtime, clock, registry)
     auth_channel = _channel(runtime, settings.auth_target)
     auth = AuthClient(auth_channel, resolve_seconds=settings.auth_timeout_seconds)
-    accounts = GrpcAccounts(auth_channel, seconds=settings.account_timeout_seconds)
+    accounts = GrpcAccounts(
+        auth_channel,
+        seconds=settings.account_timeout_seconds,
+        provider_seconds=settings.identity_provider_timeout_seconds,
+    )
     key_set = KeySet(auth, clock)
     runtime.start_task("key set", key_set.keep_fresh())
     ended = Ended(auth, clock, keep_seconds=settings.principal_stale_seconds)

@@ -62,6 +62,8 @@ class GatewaySettings(ServiceSettings):
     """Of these, requests of people who log in, and so of strangers."""
     auth_timeout_seconds: float = Field(default=2.0, gt=0)
     account_timeout_seconds: float = Field(default=5.0, gt=0)
+    identity_provider_timeout_seconds: float = Field(default=12.0, gt=0)
+    """For the calls in which `auth` asks an identity provider: longer than that may take there."""
     cache_timeout_seconds: float = Field(default=0.02, gt=0)
     cache_store_timeout_seconds: float = Field(default=0.25, gt=0)
     generation_timeout_seconds: float = Field(default=305.0, gt=0)

@@ -13,6 +13,7 @@ from headrace.auth.v1 import (
     api_keys_pb2,
     auth_pb2,
     directory_pb2,
+    federation_pb2,
     limits_pb2,
     oauth_pb2,
     sessions_pb2,
@@ -23,18 +24,33 @@ from headrace_gateway.adapters.messages import fill, plain
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.ports import AccountAnswer
 
-PROTOS = (accounts_pb2, api_keys_pb2, directory_pb2, limits_pb2, oauth_pb2, sessions_pb2)
+PROTOS = (
+    accounts_pb2,
+    api_keys_pb2,
+    directory_pb2,
+    federation_pb2,
+    limits_pb2,
+    oauth_pb2,
+    sessions_pb2,
+)
+ASKING_PROVIDERS = frozenset({"StartFederatedLogin", "CompleteFederatedLogin", "LinkIdentity"})
+"""Calls for which `auth` asks somebody else in turn."""
 MAXIMUM_CREDENTIAL = 4096
 """Characters, as `auth` bounds it."""
 
 
 class GrpcAccounts:
-    """Accounts over gRPC; every call has the same deadline in seconds."""
+    """Accounts over gRPC; every call has a deadline in seconds."""
 
-    def __init__(self, channel: grpc.aio.Channel, *, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(
+        self, channel: grpc.aio.Channel, *, seconds: float, provider_seconds: float | None = None
+    ) -> None:
+        """`provider_seconds` is for the calls for which `auth` asks an identity provider."""
+        patient = provider_seconds or seconds
         self._calls = {
-            f"{service.name}/{method.name}": _Call(channel, method)
+            f"{service.name}/{method.name}": _Call(
+                channel, method, patient if method.name in ASKING_PROVIDERS else seconds
+            )
             for proto in PROTOS
             for service in proto.DESCRIPTOR.services_by_name.values()
             for method in service.methods
@@ -42,7 +58,7 @@ class GrpcAccounts:
 
     async def call(self, name: str, fields: Mapping[str, Any], exchange: Exchange) -> AccountAnswer:
         with translate_rpc_errors("auth"):
-            answer = await self._calls[name].make(fields, _metadata(exchange), self._seconds)
+            answer = await self._calls[name].make(fields, _metadata(exchange))
         values, found = plain(answer), getattr(answer, "principal", None)
         if not isinstance(found, auth_pb2.Principal):
             return AccountAnswer(values)
@@ -53,7 +69,8 @@ class GrpcAccounts:
 class _Call:
     """One method of a service."""
 
-    def __init__(self, channel: grpc.aio.Channel, method: MethodDescriptor) -> None:
+    def __init__(self, channel: grpc.aio.Channel, method: MethodDescriptor, seconds: float) -> None:
+        self._seconds = seconds
         self._request = GetMessageClass(method.input_type)
         self._make = channel.unary_unary(
             f"/{method.containing_service.full_name}/{method.name}",
@@ -61,12 +78,10 @@ class _Call:
             response_deserializer=GetMessageClass(method.output_type).FromString,
         )
 
-    async def make(
-        self, fields: Mapping[str, Any], metadata: list[tuple[str, str]], seconds: float
-    ) -> Message:
+    async def make(self, fields: Mapping[str, Any], metadata: list[tuple[str, str]]) -> Message:
         request = self._request()
         fill(request, fields)
-        answer: Message = await self._make(request, metadata=metadata, timeout=seconds)
+        answer: Message = await self._make(request, metadata=metadata, timeout=self._seconds)
         return answer
 
 

@@ -145,7 +145,8 @@ def _json(value: Any) -> Any:
 
 
 def _description(route: AccountRoute) -> dict[str, Any]:
-    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    parts = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    names = [part.partition(":")[0] for part in parts]
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in names

@@ -17,6 +17,7 @@ from headrace_gateway.http.docs import add_docs
 from headrace_gateway.http.document import describe
 from headrace_gateway.http.edge import Bounds, Edge
 from headrace_gateway.http.errors import error_response, internal_error
+from headrace_gateway.http.federation_routes import create_federation_router
 from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.health_routes import create_health_router
 from headrace_gateway.http.oauth_routes import create_oauth_router
@@ -34,6 +35,7 @@ def create_http_app(door: FrontDoor, registry: CollectorRegistry, bounds: Bounds
     app.include_router(create_authorize_router(door))
     app.include_router(create_oauth_router(door))
     app.include_router(create_health_router(door))
+    app.include_router(create_federation_router(door))
     app.include_router(create_well_known_router(door))
     add_docs(app)
     _add_error_handlers(app)

@@ -4,6 +4,7 @@ from types import MappingProxyType
 
 from headrace_gateway.http.accounts import (
     accounts,
+    identities,
     keys,
     limits,
     oauth_clients,
@@ -14,7 +15,7 @@ from headrace_gateway.http.accounts import (
 
 TABLES = MappingProxyType(
     {
-        "auth": (*sessions.ROUTES, *accounts.ROUTES),
+        "auth": (*sessions.ROUTES, *accounts.ROUTES, *identities.ROUTES),
         "keys": keys.ROUTES,
         "oauth-clients": oauth_clients.ROUTES,
         "orgs": organizations.ORGANIZATIONS,

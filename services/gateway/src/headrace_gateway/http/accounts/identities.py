@@ -1,0 +1,81 @@
+"""`/api/v1/auth`: the end of a login through an identity provider, and linked identities."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
+
+from headrace_gateway.domain.exchange import Act
+from headrace_gateway.http.account_routes import AccountRoute, as_it_is
+from headrace_gateway.http.accounts.sessions import Code, Identifier, Token, tokens
+from headrace_gateway.http.bodies import Body
+
+RedirectUri = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+Challenge = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class ExchangeBody(Body):
+    """`POST /api/v1/auth/exchange`."""
+
+    code: Token
+    code_verifier: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    organization_id: Identifier | None = None
+    second_factor_code: Code = ""
+
+
+class LinkBody(Body):
+    """`POST /api/v1/auth/identities/{provider}`."""
+
+    redirect_uri: RedirectUri
+    code_challenge: Challenge
+
+
+def tokens_or_identity(fields: Mapping[str, Any]) -> Any:
+    """A token response, or what was linked: `{"identity": {...}}`."""
+    if fields["identity"] is None:
+        return tokens(fields)
+    return as_it_is({"identity": fields["identity"]})
+
+
+def identities(fields: Mapping[str, Any]) -> Any:
+    """A list that is never long enough for pages."""
+    return {"data": as_it_is(fields)["identities"], "next_page_token": None}
+
+
+ROUTES = (
+    AccountRoute(
+        "POST",
+        "/api/v1/auth/exchange",
+        "FederationService/ExchangeLoginCode",
+        "Exchange a login code for tokens, or finish linking an identity",
+        tokens_or_identity,
+        act=Act.LOGIN,
+        body=ExchangeBody,
+        open=True,
+    ),
+    AccountRoute(
+        "POST",
+        "/api/v1/auth/identities/{provider}",
+        "FederationService/LinkIdentity",
+        "Begin to link an identity; the answer says where to go",
+        as_it_is,
+        act=Act.SESSION,
+        body=LinkBody,
+    ),
+    AccountRoute(
+        "GET",
+        "/api/v1/auth/identities",
+        "FederationService/ListIdentities",
+        "List the identities that log in as you, oldest first",
+        identities,
+        act=Act.SESSION,
+    ),
+    AccountRoute(
+        "DELETE",
+        "/api/v1/auth/identities/{provider}/{subject:path}",
+        "FederationService/UnlinkIdentity",
+        "Unlink an identity, unless it is the only way into your account",
+        as_it_is,
+        act=Act.SESSION,
+    ),
+)
