@@ -1,0 +1,192 @@
+"""Attacks on logins through identity providers, over HTTP to a real gateway before a real auth."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from tests.security.world import World, running_world
+
+from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
+from headrace_auth.domain.pending_login import s256_challenge
+from headrace_auth.testing.directory import MEMBER, OUTSIDER
+from headrace_auth.testing.federation import (
+    ADA,
+    FRONT_END,
+    OTHER_PROVIDER,
+    PROVIDER,
+    VERIFIER,
+    federation_of,
+)
+from headrace_common.testing.clock import FakeClock
+
+BEGIN = {"redirect_uri": FRONT_END, "code_challenge": s256_challenge(VERIFIER)}
+ATTACKERS_VERIFIER = "a" * 43
+HOSTILE = {
+    "host": "evil.test",
+    "x-forwarded-host": "evil.test",
+    "x-forwarded-proto": "http",
+    "x-forwarded-for": "127.0.0.1",
+    "forwarded": "host=evil.test;proto=http",
+    "x-original-url": "https://evil.test/",
+    "x-rewrite-url": "https://evil.test/",
+    "referer": "https://evil.test/",
+    "origin": "https://evil.test",
+}
+
+
+@pytest.fixture
+def provider() -> MemoryIdentityProvider:
+    return MemoryIdentityProvider()
+
+
+@pytest.fixture
+async def world(provider: MemoryIdentityProvider, tmp_path: Any) -> AsyncIterator[World]:
+    federation = federation_of(provider, MemoryIdentityProvider(), FakeClock())
+    async with running_world(
+        federation=federation,
+        federation_redirect_uris=(FRONT_END,),
+        registration="open",
+        mail_folder=tmp_path,
+    ) as running:
+        yield running
+
+
+async def _begin(world: World, **query: str) -> httpx.Response:
+    return await world.client.get(f"/oauth2/{PROVIDER}/login", params={**BEGIN, **query})
+
+
+async def _back(world: World, provider: MemoryIdentityProvider, url: str) -> httpx.Response:
+    """The person agrees, and the browser comes back."""
+    [state] = parse_qs(urlsplit(url).query)["state"]
+    query = {"state": state, "code": provider.approve(url, ADA)}
+    return await world.client.get(f"/oauth2/{PROVIDER}/callback", params=query)
+
+
+async def _code(world: World, provider: MemoryIdentityProvider, **query: str) -> str:
+    landing = await _back(world, provider, (await _begin(world, **query)).headers["location"])
+    assert landing.status_code == 303
+    return landing.headers["location"].removeprefix(f"{FRONT_END}#code=")
+
+
+async def _exchange(world: World, code: str, verifier: str = VERIFIER) -> httpx.Response:
+    body = {"code": code, "code_verifier": verifier}
+    return await world.client.post("/api/v1/auth/exchange", json=body)
+
+
+async def test_the_way_without_an_attack(world: World, provider: MemoryIdentityProvider) -> None:
+    answer = await _exchange(world, await _code(world, provider))
+    assert answer.status_code == 200
+    assert (await world.ask(answer.json()["access_token"])).status_code == 200
+
+
+async def test_no_header_changes_where_the_provider_sends_people(world: World) -> None:
+    path = f"/oauth2/{PROVIDER}/login"
+    answer = await world.client.get(path, params=BEGIN, headers=HOSTILE)
+    query = parse_qs(urlsplit(answer.headers["location"]).query)
+    issuer = world.auth.settings.issuer
+    assert query["redirect_uri"] == [f"{issuer}/oauth2/{PROVIDER}/callback"]
+    assert "evil" not in str(answer.headers) + answer.text
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    [
+        "https://evil.test/",
+        f"{FRONT_END}&next=https://evil.test",
+        f"{FRONT_END}@evil.test",
+        f"{FRONT_END}#@evil.test",
+        FRONT_END.replace("https:", "javascript:"),
+        FRONT_END.replace("acme", "ACME"),
+        FRONT_END.replace("/welcome", "/welcome/../evil"),
+        FRONT_END + "\r\nlocation: https://evil.test",
+    ],
+)
+async def test_nobody_is_sent_to_a_front_end_that_is_not_configured(
+    world: World, redirect_uri: str
+) -> None:
+    answer = await _begin(world, redirect_uri=redirect_uri)
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+    assert "evil" not in str(answer.headers) + answer.text
+
+
+async def test_a_state_serves_once_and_at_its_own_provider_only(
+    world: World, provider: MemoryIdentityProvider
+) -> None:
+    url = (await _begin(world)).headers["location"]
+    assert (await _back(world, provider, url)).status_code == 303
+    assert (await _back(world, provider, url)).status_code == 400
+    url = (await _begin(world)).headers["location"]
+    [state] = parse_qs(urlsplit(url).query)["state"]
+    query = {"state": state, "code": provider.approve(url, ADA)}
+    crossed = await world.client.get(f"/oauth2/{OTHER_PROVIDER}/callback", params=query)
+    assert crossed.status_code == 400
+    assert "location" not in crossed.headers
+
+
+async def test_a_code_serves_once_and_only_whoever_began(
+    world: World, provider: MemoryIdentityProvider
+) -> None:
+    code = await _code(world, provider)
+    answers = [
+        await _exchange(world, code, ATTACKERS_VERIFIER),
+        await _exchange(world, code),
+        await _exchange(world, "hrl_" + "x" * 49),
+    ]
+    assert [answer.status_code for answer in answers] == [401] * 3
+    errors = [{**answer.json()["error"], "request_id": ""} for answer in answers]
+    assert errors[0] == errors[1] == errors[2]
+
+
+async def test_a_code_planted_in_a_victims_browser_logs_nobody_in(
+    world: World, provider: MemoryIdentityProvider
+) -> None:
+    planted = await _code(world, provider, code_challenge=s256_challenge(ATTACKERS_VERIFIER))
+    assert (await _exchange(world, planted)).status_code == 401  # the victim's front end
+    assert (await _exchange(world, planted, ATTACKERS_VERIFIER)).status_code == 401
+
+
+async def test_a_link_planted_in_a_victims_browser_gives_the_attacker_nothing(
+    world: World, provider: MemoryIdentityProvider
+) -> None:
+    attacker = await world.token(OUTSIDER.email)
+    body = {**BEGIN, "code_challenge": s256_challenge(ATTACKERS_VERIFIER)}
+    path = f"/api/v1/auth/identities/{PROVIDER}"
+    begun = await world.ask(attacker, "POST", path, json=body)
+    landing = await _back(world, provider, begun.json()["authorization_url"])
+    code = landing.headers["location"].removeprefix(f"{FRONT_END}#code=")
+    assert (await _exchange(world, code)).status_code == 401
+    listed = await world.ask(attacker, path="/api/v1/auth/identities")
+    assert listed.json()["data"] == []
+
+
+async def test_an_address_opens_no_account_that_has_a_password(
+    world: World, provider: MemoryIdentityProvider
+) -> None:
+    url = (await _begin(world)).headers["location"]
+    [state] = parse_qs(urlsplit(url).query)["state"]
+    claimed = type(ADA)(PROVIDER, "eve", MEMBER.email, email_verified=True, name="")
+    query = {"state": state, "code": provider.approve(url, claimed)}
+    answer = await world.client.get(f"/oauth2/{PROVIDER}/callback", params=query)
+    assert answer.headers["location"] == f"{FRONT_END}#error=password_account"
+
+
+@pytest.mark.parametrize("field", ["role", "user_id", "email", "scopes", "link_session_id"])
+async def test_an_exchange_takes_no_field_more(
+    world: World, provider: MemoryIdentityProvider, field: str
+) -> None:
+    body = {"code": await _code(world, provider), "code_verifier": VERIFIER, field: "owner"}
+    answer = await world.client.post("/api/v1/auth/exchange", json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
+
+
+async def test_one_persons_identities_are_not_anothers(
+    world: World, provider: MemoryIdentityProvider
+) -> None:
+    assert (await _exchange(world, await _code(world, provider))).status_code == 200
+    outsider = await world.token(OUTSIDER.email)
+    path = f"/api/v1/auth/identities/{PROVIDER}/{ADA.subject}"
+    assert (await world.ask(outsider, "DELETE", path)).status_code == 404
+    assert (await _exchange(world, await _code(world, provider))).status_code == 200
