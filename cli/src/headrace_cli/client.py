@@ -1,70 +1,105 @@
-"""The few calls of the public API that the command makes."""
+"""Calls of the public API: one login that renews itself, every failure as one line."""
 
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
-from headrace_cli.session import Session
+from headrace_cli.errors import ApiError, CommandError, UnreachableError, UsageError
+from headrace_cli.session import Session, SessionFile
 
 TIMEOUT_SECONDS = 30.0
-
-
-class ApiError(Exception):
-    """The API refused or could not be reached; the text is for the person at the terminal."""
+PAGE_SIZE = 100
+LOGIN_ENDED = "Your login has ended. Run `headrace login` again."
 
 
 class ApiClient:
-    """Synchronous client of `/api/v1`."""
+    """Synchronous client of `/api/v1`; with a session file it renews the login there."""
 
-    def __init__(self, session: Session, transport: httpx.BaseTransport | None = None) -> None:
-        """`transport` stands in for the network in tests. Raises ApiError for a bad CA file."""
-        self._url = session.url
-        token = session.access_token
+    def __init__(
+        self,
+        session: Session,
+        transport: httpx.BaseTransport | None = None,
+        file: SessionFile | None = None,
+    ) -> None:
+        """`transport` stands in for the network in tests. Raises UsageError for a bad CA file."""
+        self._session = session
+        self._file = file
         self._http = httpx.Client(
             base_url=session.url,
-            headers={"authorization": f"Bearer {token}"} if token else {},
             verify=_trust(session.ca_file),
             transport=transport,
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
         )
 
-    def log_in(self, email: str, password: str) -> str:
-        """The access token."""
-        body = {"email": email, "password": password}
-        token: str = self._call("POST", "/api/v1/auth/login", json=body)["access_token"]
-        return token
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The answer. Raises ApiError if it is a refusal, UnreachableError if there is none."""
+        response = self._send(method, path, body, query)
+        if response.status_code == httpx.codes.UNAUTHORIZED and self._session.refresh_token:
+            self._renew()
+            response = self._send(method, path, body, query)
+        return self._read(response)
 
-    def create_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        return self._call("POST", "/api/v1/keys", json=wanted)
+    def records(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Those of all pages."""
+        found: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"page_size": PAGE_SIZE, "page_token": ""}
+        while page["page_token"] is not None:
+            answer = self.call("GET", path, query={**(query or {}), **page})
+            found += answer["data"]
+            page["page_token"] = answer.get("next_page_token")
+        return found
 
-    def list_keys(self) -> list[dict[str, Any]]:
-        """All keys of the organisation, newest first."""
-        keys: list[dict[str, Any]] = []
-        page_token: str | None = ""
-        while page_token is not None:
-            params = {"page_size": "100", "page_token": page_token}
-            page = self._call("GET", "/api/v1/keys", params=params)
-            keys += page["data"]
-            page_token = page["next_page_token"]
-        return keys
+    def _renew(self) -> None:
+        """Once per rotation, whoever comes first: a second use of a token would end the session."""
+        file = self._file
+        if file is None:
+            raise ApiError(LOGIN_ENDED)
+        with file.alone():
+            stored = file.load()
+            if stored.access_token == self._session.access_token:
+                body = {"refresh_token": stored.refresh_token}
+                response = self._send("POST", "/api/v1/auth/refresh", body, None, open=True)
+                stored = stored.with_tokens(self._read(response))
+                file.save(stored)
+            self._session = stored
 
-    def revoke_key(self, key_id: str) -> dict[str, Any]:
-        return self._call("DELETE", f"/api/v1/keys/{key_id}")
-
-    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, Any] | None,
+        *,
+        open: bool = False,  # noqa: A002 - as the API's description calls it
+    ) -> httpx.Response:
+        token = "" if open else self._session.access_token
+        headers = {"authorization": f"Bearer {token}"} if token else {}
         try:
-            response = self._http.request(method, path, **arguments)
-        except httpx.HTTPError as error:
+            return self._http.request(method, path, json=body, params=query, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             hint = " Trust its CA with `--ca-file`." if "CERTIFICATE_VERIFY" in str(error) else ""
-            raise ApiError(f"{self._url} does not answer: {error}.{hint}") from error
+            text = " ".join(str(error).split())
+            raise UnreachableError(f"{self._session.url} does not answer: {text}.{hint}") from None
+
+    def _read(self, response: httpx.Response) -> dict[str, Any]:
         try:
-            body: dict[str, Any] = response.json()
-        except ValueError as error:
-            raise ApiError(f"{self._url} is no Headrace: the answer is no JSON") from error
+            body = response.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise UnreachableError(f"{self._session.url} is no Headrace: the answer is no JSON")
         if response.is_error:
-            raise ApiError(_explain(response.status_code, body))
+            raise _refusal(response.status_code, body)
         return body
 
 
@@ -72,15 +107,21 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one too
-        raise ApiError(
+        raise UsageError(
             f"The CA file {ca_file} cannot be used ({error.strerror or error}). "
             "Run `headrace login --ca-file ...` again."
-        ) from error
+        ) from None
 
 
-def _explain(status: int, body: dict[str, Any]) -> str:
-    error = body.get("error") or {}
-    message = error.get("message", f"HTTP status {status}")
-    if error.get("code") == "invalid_api_key":
-        return "Your login has ended. Run `headrace login` again."
-    return f"{message} (request {error.get('request_id', 'unknown')})"
+def _refusal(status: int, body: Mapping[str, Any]) -> CommandError:
+    error = body.get("error")
+    if not isinstance(error, Mapping):
+        return ApiError(f"HTTP status {status}", status)
+    code = str(error.get("code"))
+    if code == "invalid_api_key":
+        return ApiError(LOGIN_ENDED, status, code)
+    message = " ".join(str(error.get("message", f"HTTP status {status}")).split())
+    param = error.get("param")
+    about = f"param {param}, " if param else ""
+    request_id = error.get("request_id", "unknown")
+    return ApiError(f"{message} ({about}request {request_id})", status, code)

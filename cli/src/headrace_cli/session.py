@@ -1,15 +1,17 @@
 """Where the command remembers which Headrace it talks to, and as whom."""
 
+import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_config_path
 
-
-class NotLoggedInError(Exception):
-    """No login is remembered."""
+from headrace_cli.errors import NotLoggedInError
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,14 @@ class Session:
 
     url: str
     ca_file: str | None
-    access_token: str
+    access_token: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+
+    def with_tokens(self, answer: Mapping[str, Any]) -> "Session":
+        """After a token response (RFC 6749, section 5.1)."""
+        return replace(
+            self, access_token=answer["access_token"], refresh_token=answer["refresh_token"]
+        )
 
 
 class SessionFile:
@@ -31,8 +40,8 @@ class SessionFile:
         """Raises NotLoggedInError."""
         try:
             return Session(**json.loads(self._path.read_text()))
-        except (FileNotFoundError, TypeError, ValueError) as error:
-            raise NotLoggedInError from error
+        except (FileNotFoundError, TypeError, ValueError):
+            raise NotLoggedInError from None
 
     def save(self, session: Session) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +50,20 @@ class SessionFile:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(asdict(session), file)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(self._path)
 
     def forget(self) -> None:
         self._path.unlink(missing_ok=True)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Other commands wait here; the system lets go when the process ends, however it does."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
