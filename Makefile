@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract \
-	test-integration test-e2e test-chaos check fmt proto lock install
+	test-integration test-api test-security test-e2e test-chaos check fmt proto docs lock install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ demo: install ## Start, stream one answer over HTTPS, stop
 
 # ---- tests and checks ----
 
-SUITES := unit architecture contract integration e2e
+SUITES := unit architecture contract api security integration e2e
 
 test: $(VENV)/.dev ## Run every test that needs no torch; about nine minutes on two cores
 	@$(MAKE) --no-print-directory --keep-going $(addprefix test-,$(SUITES))
@@ -63,6 +63,12 @@ test-contract: $(VENV)/.dev ## Run each servicer behind a real stub
 
 test-integration: $(VENV)/.dev ## Run adapters against a real PostgreSQL and Redis
 	$(PYTEST) tests/integration
+
+test-api: $(VENV)/.dev ## Make every call of the native API and compare docs/api
+	$(PYTEST) tests/api
+
+test-security: $(VENV)/.dev ## Attack credentials, logins and rights: every route times every role
+	$(PYTEST) tests/security
 
 test-e2e: $(VENV)/.dev ## Start the whole stack and drive it over HTTPS
 	$(PYTEST) tests/e2e
@@ -84,6 +90,9 @@ fmt: $(VENV)/.dev ## Format the code and fix what can be fixed
 
 proto: $(VENV)/.dev ## Regenerate the code in services/common/src/headrace from protos/
 	@scripts/generate-protos.sh
+
+docs: $(VENV)/.dev ## Write docs/api from a run of every call
+	HEADRACE_WRITE_DOCS=1 $(PYTEST) tests/api
 
 lock: $(VENV)/.dev ## Write the installed versions into constraints.txt
 	@scripts/lock.sh

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.security.world import World
 
+from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
 from headrace_gateway.http.account_routes import AccountRoute
 from headrace_gateway.http.accounts.tables import TABLES
 
@@ -20,6 +21,8 @@ HIDDEN = (
     (re.compile(r"secret=[A-Z2-7]{32}"), "secret=..."),
     (re.compile(r"\b[A-Z2-7]{32}\b"), "JBSWY3DP..."),
     (re.compile(r"\b[A-Z2-7]{4}(-[A-Z2-7]{4}){3}\b"), "ABCD-EFGH-IJKL-MNOP"),
+    (re.compile(r"(nonce|state|code_challenge)=[\w-]{43}"), r"\1=..."),
+    (re.compile(r'"next_page_token": "[^"]+"'), '"next_page_token": "WzE3..."'),
     (re.compile(r'"code": "[0-9]{6}"'), '"code": "123456"'),
 )
 SEVENTEEN = re.compile(
@@ -42,9 +45,10 @@ class Recorder:
     """Calls are made as whoever `token` stands for, or as nobody."""
 
     world: World
+    provider: MemoryIdentityProvider
     shown: list[Shown] = field(default_factory=list)
-    bodies: dict[tuple[str, str], Any] = field(default_factory=dict)
-    """What was sent, by method and path."""
+    bodies: dict[tuple[str, str], tuple[Any, Any]] = field(default_factory=dict)
+    """Body and query that were sent, by method and path."""
     _names: dict[str, str] = field(default_factory=dict)
 
     async def call(
@@ -58,7 +62,8 @@ class Recorder:
         **parameters: str,
     ) -> dict[str, Any]:
         """The answer, which must be a success; `path` is a route's, with its parameters' names."""
-        target = path.format(**parameters)
+        target = path.replace(":path", "").format(**parameters)
+        self.world.clock.advance(1)  # what is made later is newer, in every run
         headers = {"authorization": f"Bearer {token}"} if token else {}
         response = await self.world.client.request(
             method, target, headers=headers, json=body, params=query
@@ -73,7 +78,7 @@ class Recorder:
         answer: dict[str, Any] = response.json()
         told = f"{status.value} {status.phrase}\n\n{_pretty(answer)}"
         route = ROUTES[method, path]
-        self.bodies.setdefault((method, path), body)
+        self.bodies.setdefault((method, path), (body, query))
         self.shown.append(Shown(route, self._readable(asked), self._readable(told)))
         return answer
 

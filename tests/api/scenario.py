@@ -1,28 +1,64 @@
 """One story that makes every call of the native API once, by people of two organisations."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
 
 from pyotp import TOTP
 from tests.api.recorder import Recorder
-from tests.security.world import World
+from tests.security.world import running_world
 
-from headrace_auth.testing.directory import MEMBER, OUTSIDER, OWNER, PASSWORD, SERVICE
+from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
+from headrace_auth.domain.external_identity import ExternalIdentity
+from headrace_auth.domain.pending_login import s256_challenge
+from headrace_auth.testing.directory import (
+    ACME,
+    ADMIN,
+    MEMBER,
+    OUTSIDER,
+    OWNER,
+    PASSWORD,
+    SERVICE,
+)
+from headrace_auth.testing.federation import ADA as IDENTITY
+from headrace_auth.testing.federation import FRONT_END, PROVIDER, VERIFIER, federation_of
+from headrace_common.testing.clock import FakeClock
 
 NEW_PASSWORD = "paper lantern river stone"
 ADA = "ada@example.org"
 AUTH = "/api/v1/auth"
+CHALLENGE = s256_challenge(VERIFIER)
 
 
-async def play(world: World) -> Recorder:
-    """All calls, in the order in which they were made."""
-    recorder = Recorder(world)
+@asynccontextmanager
+async def played() -> AsyncIterator[Recorder]:
+    """All calls, in the order in which they were made, and the world as they left it."""
+    clock, provider = FakeClock(), MemoryIdentityProvider()
+    async with running_world(
+        clock=clock,
+        federation=federation_of(provider, MemoryIdentityProvider(), clock),
+        federation_redirect_uris=(FRONT_END,),
+        registration="open",
+        mail_folder="unused",
+    ) as world:
+        recorder = Recorder(world, provider)
+        await _play(recorder)
+        yield recorder
+
+
+async def _play(recorder: Recorder) -> None:
     owner = await _sessions(recorder)
     await _registration(recorder)
     await _passwords(recorder)
     await _second_factor(recorder)
     await _keys(recorder, owner)
     await _applications(recorder, owner)
-    return recorder
+    await _organizations(recorder, owner)
+    await _users(recorder, owner)
+    await _limits(recorder, owner)
+    await _identities(recorder)
 
 
 async def _sessions(recorder: Recorder) -> str:
@@ -127,6 +163,98 @@ async def _applications(recorder: Recorder, owner: str) -> None:
     one = "/api/v1/oauth-clients/{client_id}"
     await recorder.call("POST", one + "/rotate", token=owner, client_id=made["id"])
     await recorder.call("DELETE", one, token=owner, client_id=made["id"])
+
+
+async def _organizations(recorder: Recorder, owner: str) -> None:
+    call = recorder.call
+    body = {"name": "initech", "owner_email": "bill@initech.example"}
+    await call("POST", "/api/v1/orgs", token=owner, body=body)
+    await call("GET", "/api/v1/orgs", token=owner, query={"page_size": 2})
+    one = "/api/v1/orgs/{organization_id}"
+    await call("GET", one, token=owner, organization_id=ACME)
+    await call("PATCH", one, token=owner, body={"name": "acme corp"}, organization_id=ACME)
+    team = await call("POST", "/api/v1/teams", token=owner, body={"name": "research"})
+    await call("GET", "/api/v1/teams", token=owner)
+    one = "/api/v1/teams/{team_id}"
+    await call("PATCH", one, token=owner, body={"name": "discovery"}, team_id=team["id"])
+    await call("DELETE", one, token=owner, team_id=team["id"])
+    await call("GET", "/api/v1/roles", token=owner)
+
+
+async def _users(recorder: Recorder, owner: str) -> None:
+    call = recorder.call
+    body = {"email": ADA, "role": "member"}
+    await call("POST", "/api/v1/invitations", token=owner, body=body)
+    await call("GET", "/api/v1/invitations", token=owner)
+    ada = await recorder.world.token(ADA, NEW_PASSWORD)
+    body = {"token": _mailed(recorder, "hri")}
+    await call("POST", f"{AUTH}/invitations/accept", token=ada, body=body)
+    body = {"email": "eve@example.org", "role": "auditor"}
+    unwanted = await call("POST", "/api/v1/invitations", token=owner, body=body)
+    one = "/api/v1/invitations/{invitation_id}"
+    await call("DELETE", one, token=owner, invitation_id=unwanted["id"])
+    await call("GET", "/api/v1/users", token=owner, query={"page_size": 2})
+    one = "/api/v1/users/{user_id}"
+    user_id = MEMBER.user_id
+    await call("GET", one, token=owner, user_id=user_id)
+    await call("PATCH", one, token=owner, body={"role": "auditor"}, user_id=user_id)
+    await call("DELETE", one + "/sessions", token=owner, user_id=user_id)
+    await call("POST", one + "/disable", token=owner, user_id=user_id)
+    await call("POST", one + "/enable", token=owner, user_id=user_id)
+    await call("DELETE", one, token=owner, user_id=user_id)
+    await call("POST", "/api/v1/service-accounts", token=owner, body={"name": "nightly jobs"})
+
+
+async def _limits(recorder: Recorder, owner: str) -> None:
+    call = recorder.call
+    subject = {"subject": "user", "subject_id": ADMIN.user_id}
+    kind = {"kind": "requests_per_minute"}
+    await call("PUT", "/api/v1/limits", token=owner, body={**subject, **kind, "amount": 120})
+    await call("GET", "/api/v1/limits", token=owner, query=subject)
+    await call("DELETE", "/api/v1/limits", token=owner, query={**subject, **kind})
+    budget = {"amount_micros": 20_000_000, "currency": "EUR", "time_zone": "Europe/Berlin"}
+    period = {"period": "month"}
+    await call("PUT", "/api/v1/budgets", token=owner, body={**subject, **period, **budget})
+    await call("GET", "/api/v1/budgets", token=owner, query=subject)
+    await call("DELETE", "/api/v1/budgets", token=owner, query={**subject, **period})
+    price = {
+        "model": "echo",
+        "input_micros_per_million_tokens": 150_000,
+        "output_micros_per_million_tokens": 600_000,
+    }
+    body = {"currency": "EUR", "prices": [price]}
+    await call("POST", "/api/v1/prices", token=owner, body=body)
+    await call("GET", "/api/v1/prices", token=owner)
+
+
+async def _identities(recorder: Recorder) -> None:
+    """A login through the provider, then a second identity that is linked and unlinked."""
+    world, call = recorder.world, recorder.call
+    begin = {"redirect_uri": FRONT_END, "code_challenge": CHALLENGE}
+    answer = await world.client.get(f"/oauth2/{PROVIDER}/login", params=begin)
+    grace = replace(IDENTITY, email="grace@example.org")
+    code = await _landed(recorder, answer.headers["location"], grace)
+    body = {"code": code, "code_verifier": VERIFIER}
+    token = (await call("POST", f"{AUTH}/exchange", body=body))["access_token"]
+    path = AUTH + "/identities/{provider}"
+    url = (await call("POST", path, token=token, body=begin, provider=PROVIDER))[
+        "authorization_url"
+    ]
+    code = await _landed(recorder, url, replace(grace, subject="second"))
+    finish = {"code": code, "code_verifier": VERIFIER}
+    linked = await world.ask(token, "POST", f"{AUTH}/exchange", json=finish)
+    assert linked.status_code == 200, linked.text
+    await call("GET", f"{AUTH}/identities", token=token)
+    path = AUTH + "/identities/{provider}/{subject:path}"
+    await call("DELETE", path, token=token, provider=PROVIDER, subject="second")
+
+
+async def _landed(recorder: Recorder, url: str, identity: ExternalIdentity) -> str:
+    """The login code with which the provider's answer sends the browser to the front end."""
+    [state] = parse_qs(urlsplit(url).query)["state"]
+    query = {"state": state, "code": recorder.provider.approve(url, identity)}
+    landing = await recorder.world.client.get(f"/oauth2/{PROVIDER}/callback", params=query)
+    return landing.headers["location"].removeprefix(f"{FRONT_END}#code=")
 
 
 def _mailed(recorder: Recorder, prefix: str) -> str:

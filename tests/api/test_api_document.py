@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 from tests.api.document import document
-from tests.api.scenario import play
-from tests.security.world import running_world
+from tests.api.scenario import played
 
 from headrace_gateway.http.accounts.tables import TABLES
 
@@ -13,8 +12,8 @@ FILE = Path(__file__).parents[2] / "docs/api/auth.md"
 
 
 async def test_every_call_is_documented_as_it_is() -> None:
-    async with running_world(registration="open", mail_folder="unused") as world:
-        shown = (await play(world)).shown
+    async with played() as recorder:
+        shown = recorder.shown
     made = {(each.route.method, each.route.path) for each in shown}
     routes = {(route.method, route.path) for routes in TABLES.values() for route in routes}
     assert routes - made == set()

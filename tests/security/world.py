@@ -65,9 +65,11 @@ class World:
 
 
 @asynccontextmanager
-async def running_world(**auth_settings: Any) -> AsyncIterator[World]:
+async def running_world(
+    clock: FakeClock | None = None, **auth_settings: Any
+) -> AsyncIterator[World]:
     """Everything in this process; time stands still unless it is told to move."""
-    clock, registry = FakeClock(), CollectorRegistry()
+    clock, registry = clock or FakeClock(), CollectorRegistry()
     async with running_auth(clock, **auth_settings) as auth:
         client = AuthClient(auth.channel, resolve_seconds=SECONDS)
         key_set, ended = KeySet(client, clock), Ended(client, clock, keep_seconds=600)
