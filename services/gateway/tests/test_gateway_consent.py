@@ -47,7 +47,7 @@ async def gateway() -> AsyncIterator[Gateway]:
         answers[CHECK] = AccountAnswer({"authorization": QUESTION, "location": None})
         answers[LOOK_UP] = AccountAnswer({"authorization": QUESTION})
         answers[ALLOW] = AccountAnswer({"location": LOCATION, "client_id": "web"}, PERSON)
-        answers[DENY] = AccountAnswer({"location": LOCATION})
+        answers[DENY] = AccountAnswer({"location": LOCATION, "client_id": "web"})
         running.client.headers.pop("authorization")
         yield running
 
@@ -112,6 +112,8 @@ async def test_a_no_needs_no_login(gateway: Gateway) -> None:
     response = await gateway.client.post(PATH, data={**YES, "decision": "deny"})
     assert Page(response.text).refresh == LOCATION
     assert gateway.accounts.calls == [(DENY, {"authorization_id": ID})]
+    [exchange] = gateway.events.exchanges
+    assert (exchange.act, exchange.resource) == (Act.LOGIN, "client:web")
 
 
 async def test_a_wrong_request_goes_back_to_the_application(gateway: Gateway) -> None:

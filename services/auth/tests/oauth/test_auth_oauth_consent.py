@@ -42,7 +42,7 @@ from headrace_auth.testing.oauth_flow import (
 )
 from headrace_auth.testing.oauth_world import NATIVE, SECRET, WEB, WEB_REDIRECT
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.client_authorizations import Allowed, ClientAuthorizations
+from headrace_auth.use_cases.client_authorizations import Answer, ClientAuthorizations
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_auth.use_cases.second_factors import sealing_name
@@ -87,7 +87,7 @@ async def allow(
     email: str = MEMBER.email,
     password: str = PASSWORD,
     code: str = "",
-) -> Allowed:
+) -> Answer:
     return await asking.allow(HERE, asked, email=email, password=password, code=code)
 
 
@@ -155,13 +155,15 @@ async def test_it_is_answered_once(asking: ClientAuthorizations, asked: str) -> 
     results = await asyncio.gather(
         *(allow(asking, asked) for _ in range(4)), return_exceptions=True
     )
-    assert len([each for each in results if isinstance(each, Allowed)]) == 1
+    assert len([each for each in results if isinstance(each, Answer)]) == 1
     for again in (allow(asking, asked), asking.deny(HERE, asked), asking.look_up(HERE, asked)):
         assert await refusal(again) is Reason.RESOURCE_NOT_FOUND
 
 
 async def test_a_no_is_an_answer(asking: ClientAuthorizations, asked: str) -> None:
-    told = parameters_of(await asking.deny(HERE, asked))
+    denied = await asking.deny(HERE, asked)
+    assert (denied.client_id, denied.user_id) == (WEB.client_id, "")
+    told = parameters_of(denied.location)
     assert (told["error"], told["state"]) == ("access_denied", "state of the client")
     assert await refusal(allow(asking, asked)) is Reason.RESOURCE_NOT_FOUND
 

@@ -15,7 +15,7 @@ from headrace_auth.oauth.metadata import server_metadata
 from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.use_cases.client_authorizations import (
-    Allowed,
+    Answer,
     ClientAuthorizations,
     Question,
 )
@@ -86,8 +86,8 @@ class OAuthServicer(oauth_pb2_grpc.OAuthServiceServicer):
         self, request: oauth_pb2.DenyClientRequest, context: Any
     ) -> oauth_pb2.DenyClientResponse:
         caller = self._callers.anybody(context)
-        location = await self._authorizations.deny(caller, request.authorization_id)
-        return oauth_pb2.DenyClientResponse(location=location)
+        denied = await self._authorizations.deny(caller, request.authorization_id)
+        return oauth_pb2.DenyClientResponse(location=denied.location, client_id=denied.client_id)
 
     async def IssueToken(  # noqa: N802 - the proto's name
         self, request: oauth_pb2.IssueTokenRequest, context: Any
@@ -117,7 +117,7 @@ class OAuthServicer(oauth_pb2_grpc.OAuthServiceServicer):
             self,
         )
 
-    async def _allow(self, request: oauth_pb2.AllowClientRequest, context: Any) -> Allowed:
+    async def _allow(self, request: oauth_pb2.AllowClientRequest, context: Any) -> Answer:
         if not request.email:
             caller = await self._callers.identified(context)
             return await self._authorizations.allow_logged_in(caller, request.authorization_id)

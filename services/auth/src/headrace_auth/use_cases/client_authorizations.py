@@ -32,13 +32,13 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """Where to send the browser, and who said yes."""
+class Answer:
+    """Where to send the browser, whose application hears it there, and who said yes, if anybody."""
 
     location: str = field(repr=False)
     client_id: str
-    user_id: str
-    organization_id: str
+    user_id: str = ""
+    organization_id: str = ""
 
 
 class ClientAuthorizations:
@@ -83,7 +83,7 @@ class ClientAuthorizations:
 
     async def allow(
         self, caller: Caller, authorization_id: str, *, email: str, password: str, code: str
-    ) -> Allowed:
+    ) -> Answer:
         """A yes of whoever has this password and code.
 
         Raises RESOURCE_NOT_FOUND as `look_up`, what `Login.log_in` raises, and PERMISSION_DENIED
@@ -95,7 +95,7 @@ class ClientAuthorizations:
             pending = await _take(act, authorization_id, user.user_id)
         return await self._approve(caller, pending, user.user_id)
 
-    async def allow_logged_in(self, caller: Caller, authorization_id: str) -> Allowed:
+    async def allow_logged_in(self, caller: Caller, authorization_id: str) -> Answer:
         """A yes of a person who has logged in, in the application's organisation."""
         principal = caller.identified()
         authorize(principal, Action.ALLOW_CLIENT)
@@ -106,19 +106,17 @@ class ClientAuthorizations:
                 raise permission_denied("this application belongs to another organisation")
         return await self._approve(caller, pending, member.user_id)
 
-    async def deny(self, caller: Caller, authorization_id: str) -> str:
-        """Where to send the browser with a no; raises RESOURCE_NOT_FOUND as `look_up`.
+    async def deny(self, caller: Caller, authorization_id: str) -> Answer:
+        """A no of whoever it is; raises RESOURCE_NOT_FOUND as `look_up`.
 
         It needs no password: who holds the id could as well just close the page.
         """
         async with self._acts.begin(caller) as act:
             request, pending = await _waiting(act, authorization_id, lock=True)
             await act.of(AuthorizationRequest).remove(request.request_sha256)
-        return self._server_for(caller).deny(pending).location
+        return Answer(self._server_for(caller).deny(pending).location, pending.client_id)
 
-    async def _approve(
-        self, caller: Caller, pending: PendingAuthorization, user_id: str
-    ) -> Allowed:
+    async def _approve(self, caller: Caller, pending: PendingAuthorization, user_id: str) -> Answer:
         """A yes that leaves no scope is an answer, too: the application hears that it failed."""
         organization_id = pending.organization_id
         try:
@@ -127,7 +125,7 @@ class ClientAuthorizations:
             )
         except AuthorizationError as refused:
             location = refused.location
-        return Allowed(location, pending.client_id, user_id, organization_id)
+        return Answer(location, pending.client_id, user_id, organization_id)
 
 
 async def _take(act: Act, authorization_id: str, user_id: str) -> PendingAuthorization:

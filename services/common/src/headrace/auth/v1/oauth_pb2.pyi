@@ -181,10 +181,12 @@ class DenyClientRequest(_message.Message):
     def __init__(self, authorization_id: _Optional[str] = ...) -> None: ...
 
 class DenyClientResponse(_message.Message):
-    __slots__ = ("location",)
+    __slots__ = ("location", "client_id")
     LOCATION_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     location: str
-    def __init__(self, location: _Optional[str] = ...) -> None: ...
+    client_id: str
+    def __init__(self, location: _Optional[str] = ..., client_id: _Optional[str] = ...) -> None: ...
 
 class OAuthForm(_message.Message):
     __slots__ = ("body", "query", "authorization")
