@@ -22,6 +22,7 @@ TITLES = {
     "auth": "Accounts and sessions",
     "keys": "API keys",
     "oauth-clients": "Applications",
+    "signing-keys": "Signing keys",
 }
 
 

@@ -8,9 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from pyotp import TOTP
 from tests.api.recorder import Recorder
-from tests.security.world import running_world
+from tests.security.world import BOOTSTRAP_TOKEN, running_world
 
 from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
+from headrace_auth.domain.directory import Organization
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.pending_login import s256_challenge
 from headrace_auth.testing.directory import (
@@ -59,6 +60,8 @@ async def _play(recorder: Recorder) -> None:
     await _users(recorder, owner)
     await _limits(recorder, owner)
     await _identities(recorder)
+    await _signing_keys(recorder, owner)
+    await _bootstrap(recorder)
 
 
 async def _sessions(recorder: Recorder) -> str:
@@ -255,6 +258,27 @@ async def _landed(recorder: Recorder, url: str, identity: ExternalIdentity) -> s
     query = {"state": state, "code": recorder.provider.approve(url, identity)}
     landing = await recorder.world.client.get(f"/oauth2/{PROVIDER}/callback", params=query)
     return landing.headers["location"].removeprefix(f"{FRONT_END}#code=")
+
+
+async def _signing_keys(recorder: Recorder, owner: str) -> None:
+    path = "/api/v1/signing-keys"
+    await recorder.call("GET", path, token=owner)
+    await recorder.call("POST", path + "/rotate", token=owner, body={"withdraw": False})
+
+
+async def _bootstrap(recorder: Recorder) -> None:
+    """As if nobody owned the installation yet."""
+    rows = recorder.world.auth.store.rows
+    kept = {kind: dict(records) for kind, records in rows.items()}
+    rows[Organization] = {}
+    body = {
+        "token": BOOTSTRAP_TOKEN,
+        "email": "root@example.org",
+        "password": NEW_PASSWORD,
+        "organization_name": "Example",
+    }
+    await recorder.call("POST", f"{AUTH}/bootstrap", body=body)
+    rows.update(kept)
 
 
 def _mailed(recorder: Recorder, prefix: str) -> str:

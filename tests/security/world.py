@@ -31,6 +31,7 @@ from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.route import Router
 
 SECONDS = 10.0
+BOOTSTRAP_TOKEN = "as-it-stands-in-the-settings-of-auth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ async def running_world(
 ) -> AsyncIterator[World]:
     """Everything in this process; time stands still unless it is told to move."""
     clock, registry = clock or FakeClock(), CollectorRegistry()
-    async with running_auth(clock, **auth_settings) as auth:
+    async with running_auth(clock, bootstrap_token=BOOTSTRAP_TOKEN, **auth_settings) as auth:
         client = AuthClient(auth.channel, resolve_seconds=SECONDS)
         key_set, ended = KeySet(client, clock), Ended(client, clock, keep_seconds=600)
         router = Router({"echo": EchoTarget()}, refresh_seconds=3600)

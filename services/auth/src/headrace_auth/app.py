@@ -51,6 +51,7 @@ from headrace_auth.servicers.federation import FederationServicer
 from headrace_auth.servicers.limits import LimitServicer
 from headrace_auth.servicers.oauth import OAuthServicer
 from headrace_auth.servicers.oauth_clients import OAuthClientServicer
+from headrace_auth.servicers.platform import PlatformServicer
 from headrace_auth.servicers.sessions import SessionServicer
 from headrace_auth.settings import AuthSettings
 from headrace_auth.use_cases.acts import Acts
@@ -87,7 +88,8 @@ from headrace_auth.use_cases.resolve_signed import SignedRequestResolver
 from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
 from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_auth.use_cases.signing_credentials import SigningCredentials
-from headrace_auth.use_cases.start import ensure_first_owner
+from headrace_auth.use_cases.signing_key_administration import SigningKeyAdministration
+from headrace_auth.use_cases.start import Bootstrap, ensure_first_owner
 from headrace_auth.use_cases.teams import Teams
 from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common import grpc_server
@@ -242,7 +244,13 @@ async def build(  # noqa: PLR0913 - everything from outside
             metrics=metrics,
             clock=clock,
         ),
-        SessionServicer(callers=callers, login=login, sessions=sessions, metrics=metrics),
+        SessionServicer(
+            callers=callers,
+            login=login,
+            sessions=sessions,
+            bootstrap=_bootstrap(settings, identity),
+            metrics=metrics,
+        ),
         AccountServicer(callers=callers, accounts=accounts),
         FederationServicer(callers=callers, federated=by_providers, metrics=metrics),
         ApiKeyServicer(
@@ -253,6 +261,11 @@ async def build(  # noqa: PLR0913 - everything from outside
             clock=clock,
         ),
         OAuthClientServicer(callers=callers, clients=ClientManager(acts)),
+        PlatformServicer(
+            callers=callers,
+            signing_keys=SigningKeyAdministration(acts, store.signing_keys, rotation),
+            clock=clock,
+        ),
         _oauth_servicer(settings, oauth, bridge, callers, login, resolver, metrics),
         _directory(settings, callers, acts, letters),
         LimitServicer(
@@ -302,11 +315,7 @@ def _accounts(settings: AuthSettings, identity: _Identity) -> Accounts:
     acts, throttle, letters = identity.acts, identity.throttle, identity.letters
     asking = AskingThrottle(acts, MAILBOX_POLICY, ASKING_POLICY)
     setter = PasswordSetter(letters)
-    new_passwords = NewPasswords(
-        identity.passwords,
-        _breached_passwords(settings),
-        minimum_length=settings.minimum_password_length,
-    )
+    new_passwords = _new_passwords(settings, identity)
     proof = Reauthentication(acts, identity.login, identity.second_factors, throttle)
     return Accounts(
         registration=Registration(
@@ -341,6 +350,19 @@ def _directory(
         members=Members(acts),
         accounts=ManagedAccounts(acts),
         invitations=Invitations(acts, inviter),
+    )
+
+
+def _bootstrap(settings: AuthSettings, identity: _Identity) -> Bootstrap:
+    token = settings.bootstrap_token.get_secret_value() if settings.bootstrap_token else ""
+    return Bootstrap(identity.acts, _new_passwords(settings, identity), token=token)
+
+
+def _new_passwords(settings: AuthSettings, identity: _Identity) -> NewPasswords:
+    return NewPasswords(
+        identity.passwords,
+        _breached_passwords(settings),
+        minimum_length=settings.minimum_password_length,
     )
 
 

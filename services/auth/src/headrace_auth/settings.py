@@ -77,6 +77,8 @@ class AuthSettings(AccountSettings):
     bootstrap_email: str | None = None
     bootstrap_password: SecretStr | None = None
     """With `bootstrap_email`: the owner whom an empty installation starts with."""
+    bootstrap_token: SecretStr | None = Field(default=None, min_length=32)
+    """Whoever has it makes that owner instead, by `headrace bootstrap`; worth nothing then."""
 
     argon2_time_cost: int = Field(default=3, ge=1)
     argon2_memory_kib: int = Field(default=65_536, ge=8)

@@ -13,6 +13,7 @@ from headrace_auth.metrics import AuthMetrics, counting
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.own_sessions import OwnSessions
+from headrace_auth.use_cases.start import Bootstrap
 from headrace_common.grpc_server import Registration
 
 
@@ -20,11 +21,18 @@ class SessionServicer(sessions_pb2_grpc.SessionServiceServicer):
     """The proto's SessionService."""
 
     def __init__(
-        self, *, callers: Callers, login: Login, sessions: OwnSessions, metrics: AuthMetrics
+        self,
+        *,
+        callers: Callers,
+        login: Login,
+        sessions: OwnSessions,
+        bootstrap: Bootstrap,
+        metrics: AuthMetrics,
     ) -> None:
         self._callers = callers
         self._login = login
         self._sessions = sessions
+        self._bootstrap = bootstrap
         self._metrics = metrics
 
     async def Login(  # noqa: N802 - the proto's name
@@ -85,6 +93,20 @@ class SessionServicer(sessions_pb2_grpc.SessionServiceServicer):
         caller = await self._callers.identified(context)
         await self._sessions.end_all(caller)
         return sessions_pb2.EndAllSessionsResponse()
+
+    async def Bootstrap(  # noqa: N802 - the proto's name
+        self, request: sessions_pb2.BootstrapRequest, context: Any
+    ) -> sessions_pb2.BootstrapResponse:
+        owner = await self._bootstrap.make_owner(
+            self._callers.anybody(context),
+            request.token,
+            email=request.email,
+            password=request.password,
+            organization_name=request.organization_name,
+        )
+        return sessions_pb2.BootstrapResponse(
+            user_id=owner.user_id, organization_id=owner.organization_id
+        )
 
     def registration(self) -> Registration:
         """How to add this servicer to a server."""

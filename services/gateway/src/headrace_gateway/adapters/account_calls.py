@@ -16,6 +16,7 @@ from headrace.auth.v1 import (
     federation_pb2,
     limits_pb2,
     oauth_pb2,
+    platform_pb2,
     sessions_pb2,
 )
 from headrace_common.grpc_errors import translate_rpc_errors
@@ -31,6 +32,7 @@ PROTOS = (
     federation_pb2,
     limits_pb2,
     oauth_pb2,
+    platform_pb2,
     sessions_pb2,
 )
 ASKING_PROVIDERS = frozenset({"StartFederatedLogin", "CompleteFederatedLogin", "LinkIdentity"})

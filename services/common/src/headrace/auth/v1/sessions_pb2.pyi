@@ -159,3 +159,23 @@ class EndAllSessionsRequest(_message.Message):
 class EndAllSessionsResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class BootstrapRequest(_message.Message):
+    __slots__ = ("token", "email", "password", "organization_name")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_NAME_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    email: str
+    password: str
+    organization_name: str
+    def __init__(self, token: _Optional[str] = ..., email: _Optional[str] = ..., password: _Optional[str] = ..., organization_name: _Optional[str] = ...) -> None: ...
+
+class BootstrapResponse(_message.Message):
+    __slots__ = ("user_id", "organization_id")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    organization_id: str
+    def __init__(self, user_id: _Optional[str] = ..., organization_id: _Optional[str] = ...) -> None: ...

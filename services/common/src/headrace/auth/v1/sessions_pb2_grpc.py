@@ -70,6 +70,11 @@ class SessionServiceStub:
                 request_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsRequest.SerializeToString,
                 response_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsResponse.FromString,
                 _registered_method=True)
+        self.Bootstrap = channel.unary_unary(
+                '/headrace.auth.v1.SessionService/Bootstrap',
+                request_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.BootstrapRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.BootstrapResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -144,6 +149,18 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Bootstrap(self, request, context):
+        """Bootstrap makes the organisation that runs this installation, and its owner, who can log in
+        then. It does so once.
+        Callers: gateway. Errors: PERMISSION_DENIED (to the letter the same for a wrong token, for any
+        token where none is set, and for the right one once there is an owner), INVALID_FIELD,
+        QUEUE_FULL, DEPENDENCY_UNAVAILABLE. May be retried: after a success that got lost it is
+        refused; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -181,6 +198,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.EndAllSessions,
                     request_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsRequest.FromString,
                     response_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsResponse.SerializeToString,
+            ),
+            'Bootstrap': grpc.unary_unary_rpc_method_handler(
+                    servicer.Bootstrap,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.BootstrapRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_sessions__pb2.BootstrapResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -373,6 +395,33 @@ class SessionService:
             '/headrace.auth.v1.SessionService/EndAllSessions',
             headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsRequest.SerializeToString,
             headrace_dot_auth_dot_v1_dot_sessions__pb2.EndAllSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Bootstrap(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.SessionService/Bootstrap',
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.BootstrapRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_sessions__pb2.BootstrapResponse.FromString,
             options,
             channel_credentials,
             insecure,

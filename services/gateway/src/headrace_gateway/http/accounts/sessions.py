@@ -57,6 +57,15 @@ class SwitchBody(Body):
     organization_id: Identifier
 
 
+class BootstrapBody(Body):
+    """`POST /api/v1/auth/bootstrap`."""
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    email: Email
+    password: Password
+    organization_name: Annotated[str, StringConstraints(max_length=100)] = ""
+
+
 def tokens(fields: Mapping[str, Any]) -> Any:
     """A token response (RFC 6749, section 5.1)."""
     return as_it_is(fields["tokens"])
@@ -128,5 +137,15 @@ ROUTES = (
         "Log out of this session",
         as_it_is,
         act=Act.SESSION,
+    ),
+    AccountRoute(
+        "POST",
+        "/api/v1/auth/bootstrap",
+        "SessionService/Bootstrap",
+        "Make the first owner of an empty installation",
+        as_it_is,
+        body=BootstrapBody,
+        status=201,
+        open=True,
     ),
 )

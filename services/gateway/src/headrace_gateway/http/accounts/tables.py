@@ -9,6 +9,7 @@ from headrace_gateway.http.accounts import (
     limits,
     oauth_clients,
     organizations,
+    platform,
     sessions,
     users,
 )
@@ -26,5 +27,6 @@ TABLES = MappingProxyType(
         "limits": limits.LIMITS,
         "budgets": limits.BUDGETS,
         "prices": limits.PRICES,
+        "signing-keys": platform.SIGNING_KEYS,
     }
 )
