@@ -32,8 +32,9 @@ def test_every_make_target_that_documents_name_exists() -> None:
     assert named - targets == set()
 
 
-def test_every_test_that_the_failure_matrix_names_exists() -> None:
-    named = re.findall(r"`(\w+\.py)::(\w+)`", (ROOT / "docs/failure-matrix.md").read_text())
+@pytest.mark.parametrize("document", ["docs/failure-matrix.md", "docs/security.md"])
+def test_every_test_that_a_document_names_exists(document: str) -> None:
+    named = re.findall(r"`(\w+\.py)::(\w+)`", (ROOT / document).read_text())
     assert len(named) > 10
     tests = {
         (path.name, function)
