@@ -213,8 +213,9 @@ async def _check_records(store: PostgresStore, *, verified: datetime | None) -> 
     assert stored is not None
     assert (stored.key, stored.limits, stored.member.budgets) == (key, (limit,), (budget,))
     assert (stored.member.token_version, stored.member.version) == (7, 1)
-    [signing] = await store.signing_keys.newest_first()
+    [signing] = await store.signing_keys.all()
     assert (signing.kid, signing.encrypted_private_key) == ("k1", b"sealed")
+    assert (signing.public_jwk, signing.retires_at) == ({"kid": "k1"}, None)
 
 
 async def test_the_release_before_goes_on_beside_this_one(

@@ -68,7 +68,16 @@ def _messages(descriptor: Any) -> st.SearchStrategy[dict[str, Any]]:
         elif field.has_presence:
             values = st.none() | values
         fields[field.name] = values
-    return st.fixed_dictionaries(fields)
+    members = [[field.name for field in oneof.fields] for oneof in descriptor.oneofs]
+    return st.fixed_dictionaries(fields).map(lambda message: _at_most_one_of(message, members))
+
+
+def _at_most_one_of(message: dict[str, Any], oneofs: list[list[str]]) -> dict[str, Any]:
+    """Only the last that is set of each `oneof` is kept, as protobuf does it."""
+    for names in oneofs:
+        given = [name for name in names if message[name] is not None]
+        message |= dict.fromkeys(given[:-1])
+    return message
 
 
 @pytest.mark.parametrize("message_type", TYPES, ids=lambda each: each.DESCRIPTOR.name)
