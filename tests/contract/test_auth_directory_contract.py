@@ -49,7 +49,7 @@ async def test_an_organisation_from_making_to_its_first_owner(auth: Administrati
     )
     assert not made.invitation.HasField("accepted_at")
     assert not made.invitation.HasField("team_id")
-    [mail] = auth.mailer.sent
+    [mail] = auth.running.mailer.sent
     assert mail.to == "boss@initech.test"
     # Without an address nobody is invited.
     request = directory_pb2.CreateOrganizationRequest(name="hooli")
@@ -154,7 +154,7 @@ async def test_an_invitation_from_sending_to_revoking(auth: AdministrationServic
         ACME_TEAM,
     )
     assert made.created_by == ADMIN.user_id
-    [mail] = auth.mailer.sent
+    [mail] = auth.running.mailer.sent
     assert "hri_" in mail.text
     assert "hri_" not in str(made)
     listed = await auth.call(AUDITOR, "ListInvitations", directory_pb2.ListInvitationsRequest())

@@ -71,13 +71,13 @@ async def test_a_budget_from_setting_to_lifting(auth: AdministrationService) -> 
 async def test_what_is_set_is_what_gateways_are_told_from_then_on(
     auth: AdministrationService,
 ) -> None:
-    resolver = auth_pb2_grpc.AuthServiceStub(auth.channel)
+    resolver = auth_pb2_grpc.AuthServiceStub(auth.running.channel)
     question = auth_pb2.ResolveCredentialRequest(credential=await auth.token(MEMBER))
     before = (await resolver.ResolveCredential(question, timeout=5)).principal
     await auth.call(OWNER, "SetLimit", request_of("SetLimit", **USER, **RATE, amount=60))
     after = (await resolver.ResolveCredential(question, timeout=5)).principal
     assert 60 in {limit.amount for limit in after.limits}
-    ended = {each for place, each in auth.announcer.announced if place == ACME}
+    ended = {each for place, each in auth.running.announcer.announced if place == ACME}
     assert ended & set(before.revocation_ids)
     assert not ended & set(after.revocation_ids)
 

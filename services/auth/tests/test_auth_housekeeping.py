@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from headrace_auth.adapters.memory import MemoryStore, MemoryTransaction
-from headrace_auth.domain.announcements import Revocation
+from headrace_auth.domain.announcements import REVOCATIONS_KEPT, Revocation
 from headrace_auth.domain.lockout import LONGEST_MEMORY, LoginFailures
 from headrace_auth.domain.oauth_grants import AuthorizationCode
 from headrace_auth.domain.records import Record
@@ -22,7 +22,6 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 
 HOUR = timedelta(hours=1)
-LIFE = timedelta(seconds=1800)
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ async def test_what_is_old_is_forgotten_and_not_a_moment_before(
             HOUR,
         ),
         "failures": (LoginFailures("subject", 1, now, now), LONGEST_MEMORY),
-        "ended": (Revocation(ACME, "session:1", now), LIFE + HOUR),
+        "ended": (Revocation(ACME, "session:1", now), REVOCATIONS_KEPT + HOUR),
     }
     record, age = records[kind]
     await _keep(store, record)

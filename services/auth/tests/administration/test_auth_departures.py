@@ -11,7 +11,7 @@ from headrace_auth.domain.sessions import Session
 from headrace_auth.testing.administration import Administration
 from headrace_auth.testing.directory import ACME, ADMIN, GLOBEX, MEMBER, OWNER
 from headrace_auth.testing.suites import make_key
-from headrace_auth.use_cases.departures import KEYS_AT_ONCE
+from headrace_auth.use_cases.departures import AT_ONCE
 
 SESSION = "01900000-0000-7000-8000-0000000000c"
 
@@ -62,14 +62,27 @@ async def test_gateways_are_told_in_this_organisation_only(world: Administration
 
 
 async def test_however_many_keys_there_are_all_end(world: Administration) -> None:
-    await world.keep(*(make_key(number) for number in range(2 * KEYS_AT_ONCE)))
+    await world.keep(*(make_key(number) for number in range(2 * AT_ONCE)))
     await world.members.remove(await world.caller(OWNER), MEMBER.user_id)
     assert await world.find(ApiKey, revoked_at=None) == []
     operations = await world.operations()
-    assert operations.count("api_key.revoke") == 2 * KEYS_AT_ONCE
+    assert operations.count("api_key.revoke") == 2 * AT_ONCE
     assert operations.count("membership.delete") == 1
     ended = [f"member:{MEMBER.user_id}:{version}" for version in (1, 2, 3)]
     assert world.announcer.announced == [(ACME, each) for each in ended]
+
+
+async def test_however_many_sessions_there_are_all_end(world: Administration) -> None:
+    own = session(world, 1)
+    ids = [f"01900000-0000-7000-8000-000000000{number:03}" for number in range(2 * AT_ONCE + 1)]
+    await world.keep(*(replace(own, session_id=each) for each in ids))
+    caller = await world.caller(OWNER)
+    assert await world.members.end_sessions(caller, MEMBER.user_id) == len(ids)
+    assert await _live_sessions(world) == set()
+    again = [replace(own, session_id=each.replace("-8000-", "-8001-")) for each in ids]
+    await world.keep(*again[: 2 * AT_ONCE])
+    await world.members.remove(caller, MEMBER.user_id)
+    assert await _live_sessions(world) == set()
 
 
 async def test_account_and_other_places_stay(world: Administration) -> None:

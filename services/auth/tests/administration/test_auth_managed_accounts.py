@@ -24,6 +24,7 @@ from headrace_auth.testing.directory import (
 )
 from headrace_auth.testing.refusals import refusal, refused
 from headrace_auth.testing.suites import make_key
+from headrace_auth.use_cases.departures import AT_ONCE
 from headrace_common.errors import Reason
 
 
@@ -92,6 +93,15 @@ async def test_a_barred_user_is_nobody_anywhere(world: Administration) -> None:
     assert await world.operations() == ["session.end", "user.disable"]
     before, after = await world.change("user.disable")
     assert (before["disabled_at"], after["token_version"]) == (None, 2)
+
+
+async def test_however_many_sessions_there_are_all_end(world: Administration) -> None:
+    now = world.clock.now()
+    first = Session(GLOBEX_TEAM.team_id, MEMBER.user_id, GLOBEX, now, now, now + timedelta(1))
+    ids = [f"01900000-0000-7000-8000-000000000{number:03}" for number in range(2 * AT_ONCE + 1)]
+    await world.keep(*(replace(first, session_id=each) for each in ids))
+    await world.accounts.disable(await world.caller(OWNER), MEMBER.user_id)
+    assert await world.find(Session, ended_at=None) == []
 
 
 async def test_gateways_everywhere_are_told(world: Administration) -> None:

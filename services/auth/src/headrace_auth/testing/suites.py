@@ -183,6 +183,22 @@ class RecordsSuite:
                 page = await transaction.of(Team).page(later, 9, organization_id=GLOBEX)
                 assert len(page) <= 1
 
+    async def test_records_come_by_key_without_gap_or_repetition(self, store: Store) -> None:
+        keys = [make_key(number) for number in range(7)]
+        await keep(store, *keys, make_key(8, made_by=OUTSIDER.user_id, organization_id=GLOBEX))
+        seen: list[ApiKey] = []
+        after = None
+        for _ in range(3):
+            async with store.begin() as transaction:
+                seen += await transaction.of(ApiKey).by_key(after, 3, organization_id=ACME)
+            after = (seen[-1].api_key_id,)
+        assert seen == sorted(keys, key=lambda key: key.api_key_id)
+        async with store.begin() as transaction:
+            memberships = transaction.of(Membership)
+            joined = await memberships.by_key((MEMBER.user_id, ACME), 9, user_id=MEMBER.user_id)
+            assert [one.organization_id for one in joined] == [GLOBEX]
+            assert await memberships.by_key(None, 9, organization_id="\0") == []
+
     async def test_a_page_shows_only_what_was_asked_for(self, store: Store) -> None:
         ours, admins = make_key(1), make_key(2, made_by=ADMIN.user_id)
         theirs = make_key(3, made_by=OUTSIDER.user_id, organization_id=GLOBEX)

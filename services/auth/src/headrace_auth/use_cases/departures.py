@@ -7,13 +7,18 @@ from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.directory import Membership
 from headrace_auth.domain.principal import Subject
+from headrace_auth.domain.records import key_of
 from headrace_auth.domain.revocation_ids import membership_revocation, session_revocation
 from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.acts import Act
 from headrace_auth.use_cases.renewals import renew_member
 
-KEYS_AT_ONCE = 20
-"""In one act, which ends well within the store's deadline."""
+AT_ONCE = 20
+"""Keys or sessions in one act, which must end well within the store's deadline."""
+
+
+Place = tuple[Any, ...] | None
+"""The key of a record; None for the beginning, and for the end."""
 
 
 async def end_some_keys(act: Act, membership: Membership) -> bool:
@@ -23,14 +28,14 @@ async def end_some_keys(act: Act, membership: Membership) -> bool:
     """
     found = await act.of(ApiKey).by_key(
         None,
-        KEYS_AT_ONCE,
+        AT_ONCE,
         created_by=membership.user_id,
         organization_id=membership.organization_id,
         revoked_at=None,
     )
     for key in found:
         await act.change(key, replace(key, revoked_at=act.now), "revoke")
-    if len(found) < KEYS_AT_ONCE:
+    if len(found) < AT_ONCE:
         return True
     # One announcement for all of these keys, which carry the membership's version.
     await renew_member(act, membership.user_id, membership.organization_id)
@@ -38,26 +43,28 @@ async def end_some_keys(act: Act, membership: Membership) -> bool:
 
 
 async def end_membership(act: Act, membership: Membership) -> None:
-    """Remove a member with its sessions, limits and budgets in the organisation."""
+    """Remove a member with its limits and budgets in the organisation."""
     user_id, organization_id = membership.user_id, membership.organization_id
     await act.remove(membership)
     await act.end(organization_id, membership_revocation(user_id, membership.version))
-    await end_sessions(act, user_id, organization_id)
     await remove_caps(act, organization_id, Subject.USER, user_id)
 
 
-async def end_sessions(act: Act, user_id: str, organization_id: str) -> int:
-    """End the user's sessions in this organisation; how many there were.
+async def end_some_sessions(
+    act: Act, membership: Membership, after: Place = None
+) -> tuple[int, Place]:
+    """End a bounded number of the member's sessions; how many, and after which to go on.
 
     One that has moved to another organisation goes on there, but its tokens for this one end.
     """
-    ended = 0
-    for session in await act.of(Session).find(user_id=user_id, ended_at=None):
+    organization_id, ended = membership.organization_id, 0
+    found = await act.of(Session).by_key(after, AT_ONCE, user_id=membership.user_id, ended_at=None)
+    for session in found:
         await act.end(organization_id, session_revocation(session.session_id))
         if session.organization_id == organization_id:
             await act.change(session, replace(session, ended_at=act.now), "end")
             ended += act.now < session.expires_at
-    return ended
+    return ended, key_of(found[-1]) if len(found) == AT_ONCE else None
 
 
 async def remove_caps(act: Act, organization_id: str, subject: Subject, subject_id: str) -> None:

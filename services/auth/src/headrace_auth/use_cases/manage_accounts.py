@@ -12,6 +12,7 @@ from headrace_auth.domain.rights import Action, authorize, check_gift
 from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.charge import keep_an_owner, take_charge
+from headrace_auth.use_cases.departures import AT_ONCE
 from headrace_auth.use_cases.members import UserView
 from headrace_auth.use_cases.renewals import renew_member
 from headrace_auth.use_cases.teams import find_team
@@ -60,7 +61,10 @@ class ManagedAccounts:
                 await keep_an_owner(act, platform, user_id, "user_id")
             if user.disabled_at is None:
                 user = await self._bar(act, user)
-            return UserView(user, await act.of(Membership).get(user_id, platform))
+        # They are dead already, by the token version; afterwards, for they may be very many.
+        while await self._end_some_sessions(caller, user_id):
+            pass
+        return UserView(user, membership)
 
     async def enable(self, caller: Caller, user_id: str) -> UserView:
         """Take that back; the sessions stay ended. Raises PERMISSION_DENIED, RESOURCE_NOT_FOUND."""
@@ -79,14 +83,20 @@ class ManagedAccounts:
     async def _bar(self, act: Act, user: User) -> User:
         barred = replace(user, disabled_at=act.now, token_version=user.token_version + 1)
         await act.change(user, barred, "disable")
-        for session in await act.of(Session).find(user_id=user.user_id, ended_at=None):
-            await act.change(session, replace(session, ended_at=act.now), "end")
         for joined in await act.of(Membership).find(user_id=user.user_id):
             place = joined.organization_id
             await act.end(place, user_revocation(user.user_id, user.token_version))
             # Keys do not carry the token version.
             await renew_member(act, user.user_id, place)
         return barred
+
+    async def _end_some_sessions(self, caller: Caller, user_id: str) -> bool:
+        """Whether there are more."""
+        async with self._acts.begin(caller) as act:
+            found = await act.of(Session).by_key(None, AT_ONCE, user_id=user_id, ended_at=None)
+            for session in found:
+                await act.change(session, replace(session, ended_at=act.now), "end")
+        return len(found) == AT_ONCE
 
 
 async def _find(act: Act, user_id: str) -> User:

@@ -11,7 +11,12 @@ from headrace_auth.domain.refusals import not_found
 from headrace_auth.domain.rights import Action, Reach, authorize, check_gift, check_grant
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.charge import keep_an_owner, take_charge
-from headrace_auth.use_cases.departures import end_membership, end_sessions, end_some_keys
+from headrace_auth.use_cases.departures import (
+    Place,
+    end_membership,
+    end_some_keys,
+    end_some_sessions,
+)
 from headrace_auth.use_cases.pages import Page, page_of
 from headrace_auth.use_cases.renewals import change_member
 from headrace_auth.use_cases.teams import find_team
@@ -77,15 +82,17 @@ class Members:
     async def remove(self, caller: Caller, user_id: str) -> UserView:
         """With keys, sessions, limits and budgets; raises as `update`.
 
-        Somebody with very many keys goes in several acts: the keys first, so that what is cut short
-        can be done again.
+        Somebody with very many keys or sessions goes in several acts: those first, so that what is
+        cut short can be done again.
         """
         principal = caller.identified()
         authorize(principal, Action.REMOVE_USER)
+        place: Place = None
         while True:
             async with self._acts.begin(caller) as act:
                 membership = await self._removable(act, principal, user_id)
-                if await end_some_keys(act, membership):
+                _, place = await end_some_sessions(act, membership, place)
+                if await end_some_keys(act, membership) and place is None:
                     view = await _view(act, membership)
                     await end_membership(act, membership)
                     return view
@@ -94,10 +101,16 @@ class Members:
         """How many sessions ended; raises PERMISSION_DENIED or RESOURCE_NOT_FOUND."""
         principal = caller.identified()
         authorize(principal, Action.END_USER_SESSIONS)
-        async with self._acts.begin(caller) as act:
-            membership = await _find(act, principal, user_id)
-            check_grant(principal, membership.role)
-            return await end_sessions(act, user_id, membership.organization_id)
+        place: Place = None
+        total = 0
+        while True:
+            async with self._acts.begin(caller) as act:
+                membership = await _find(act, principal, user_id)
+                check_grant(principal, membership.role)
+                ended, place = await end_some_sessions(act, membership, place)
+            total += ended
+            if place is None:
+                return total
 
     async def _removable(self, act: Act, principal: Principal, user_id: str) -> Membership:
         await take_charge(act, principal.member.organization_id)
