@@ -12,12 +12,6 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from tests.stack.audit import row_where
 from tests.stack.consent import consent, open_form, parameters_of, send_form
 
-from headrace_auth.adapters.postgres.store import PostgresStore
-from headrace_auth.domain.directory import Membership, User, UserKind
-from headrace_auth.domain.principal import Role
-from headrace_common.clock import SystemClock
-from headrace_common.ids import uuid7
-from headrace_common.postgres import create_engine
 from headrace_local.access import Access
 from headrace_local.components import MODEL_ID
 from headrace_local.stack import Stack
@@ -62,20 +56,6 @@ async def register(
     assert made.status_code == 201, made.text
     assert made.json()["secret"].startswith("hrc_")
     return made.json()["id"], made.json()["secret"]
-
-
-async def service_account(stack: Stack, organization_id: str) -> str:
-    """A new one, as an administrator would make it."""
-    engine, now = create_engine(stack.plan.database_url()), SystemClock().now()
-    store = PostgresStore(engine, timeout_seconds=10)
-    user = User(uuid7(now), None, now, kind=UserKind.SERVICE, name="machine")
-    async with store.begin() as transaction:
-        await transaction.of(User).add(user)
-        membership = Membership(user.user_id, organization_id, Role.SERVICE, now)
-        await transaction.of(Membership).add(membership)
-    await store.close()
-    await engine.dispose()
-    return user.user_id
 
 
 async def test_a_person_allows_an_application_which_is_robbed(
@@ -142,15 +122,16 @@ async def test_a_person_allows_an_application_which_is_robbed(
 
 
 async def test_a_machine_gets_asks_about_and_revokes_its_token(
-    stack: Stack,
     browser: httpx.AsyncClient,
     administrator: dict[str, str],
     metadata: dict[str, Any],
     access: Access,
     trust: ssl.SSLContext,
 ) -> None:
-    me = (await browser.get("/api/v1/auth/me", headers=administrator)).json()
-    user_id = await service_account(stack, me["organization_id"])
+    made = await browser.post(
+        "/api/v1/service-accounts", json={"name": "machine"}, headers=administrator
+    )
+    user_id = made.json()["id"]
     client_id, secret = await register(
         browser,
         administrator,

@@ -1,19 +1,33 @@
 """The authorization server's ports over PostgreSQL pass the suites of those in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import cast
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from headrace_auth.adapters.postgres import tables
 from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
+from headrace_auth.domain.callers import Caller
+from headrace_auth.oauth.bridge import Bridge
+from headrace_auth.oauth.server import OAuthServer
+from headrace_auth.testing.callers import caller_of
+from headrace_auth.testing.directory import MEMBER
+from headrace_auth.testing.oauth_flow import authorization_request
 from headrace_auth.testing.oauth_suites import (
+    CODE,
+    SESSION,
     AuthorizationCodesSuite,
     OAuthClientsSuite,
     TokensSuite,
 )
-from headrace_auth.testing.oauth_world import OAuthWorld, stored_world
+from headrace_auth.testing.oauth_world import WEB, OAuthWorld, stored_oauth, stored_world
 from headrace_auth.testing.seeding import seed
+from headrace_auth.use_cases.client_authorizations import Answer, ClientAuthorizations
+from headrace_auth.use_cases.login import Login
+from headrace_common.errors import HeadraceError, Reason
 from headrace_common.postgres import create_engine, migrate
 from headrace_common.testing.clock import FakeClock
 
@@ -33,3 +47,49 @@ class TestPostgresOAuth(OAuthClientsSuite, AuthorizationCodesSuite, TokensSuite)
         await seed(store, "hash")
         yield await stored_world(store, FakeClock())
         await store.close()
+
+
+@pytest.fixture
+async def store(engine: AsyncEngine) -> AsyncIterator[PostgresStore]:
+    store = PostgresStore(engine, timeout_seconds=5)
+    await seed(store, "hash")
+    yield store
+    await store.close()
+
+
+async def test_a_replay_that_races_its_exchange_leaves_nothing_alive(
+    store: PostgresStore,
+) -> None:
+    world = await stored_world(store, FakeClock())
+    await world.register(WEB)
+    for number in range(12):
+        code = replace(CODE, session_id=f"{SESSION[:-2]}{number:02x}")
+        ended = world.ports.tokens.end_session(code)
+        issued, _ = await asyncio.gather(
+            world.ports.issuer.issue_for_user(code, WEB, refreshable=True), ended
+        )
+        for token in (issued.access_token, issued.refresh_token or ""):
+            assert await world.ports.tokens.describe(token) is None
+
+
+async def test_of_racing_answers_one_counts(store: PostgresStore) -> None:
+    world = await stored_world(store, FakeClock())
+    await world.register(WEB)
+    oauth = await stored_oauth(store, world.clock)
+    bridge = Bridge(threads=2, maximum_pending=16, port_seconds=5.0)
+
+    def server_for(caller: Caller) -> OAuthServer:
+        return OAuthServer(oauth.ports(caller), bridge, world.clock, issuer="https://headrace.test")
+
+    # Nobody types a password here.
+    asking = ClientAuthorizations(oauth.acts, cast("Login", None), server_for)
+    member = await caller_of(store, MEMBER)
+    for _ in range(5):
+        question = await asking.ask(Caller(), authorization_request())
+        answers = [asking.allow_logged_in(member, question.authorization_id) for _ in range(4)]
+        no = asking.deny(Caller(), question.authorization_id)
+        results = await asyncio.gather(*answers, no, return_exceptions=True)
+        assert [isinstance(each, Answer) for each in results].count(True) == 1
+        lost = [each.reason for each in results if isinstance(each, HeadraceError)]
+        assert lost == 4 * [Reason.RESOURCE_NOT_FOUND]
+    await bridge.close()
