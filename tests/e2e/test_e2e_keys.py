@@ -1,17 +1,10 @@
 """The administrator's day: log in, make keys, limit them, list them, revoke them."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import httpx
 import pytest
 
 from headrace_local.access import Access
 from headrace_local.components import MODEL_ID
-
-HEADRACE = Path(sys.executable).with_name("headrace")
 
 
 @pytest.fixture
@@ -64,40 +57,3 @@ def test_an_api_key_makes_no_keys(http: httpx.Client, access: Access) -> None:
     headers = {"authorization": f"Bearer {access.api_key}"}
     answer = http.post("/api/v1/keys", json={"name": "more"}, headers=headers)
     assert answer.status_code == 403, answer.text
-
-
-def test_the_command_line_does_the_same(access: Access, tmp_path: Path) -> None:
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("HEADRACE")},
-        "XDG_CONFIG_HOME": str(tmp_path),
-        "HEADRACE_URL": access.url,
-        "HEADRACE_CA_FILE": str(access.ca_file),
-        "HEADRACE_EMAIL": access.email,
-        "HEADRACE_PASSWORD": access.password,
-        "COLUMNS": "200",
-    }
-
-    def headrace(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        result = subprocess.run(
-            [HEADRACE, *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert result.returncode == code, result.stdout + result.stderr
-        return result
-
-    assert "Run `headrace login` first" in headrace("keys", "list", code=1).stderr
-    headrace("login")
-    made = headrace("keys", "create", "from the command line")
-    assert made.stdout.startswith("hr_")
-    key_id = made.stderr.split()[1]
-    assert key_id in headrace("keys", "list").stdout
-    assert "is revoked" in headrace("keys", "revoke", key_id).stdout
-    assert "revoked" in headrace("keys", "list").stdout
-    missing = headrace("keys", "revoke", "nothing", code=1).stderr
-    assert "Traceback" not in missing
-    session = next(tmp_path.rglob("session.json"))
-    assert session.stat().st_mode & 0o077 == 0
