@@ -21,6 +21,7 @@ HIDDEN = (
     (re.compile(r"secret=[A-Z2-7]{32}"), "secret=..."),
     (re.compile(r"\b[A-Z2-7]{32}\b"), "JBSWY3DP..."),
     (re.compile(r"\b[A-Z2-7]{4}(-[A-Z2-7]{4}){3}\b"), "ABCD-EFGH-IJKL-MNOP"),
+    (re.compile(r'"kid": "[\w-]{43}"'), '"kid": "VBf_4ZAx..."'),
     (re.compile(r"(nonce|state|code_challenge)=[\w-]{43}"), r"\1=..."),
     (re.compile(r'"next_page_token": "[^"]+"'), '"next_page_token": "WzE3..."'),
     (re.compile(r'"code": "[0-9]{6}"'), '"code": "123456"'),

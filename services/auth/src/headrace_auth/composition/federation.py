@@ -1,21 +1,17 @@
-"""Puts together what logs people in through identity providers, for `app.py`."""
+"""Logins through identity providers."""
 
 from headrace_auth.adapters.identity_providers.back_channel import BackChannel
 from headrace_auth.adapters.identity_providers.factory import create_identity_provider
 from headrace_auth.adapters.one_time_store import MemoryOneTimeStore, RedisOneTimeStore
+from headrace_auth.composition.identity import Identity
 from headrace_auth.domain.pending_login import PendingLogin
 from headrace_auth.domain.proven_login import ProvenLogin
-from headrace_auth.servicers.federation import Federated
+from headrace_auth.servicers.federation import Federated, FederationServicer
 from headrace_auth.settings import AuthSettings
-from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.federated_accounts import FederatedAccounts
 from headrace_auth.use_cases.federated_logins import FederatedLogins, Federation
-from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.login_codes import LoginCodeExchange
-from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_auth.use_cases.own_identities import OwnIdentities
-from headrace_auth.use_cases.second_factors import SecondFactors
-from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common.clock import Clock
 from headrace_common.redis import create_redis
 from headrace_common.runtime import Runtime
@@ -49,18 +45,9 @@ def start_federation(settings: AuthSettings, runtime: Runtime, clock: Clock) -> 
     return Federation(providers, states, codes)
 
 
-def federated(
-    settings: AuthSettings,
-    federation: Federation,
-    *,
-    acts: Acts,
-    letters: Letters,
-    second_factors: SecondFactors,
-    throttle: LoginThrottle,
-    opener: SessionOpener,
-    clock: Clock,
-) -> Federated:
-    """The use cases."""
+def federation_servicer(identity: Identity, federation: Federation) -> FederationServicer:
+    """Logging in through providers, and linking them to accounts."""
+    settings, acts, letters = identity.settings, identity.acts, identity.letters
     accounts = FederatedAccounts(letters, settings.registration)
     identities = OwnIdentities(acts, accounts, letters, federation.providers.keys())
     logins = FederatedLogins(
@@ -68,11 +55,22 @@ def federated(
         federation,
         accounts,
         identities,
-        clock,
+        identity.clock,
         issuer=settings.issuer,
         redirect_uris=settings.federation_redirect_uris,
     )
     exchange = LoginCodeExchange(
-        acts, federation.codes, accounts, identities, second_factors, throttle, opener, clock
+        acts,
+        federation.codes,
+        accounts,
+        identities,
+        identity.second_factors,
+        identity.throttle,
+        identity.opener,
+        identity.clock,
     )
-    return Federated(logins, exchange, identities)
+    return FederationServicer(
+        callers=identity.callers,
+        federated=Federated(logins, exchange, identities),
+        metrics=identity.metrics,
+    )

@@ -1,0 +1,85 @@
+"""Organisations and those in them, keys, limits, prices, signing keys."""
+
+from headrace_auth.composition.identity import Identity
+from headrace_auth.ports import Nonces
+from headrace_auth.servicers.api_keys import ApiKeyServicer
+from headrace_auth.servicers.auth import AuthServicer
+from headrace_auth.servicers.directory import DirectoryServicer
+from headrace_auth.servicers.limits import LimitServicer
+from headrace_auth.servicers.platform import PlatformServicer
+from headrace_auth.use_cases.caps import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
+from headrace_auth.use_cases.change_keys import KeyChanger
+from headrace_auth.use_cases.count_uses import UseCounter
+from headrace_auth.use_cases.inviting import Inviter
+from headrace_auth.use_cases.manage_accounts import ManagedAccounts
+from headrace_auth.use_cases.manage_invitations import Invitations
+from headrace_auth.use_cases.manage_keys import KeyManager
+from headrace_auth.use_cases.members import Members
+from headrace_auth.use_cases.organizations import Organizations
+from headrace_auth.use_cases.prices import Prices
+from headrace_auth.use_cases.resolve_signed import SignedRequestResolver
+from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
+from headrace_auth.use_cases.signing_credentials import SigningCredentials
+from headrace_auth.use_cases.signing_key_administration import SigningKeyAdministration
+from headrace_auth.use_cases.teams import Teams
+
+
+def auth_servicer(identity: Identity, nonces: Nonces) -> AuthServicer:
+    """What gateways ask on every request."""
+    store, clock = identity.store, identity.clock
+    return AuthServicer(
+        resolver=identity.resolver,
+        signed_resolver=SignedRequestResolver(store, identity.sealer, nonces, clock),
+        use_counter=UseCounter(store.key_uses, clock),
+        announcements=store.announcements,
+        tokens=identity.tokens,
+        metrics=identity.metrics,
+        clock=clock,
+    )
+
+
+def api_key_servicer(identity: Identity) -> ApiKeyServicer:
+    """The credentials of programs."""
+    acts = identity.acts
+    return ApiKeyServicer(
+        callers=identity.callers,
+        key_manager=KeyManager(acts),
+        key_changer=KeyChanger(acts),
+        signing_credentials=SigningCredentials(acts, identity.sealer),
+        clock=identity.clock,
+    )
+
+
+def directory_servicer(identity: Identity) -> DirectoryServicer:
+    """Organisations, teams, users, invitations."""
+    acts = identity.acts
+    inviter = Inviter(identity.letters, lifetime_seconds=identity.settings.invitation_seconds)
+    return DirectoryServicer(
+        callers=identity.callers,
+        organizations=Organizations(acts, inviter),
+        teams=Teams(acts),
+        members=Members(acts),
+        accounts=ManagedAccounts(acts),
+        invitations=Invitations(acts, inviter),
+    )
+
+
+def limit_servicer(identity: Identity) -> LimitServicer:
+    """Limits, budgets, prices."""
+    acts = identity.acts
+    return LimitServicer(
+        callers=identity.callers,
+        limits=Caps(acts, LIMIT_RIGHTS),
+        budgets=Caps(acts, BUDGET_RIGHTS),
+        prices=Prices(acts),
+    )
+
+
+def platform_servicer(identity: Identity, rotation: SigningKeyRotation) -> PlatformServicer:
+    """The keys that sign access tokens."""
+    keys = identity.store.signing_keys
+    return PlatformServicer(
+        callers=identity.callers,
+        signing_keys=SigningKeyAdministration(identity.acts, keys, rotation),
+        clock=identity.clock,
+    )

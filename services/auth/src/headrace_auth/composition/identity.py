@@ -1,0 +1,83 @@
+"""What proves who somebody is, shared by all areas."""
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from headrace_auth.adapters.audit_events import EntryEncoder
+from headrace_auth.crypto.passwords import Passwords
+from headrace_auth.crypto.sealing import Sealer
+from headrace_auth.crypto.tokens import AccessTokens
+from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
+from headrace_auth.metrics import AuthMetrics
+from headrace_auth.ports import Mailer, RevocationAnnouncer, Store
+from headrace_auth.servicers.callers import Callers
+from headrace_auth.settings import AuthSettings
+from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.letters import Letters
+from headrace_auth.use_cases.login import Login
+from headrace_auth.use_cases.open_sessions import SessionOpener
+from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.second_factors import SecondFactors
+from headrace_auth.use_cases.throttle import LoginThrottle
+from headrace_common.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Built once per process."""
+
+    settings: AuthSettings
+    store: Store
+    clock: Clock
+    metrics: AuthMetrics
+    acts: Acts
+    passwords: Passwords
+    sealer: Sealer
+    tokens: AccessTokens
+    resolver: CredentialResolver
+    callers: Callers
+    letters: Letters
+    opener: SessionOpener
+    throttle: LoginThrottle
+    second_factors: SecondFactors
+    login: Login
+
+
+def create_identity(
+    settings: AuthSettings,
+    *,
+    store: Store,
+    announcer: RevocationAnnouncer,
+    passwords: Passwords,
+    mailer: Mailer,
+    registry: CollectorRegistry,
+    clock: Clock,
+) -> Identity:
+    """Over the given store; its access tokens have no keys until a rotation gives them some."""
+    metrics = AuthMetrics(registry)
+    acts = Acts(store, announcer, clock, EntryEncoder(f"auth/{settings.instance_name}"))
+    sealer = Sealer(settings.key_encryption_bytes())
+    tokens = AccessTokens(settings.token_audience())
+    resolver = CredentialResolver(store, tokens, clock)
+    letters = Letters(mailer, settings.links())
+    opener = SessionOpener(store.principals, tokens, clock, settings.session_policy())
+    throttle = LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
+    second_factors = SecondFactors(sealer, clock, letters)
+    return Identity(
+        settings=settings,
+        store=store,
+        clock=clock,
+        metrics=metrics,
+        acts=acts,
+        passwords=passwords,
+        sealer=sealer,
+        tokens=tokens,
+        resolver=resolver,
+        callers=Callers(resolver, metrics),
+        letters=letters,
+        opener=opener,
+        throttle=throttle,
+        second_factors=second_factors,
+        login=Login(acts, passwords, throttle, second_factors, opener),
+    )

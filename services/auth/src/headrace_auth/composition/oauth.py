@@ -1,0 +1,46 @@
+"""The authorization server for third-party applications."""
+
+from headrace_auth.adapters.oauth_store import StoredOAuth
+from headrace_auth.composition.identity import Identity
+from headrace_auth.domain.callers import Caller
+from headrace_auth.oauth.bridge import Bridge
+from headrace_auth.oauth.server import OAuthServer
+from headrace_auth.servicers.oauth import OAuthServicer
+from headrace_auth.servicers.oauth_clients import OAuthClientServicer
+from headrace_auth.settings import AuthSettings
+from headrace_auth.use_cases.client_authorizations import ClientAuthorizations
+from headrace_auth.use_cases.manage_clients import ClientManager
+
+
+def create_bridge(settings: AuthSettings) -> Bridge:
+    """The threads that Authlib's synchronous server runs in; close it when done."""
+    return Bridge(
+        threads=settings.oauth_threads,
+        maximum_pending=settings.maximum_pending_oauth_requests,
+        port_seconds=settings.oauth_port_seconds(),
+    )
+
+
+def oauth_servicer(identity: Identity, bridge: Bridge) -> OAuthServicer:
+    """What applications and the people whom they ask do."""
+    issuer, clock = identity.settings.issuer, identity.clock
+    stored = StoredOAuth(
+        identity.acts, identity.store.principals, identity.opener, identity.tokens, clock
+    )
+
+    def server_for(caller: Caller) -> OAuthServer:
+        return OAuthServer(stored.ports(caller), bridge, clock, issuer=issuer)
+
+    return OAuthServicer(
+        callers=identity.callers,
+        authorizations=ClientAuthorizations(identity.acts, identity.login, server_for),
+        server_for=server_for,
+        resolver=identity.resolver,
+        metrics=identity.metrics,
+        issuer=issuer,
+    )
+
+
+def oauth_client_servicer(identity: Identity) -> OAuthClientServicer:
+    """The administration of applications."""
+    return OAuthClientServicer(callers=identity.callers, clients=ClientManager(identity.acts))
