@@ -89,6 +89,16 @@ def test_a_dry_run_of_first_prices_finds_none(desk: Desk) -> None:
     assert desk.sent() == ["GET /api/v1/prices"]
 
 
+def test_the_prices_in_force_can_be_changed_and_sent_back(desk: Desk) -> None:
+    shown = {"version": 3, "currency": "EUR", "effective_at": "2026-01-01T00:00:00Z", "prices": []}
+    desk.logged_in().answers["GET /api/v1/prices"] = {**shown, "created_at": "2026-01-01T00:00:00Z"}
+    desk.answers["POST /api/v1/prices"] = {**shown, "version": 4}
+    file = desk.path.parent.parent / "prices.json"
+    file.write_text(desk("prices", "show", "--json").stdout)
+    desk("prices", "set", str(file))
+    assert desk.body() == {"currency": "EUR", "prices": []}
+
+
 def test_a_refusal_is_one_line_with_param_and_request(desk: Desk) -> None:
     told = refusal(400, "invalid_field", "name: is\ntoo long.", "name")
     desk.logged_in().answers["POST /api/v1/teams"] = told

@@ -55,6 +55,23 @@ def test_a_password_is_never_an_argument(desk: Desk) -> None:
     assert desk.requests == []
 
 
+@pytest.mark.parametrize("url", ["http://hr.test", "hr.test", "https://", "https://h:p:1", ""])
+def test_a_password_travels_encrypted_or_not_at_all(desk: Desk, url: str) -> None:
+    arguments = ["--url", url, "--email", "a@b.c"]
+    assert "--url: must" in desk("login", *arguments, code=2, HEADRACE_PASSWORD="a phrase").stderr
+    assert desk.requests == []
+
+
+def test_a_login_elsewhere_meanwhile_takes_no_token_there(desk: Desk) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        desk.file.save(Session("https://other.test", None, "other-access", "other-refresh"))
+        return refusal(401, "invalid_api_key", "Expired.")
+
+    desk.logged_in().answers[ME] = answer
+    desk("me", code=1)
+    assert desk.sent() == [ME]
+
+
 def test_an_expired_login_is_renewed_and_stored_before_its_use(desk: Desk) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.headers["authorization"] == "Bearer new-access":

@@ -10,7 +10,7 @@ from headrace_cli.commands import AsJson, DryRun
 from headrace_cli.errors import ApiError, NotLoggedInError
 from headrace_cli.guard import guarded
 from headrace_cli.plans import Request, show_plan
-from headrace_cli.session import Session
+from headrace_cli.session import Session, session_at
 from headrace_cli.world import World
 
 Url = Annotated[str, typer.Option("--url", envvar="HEADRACE_URL")]
@@ -45,7 +45,7 @@ class AccountCommands:
         dry_run: DryRun = False,
     ) -> None:
         """Log in and remember it; the password comes from a prompt, HEADRACE_PASSWORD or stdin."""
-        session = _session(url, ca_file)
+        session = session_at(url, ca_file)
         body: dict[str, Any] = {"email": email}
         if organization:
             body["organization_id"] = organization
@@ -126,7 +126,7 @@ class AccountCommands:
             return
         body["token"] = self._world.secret("Bootstrap token", "HEADRACE_BOOTSTRAP_TOKEN")
         body["password"] = self._world.secret("New password", "HEADRACE_PASSWORD")
-        _bootstrap(body).send(self._world.stranger(_session(url, ca_file)))
+        _bootstrap(body).send(self._world.stranger(session_at(url, ca_file)))
         output.say(f"{email} owns this installation. Go on with `headrace login`.")
 
     def _save(self, session: Session) -> None:
@@ -135,10 +135,6 @@ class AccountCommands:
 
 
 UNAUTHORIZED = 401
-
-
-def _session(url: str, ca_file: Path | None) -> Session:
-    return Session(url, str(ca_file.resolve()) if ca_file else None)
 
 
 def _login(body: dict[str, Any]) -> Request:

@@ -66,6 +66,8 @@ class ApiClient:
             raise ApiError(LOGIN_ENDED)
         with file.alone():
             stored = file.load()
+            if stored.url != self._session.url:  # a login elsewhere, a moment ago
+                raise ApiError(LOGIN_ENDED)
             if stored.access_token == self._session.access_token:
                 body = {"refresh_token": stored.refresh_token}
                 response = self._send("POST", "/api/v1/auth/refresh", body, None, open=True)

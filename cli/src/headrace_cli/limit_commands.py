@@ -1,7 +1,7 @@
 """`headrace limits`, `budgets`, `prices`: what may be used, and what it costs."""
 
 from headrace_cli.rows import Command, Input
-from headrace_cli.values import json_file, micros, whole
+from headrace_cli.values import micros, price_table, whole
 
 LIMITS, BUDGETS, PRICES = (f"/api/v1/{each}" for each in ("limits", "budgets", "prices"))
 SUBJECT = Input("subject", "organization, team, user or api_key.")
@@ -102,8 +102,8 @@ PRICE_COMMANDS = (
         "set",
         "POST",
         PRICES,
-        "Add the next version of the price table.",
-        (Input("file", "JSON: currency, prices, effective_at.", parse=json_file, whole=True),),
+        "Add the next version of the price table, which `prices show --json` writes.",
+        (Input("file", "JSON: currency, prices, effective_at.", parse=price_table, whole=True),),
         done="the price table is set",
         present=PRICES,
         same=(),

@@ -9,9 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 from platformdirs import user_config_path
 
-from headrace_cli.errors import NotLoggedInError
+from headrace_cli.errors import NotLoggedInError, UsageError
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,19 @@ class Session:
         return replace(
             self, access_token=answer["access_token"], refresh_token=answer["refresh_token"]
         )
+
+
+def session_at(url: str, ca_file: Path | None) -> Session:
+    """Of nobody yet. Raises UsageError for an address to which passwords would travel readable by others."""
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise UsageError(
+            "--url: must be an address such as https://headrace.example.org."
+        ) from None
+    if not address.host or (address.scheme != "https" and address.host not in LOOPBACK):
+        raise UsageError("--url: must begin with https://, except on this machine.")
+    return Session(url, str(ca_file.resolve()) if ca_file else None)
 
 
 class SessionFile:

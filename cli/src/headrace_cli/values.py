@@ -73,6 +73,14 @@ def json_file(text: str) -> dict[Any, Any]:
     raise ValueError("must hold a JSON object")
 
 
+def price_table(text: str) -> dict[Any, Any]:
+    """From a file that somebody wrote, or that `prices show --json` did."""
+    table = json_file(text)
+    if "version" not in table:
+        return table
+    return {name: table[name] for name in ("currency", "prices") if name in table}
+
+
 def or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """`parse`, except for the word `none`, which lifts what was set."""
     return lambda text: None if text == NONE else parse(text)
