@@ -33,8 +33,8 @@ from headrace_auth.testing.directory import (
     Person,
 )
 from headrace_auth.testing.oauth_suites import CODE
-from headrace_auth.use_cases import manage_clients
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.departures import AT_ONCE
 from headrace_auth.use_cases.manage_clients import ClientManager
 from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_auth.use_cases.resolve import CredentialResolver
@@ -250,7 +250,7 @@ async def test_every_session_is_ended_however_many_there_are(
         user = await act.of(User).get(MEMBER.user_id)
         assert user is not None
         own = await opener.open(act, user, ACME)
-        for _ in range(2 * manage_clients.SESSIONS_AT_ONCE + 1):
+        for _ in range(2 * AT_ONCE + 1):
             await opener.open(act, user, ACME, client_id=client.client_id)
     await clients.revoke(admin, client.client_id)
     live = [each for each in store.rows[Session].values() if each.ended_at is None]

@@ -23,8 +23,7 @@ from headrace_auth.domain.revocation_ids import client_revocation
 from headrace_auth.domain.rights import Action, authorize, check_grant
 from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.acts import Act, Acts
-
-SESSIONS_AT_ONCE = 200
+from headrace_auth.use_cases.departures import AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +123,18 @@ class ClientManager:
                 await act.change(client, revoked, "revoke")
                 client = revoked
             await act.end(client.organization_id, client_revocation(client.client_id))
-        while await self._end_some_sessions(caller, client) == SESSIONS_AT_ONCE:
+        while await self._end_some_sessions(caller, client.client_id):
             pass
         return client
 
-    async def _end_some_sessions(self, caller: Caller, client: OAuthClient) -> int:
+    async def _end_some_sessions(self, caller: Caller, client_id: str) -> bool:
+        """Whether there are more."""
         async with self._acts.begin(caller) as act:
-            sessions = await act.of(Session).page(
-                None, SESSIONS_AT_ONCE, client_id=client.client_id, ended_at=None
-            )
-            for session in sessions:
+            found = await act.of(Session).by_key(None, AT_ONCE, client_id=client_id, ended_at=None)
+            for session in found:
                 about = {"user_id": session.user_id, "organization_id": session.organization_id}
                 await act.change(session, replace(session, ended_at=act.now), "end", **about)
-        return len(sessions)
+        return len(found) == AT_ONCE
 
 
 def _new_secret() -> str:
