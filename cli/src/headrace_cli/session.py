@@ -34,7 +34,7 @@ class Session:
 
 
 def session_at(url: str, ca_file: Path | None) -> Session:
-    """Of nobody yet. Raises UsageError for an address to which passwords would travel readable by others."""
+    """Of nobody yet; raises UsageError if passwords would travel there unencrypted."""
     try:
         address = httpx.URL(url)
     except httpx.InvalidURL:
