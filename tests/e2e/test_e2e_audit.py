@@ -13,8 +13,10 @@ from headrace_local.components import MODEL_ID
 from headrace_local.stack import Stack
 
 
-def _find(stack: Stack, request_id: str) -> Any:
-    return asyncio.run(row_where(stack, "request_id = $1", request_id))
+def _request_row(stack: Stack, request_id: str) -> Any:
+    """The gateway's row of a request; auth may have rows of the same request beside it."""
+    gateways = "request_id = $1 AND writer LIKE 'gateway/%'"
+    return asyncio.run(row_where(stack, gateways, request_id))
 
 
 def test_completions_hits_refusals_and_lists_are_rows(client: openai.OpenAI, stack: Stack) -> None:
@@ -24,7 +26,7 @@ def test_completions_hits_refusals_and_lists_are_rows(client: openai.OpenAI, sta
         ask(model=MODEL_ID, messages=question, temperature=0, max_tokens=10) for _ in range(2)
     )
     listed = client.models.with_raw_response.list()
-    rows = [_find(stack, answer.headers["x-request-id"]) for answer in (miss, hit, listed)]
+    rows = [_request_row(stack, answer.headers["x-request-id"]) for answer in (miss, hit, listed)]
     usage = miss.parse().usage
     assert usage is not None
     assert [row["outcome"] for row in rows] == ["succeeded"] * 3
@@ -42,7 +44,7 @@ def test_completions_hits_refusals_and_lists_are_rows(client: openai.OpenAI, sta
 def test_a_wrong_key_is_a_row_without_an_actor(http: httpx.Client, stack: Stack) -> None:
     response = http.get("/v1/models", headers={"authorization": "Bearer hr_wrong"})
     assert response.status_code == 401
-    row = _find(stack, response.headers["x-request-id"])
+    row = _request_row(stack, response.headers["x-request-id"])
     assert (row["outcome"], row["error_reason"]) == ("refused", "CREDENTIAL_INVALID")
     assert (row["http_status"], row["user_id"]) == (401, None)
 
@@ -59,7 +61,7 @@ def test_a_hang_up_is_a_row_with_what_was_used(http: httpx.Client, stack: Stack)
         lines = response.iter_lines()
         while '"delta":{"content"' not in next(lines):
             continue
-    row = _find(stack, response.headers["x-request-id"])
+    row = _request_row(stack, response.headers["x-request-id"])
     assert (row["outcome"], row["error_reason"]) == ("cancelled", "CANCELLED")
     assert row["prompt_tokens"] > 0
     assert 0 < row["completion_tokens"] < 1000
@@ -69,10 +71,13 @@ def test_logins_are_rows_and_hold_no_secret(http: httpx.Client, stack: Stack) ->
     good = {"email": stack.access.email, "password": stack.access.password}
     bad = {"email": stack.access.email, "password": "not the password at all"}
     answers = [http.post("/api/v1/auth/login", json=body) for body in (good, bad)]
-    rows = [_find(stack, answer.headers["x-request-id"]) for answer in answers]
+    rows = [_request_row(stack, answer.headers["x-request-id"]) for answer in answers]
     assert [row["outcome"] for row in rows] == ["succeeded", "refused"]
     assert rows[0]["user_id"]
-    assert stack.access.password not in str(rows)
+    began = _change(stack, answers[0].headers["x-request-id"])
+    assert (began["operation"], began["user_id"]) == ("session.create", rows[0]["user_id"])
+    assert stack.access.password not in str([*rows, began])
+    assert answers[0].json()["refresh_token"] not in str([*rows, began])
 
 
 def test_a_change_is_a_row_of_auths_beside_the_gateways_and_holds_no_secret(
@@ -86,7 +91,7 @@ def test_a_change_is_a_row_of_auths_beside_the_gateways_and_holds_no_secret(
     gone = http.delete(f"/api/v1/keys/{key['id']}", headers=headers)
     request_ids = [answer.headers["x-request-id"] for answer in (made, gone)]
     created, revoked = (_change(stack, request_id) for request_id in request_ids)
-    acts = [_act(stack, request_id) for request_id in request_ids]
+    acts = [_request_row(stack, request_id) for request_id in request_ids]
     assert (created["operation"], revoked["operation"]) == ("api_key.create", "api_key.revoke")
     assert {row["writer"] for row in (created, revoked)} == {"auth/auth-0"}
     for name in ("resource", "user_id", "organization_id", "credential_id", "source_address"):
@@ -104,10 +109,6 @@ def test_a_change_is_a_row_of_auths_beside_the_gateways_and_holds_no_secret(
 
 def _change(stack: Stack, request_id: str) -> Any:
     return asyncio.run(row_where(stack, "request_id = $1 AND kind = 'change'", request_id))
-
-
-def _act(stack: Stack, request_id: str) -> Any:
-    return asyncio.run(row_where(stack, "request_id = $1 AND kind <> 'change'", request_id))
 
 
 def test_the_first_owners_making_is_in_the_audit(stack: Stack) -> None:
