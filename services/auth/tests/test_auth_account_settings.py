@@ -29,7 +29,7 @@ def test_nobody_registers_unless_it_is_said() -> None:
 
 
 def test_links_lead_to_the_public_url_unless_they_are_given() -> None:
-    links = _settings(issuer="https://llm.acme.test/").links()
+    links = _settings(issuer="https://llm.acme.test").links()
     assert links.verify_email("t") == "https://llm.acme.test/verify-email#token=t"
     assert links.reset_password("t") == "https://llm.acme.test/reset-password#token=t"
     assert links.invitation("t") == "https://llm.acme.test/invitation#token=t"

@@ -37,7 +37,7 @@ from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.manage_keys import CreatedApiKey, KeyManager
 from headrace_auth.use_cases.resolve import CredentialResolver
 from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.errors import HeadraceError, Reason, credential_invalid
 from headrace_common.testing.clock import FakeClock
 
 
@@ -81,7 +81,7 @@ async def _refused(resolver: CredentialResolver, credential: str) -> None:
     with pytest.raises(HeadraceError) as caught:
         await resolver.resolve(credential)
     assert caught.value.reason is Reason.CREDENTIAL_INVALID
-    assert caught.value.message == "the credential is not valid"
+    assert caught.value.message == credential_invalid().message
 
 
 async def test_a_key_is_its_makers_principal_with_the_keys_restrictions(

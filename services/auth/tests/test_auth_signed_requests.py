@@ -30,7 +30,7 @@ from headrace_auth.use_cases.signing_credentials import (
     CreatedSigningCredential,
     SigningCredentials,
 )
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.errors import HeadraceError, Reason, credential_invalid
 from headrace_common.testing.clock import FakeClock
 
 REQUEST = ApiKeyRequest(
@@ -120,7 +120,7 @@ async def _refused(signed: SignedRequestResolver, request: SignedRequest) -> Non
     with pytest.raises(HeadraceError) as caught:
         await signed.resolve(request)
     assert caught.value.reason is Reason.CREDENTIAL_INVALID
-    assert caught.value.message == "the credential is not valid"
+    assert caught.value.message == credential_invalid().message
 
 
 async def test_who_signs_is_the_keys_principal(

@@ -20,7 +20,7 @@ from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import AccessClaims, Audience, to_payload
 from headrace_auth.domain.principal import Scope
 from headrace_auth.ports import SealedSigningKey
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.errors import HeadraceError, Reason, credential_invalid
 from headrace_common.signed_tokens import LEEWAY, algorithm_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -196,7 +196,7 @@ def test_forgeries_are_refused_alike(forgery: str) -> None:
     with pytest.raises(HeadraceError) as caught:
         TOKENS.verify(forgery, NOW)
     assert caught.value.reason is Reason.CREDENTIAL_INVALID
-    assert caught.value.message == "the credential is not valid"
+    assert caught.value.message == credential_invalid().message
     assert caught.value.param is None
 
 

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Scope
 
-from headrace_common.errors import HeadraceError
-from headrace_gateway.domain.principal import invalid_credential
+from headrace_common.errors import HeadraceError, credential_invalid
 from headrace_gateway.domain.signed_request import SignedRequest
 from headrace_gateway.http.signatures import parse_signed_request
 from headrace_gateway.testing.scopes import http_scope
@@ -73,7 +72,7 @@ def _parse(scope: Scope) -> SignedRequest:
 def _assert_refused(scope: Scope) -> None:
     with pytest.raises(HeadraceError) as caught:
         parse_signed_request(scope, NOW)
-    assert repr(caught.value) == repr(invalid_credential())
+    assert repr(caught.value) == repr(credential_invalid())
 
 
 def test_a_signed_request_is_taken_apart() -> None:
@@ -368,7 +367,7 @@ def _outcome(scope: Scope) -> SignedRequest | None:
     try:
         return _parse(scope)
     except HeadraceError as error:
-        if repr(error) != repr(invalid_credential()):
+        if repr(error) != repr(credential_invalid()):
             raise
         return None
 

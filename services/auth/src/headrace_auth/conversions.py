@@ -9,12 +9,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from headrace.auth.v1 import auth_pb2, sessions_pb2
 from headrace_auth.domain.api_keys import ApiKeyUse
 from headrace_auth.domain.principal import Budget, Limit, Principal
-from headrace_auth.domain.refusals import credential_invalid, credential_missing, invalid_field
+from headrace_auth.domain.refusals import credential_missing, invalid_field
 from headrace_auth.domain.sessions import Session
 from headrace_auth.domain.signed_requests import SignedRequest
 from headrace_auth.use_cases.open_sessions import LoggedIn
 from headrace_auth.use_cases.own_sessions import Me
-from headrace_common.errors import HeadraceError
+from headrace_common.errors import HeadraceError, credential_invalid
 
 MAXIMUM_CREDENTIAL = 4096
 """Characters; gRPC itself refuses metadata of 8 KiB before any servicer sees it."""

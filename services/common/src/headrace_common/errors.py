@@ -121,3 +121,8 @@ class HeadraceError(Exception):
 
     def __repr__(self) -> str:
         return f"HeadraceError({self.reason}, {self.message!r}, param={self.param!r})"
+
+
+def credential_invalid() -> HeadraceError:
+    """Malformed, unknown, expired, revoked and forged credentials all get this, to the letter."""
+    return HeadraceError(Reason.CREDENTIAL_INVALID, "Incorrect API key or access token provided.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from headrace_common.clock import Clock
-from headrace_common.errors import HeadraceError, Kind, Reason
+from headrace_common.errors import HeadraceError, Kind, Reason, credential_invalid
 from headrace_gateway.domain.completion import (
     AnswerBuilder,
     CompletionRequest,
@@ -20,12 +20,7 @@ from headrace_gateway.domain.completion import (
     ModelCard,
 )
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.domain.principal import (
-    INVOKE_MODELS,
-    READ_MODELS,
-    Principal,
-    invalid_credential,
-)
+from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
 from headrace_gateway.logs import log_exchange
 from headrace_gateway.metrics import GatewayMetrics
 from headrace_gateway.ports import EventEntry, EventLog
@@ -209,7 +204,7 @@ class Pipeline:
             principal.require_scope(scope)
         changed = principal.revocation_ids != known.revocation_ids
         if not changed or not await admit.run(exchange, principal, request):
-            raise invalid_credential()
+            raise credential_invalid()
         return principal
 
     async def _note(self, exchange: Exchange, events: Events) -> Events:

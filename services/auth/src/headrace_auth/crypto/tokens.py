@@ -7,8 +7,7 @@ from typing import Any
 from headrace_auth.crypto.signing_keys import SigningKey
 from headrace_auth.domain import key_rotation
 from headrace_auth.domain.access_tokens import AccessClaims, Audience, from_payload, to_payload
-from headrace_auth.domain.refusals import credential_invalid
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.errors import HeadraceError, Reason, credential_invalid
 from headrace_common.signed_tokens import InvalidTokenError, TokenVerifier
 
 

@@ -10,11 +10,6 @@ def credential_missing() -> HeadraceError:
     return HeadraceError(Reason.CREDENTIAL_MISSING, "this call needs a credential")
 
 
-def credential_invalid() -> HeadraceError:
-    """Malformed, unknown, expired, revoked and forged credentials all get this, to the letter."""
-    return HeadraceError(Reason.CREDENTIAL_INVALID, "the credential is not valid")
-
-
 def login_failed() -> HeadraceError:
     """Unknown account and wrong password both get this, to the letter."""
     return HeadraceError(Reason.LOGIN_FAILED, "Wrong e-mail address or password.")

@@ -10,13 +10,14 @@ from headrace_auth.domain.access_tokens import AccessClaims, principal_of
 from headrace_auth.domain.directory import Membership, User
 from headrace_auth.domain.one_time_tokens import TokenPrefix
 from headrace_auth.domain.principal import Member, Principal, Scope
-from headrace_auth.domain.refusals import credential_invalid, invalid_field, login_failed
+from headrace_auth.domain.refusals import invalid_field, login_failed
 from headrace_auth.domain.revocation_ids import session_revocation
 from headrace_auth.domain.rights import effective_scopes
 from headrace_auth.domain.sessions import RefreshToken, Session
 from headrace_auth.ports import Principals
 from headrace_auth.use_cases.acts import Act
 from headrace_common.clock import Clock
+from headrace_common.errors import credential_invalid
 from headrace_common.ids import uuid7
 
 

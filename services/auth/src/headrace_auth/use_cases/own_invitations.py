@@ -2,11 +2,11 @@
 
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, User
-from headrace_auth.domain.refusals import credential_invalid
 from headrace_auth.domain.registration import invitation_digest
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.use_cases import invitations
 from headrace_auth.use_cases.acts import Acts
+from headrace_common.errors import credential_invalid
 
 
 class OwnInvitations:

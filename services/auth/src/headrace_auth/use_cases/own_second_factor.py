@@ -7,18 +7,14 @@ from headrace_auth.crypto.second_factor import new_recovery_codes, new_secret, p
 from headrace_auth.domain import mails
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
-from headrace_auth.domain.refusals import (
-    already_exists,
-    credential_invalid,
-    invalid_field,
-    not_found,
-)
+from headrace_auth.domain.refusals import already_exists, invalid_field, not_found
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.domain.sessions import RecoveryCode, SecondFactor
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.reauthentication import Reauthentication
 from headrace_auth.use_cases.second_factors import SecondFactors, sealing_name
+from headrace_common.errors import credential_invalid
 
 
 @dataclass(frozen=True, slots=True)

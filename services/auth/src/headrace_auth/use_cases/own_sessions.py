@@ -7,7 +7,7 @@ from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, Organization, User
 from headrace_auth.domain.one_time_tokens import TokenPrefix
 from headrace_auth.domain.principal import Principal
-from headrace_auth.domain.refusals import credential_invalid, not_found
+from headrace_auth.domain.refusals import not_found
 from headrace_auth.domain.revocation_ids import user_revocation
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.domain.sessions import Session
@@ -15,6 +15,7 @@ from headrace_auth.use_cases import refreshing
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.open_sessions import LoggedIn, SessionOpener, end_session
 from headrace_auth.use_cases.second_factors import SecondFactors
+from headrace_common.errors import credential_invalid
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from datetime import datetime
 from headrace_auth.domain import mails
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
-from headrace_auth.domain.refusals import credential_invalid
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.domain.sessions import Purpose
 from headrace_auth.use_cases import one_time
@@ -16,6 +15,7 @@ from headrace_auth.use_cases.new_passwords import NewPasswords
 from headrace_auth.use_cases.open_sessions import LoggedIn, SessionOpener
 from headrace_auth.use_cases.own_sessions import end_everything
 from headrace_auth.use_cases.reauthentication import Reauthentication
+from headrace_common.errors import credential_invalid
 
 NEW_PASSWORD = "new_password"  # noqa: S105 - the field's name
 

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
-from headrace_auth.domain.refusals import credential_invalid, login_failed, not_found
+from headrace_auth.domain.refusals import login_failed, not_found
 from headrace_auth.domain.sessions import SecondFactor
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.login import Login, still_proven
 from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_auth.use_cases.throttle import LoginThrottle
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.errors import HeadraceError, Reason, credential_invalid
 
 
 class Reauthentication:

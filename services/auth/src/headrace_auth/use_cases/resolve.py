@@ -7,10 +7,10 @@ from headrace_auth.domain import api_keys
 from headrace_auth.domain.access_tokens import principal_of
 from headrace_auth.domain.api_keys import StoredApiKey
 from headrace_auth.domain.principal import CredentialKind, Principal
-from headrace_auth.domain.refusals import credential_invalid
 from headrace_auth.domain.rights import effective_scopes
 from headrace_auth.ports import Store
 from headrace_common.clock import Clock
+from headrace_common.errors import credential_invalid
 
 
 class CredentialResolver:

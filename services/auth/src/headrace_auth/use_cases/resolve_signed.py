@@ -5,11 +5,11 @@ from headrace_auth.crypto.pem import from_pem
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.domain.api_keys import ApiKey, is_api_key_id
 from headrace_auth.domain.principal import CredentialKind, Principal
-from headrace_auth.domain.refusals import credential_invalid
 from headrace_auth.domain.signed_requests import NONCES_KEPT, SignedRequest
 from headrace_auth.ports import Nonces, Store
 from headrace_auth.use_cases.resolve import principal_of_key
 from headrace_common.clock import Clock
+from headrace_common.errors import credential_invalid
 
 
 class SignedRequestResolver:

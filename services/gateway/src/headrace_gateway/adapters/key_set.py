@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headrace_common.clock import Clock
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.errors import HeadraceError, Reason, credential_invalid
 from headrace_common.logs import get_logger
 from headrace_common.signed_tokens import (
     InvalidTokenError,
@@ -15,7 +15,6 @@ from headrace_common.signed_tokens import (
     UnknownKeyError,
 )
 from headrace_gateway.adapters.auth_grpc import AuthClient
-from headrace_gateway.domain.principal import invalid_credential
 
 REFRESH_SECONDS = 60.0
 RETRY_SECONDS = 0.5
@@ -44,7 +43,7 @@ class KeySet:
         except InvalidTokenError as error:
             if isinstance(error, UnknownKeyError):
                 self._unknown_key_seen.set()
-            raise invalid_credential() from error
+            raise credential_invalid() from error
 
     def jwks(self) -> Sequence[Mapping[str, Any]]:
         if self._verifier is None:

@@ -71,8 +71,3 @@ class Principal:
             raise HeadraceError(
                 Reason.PERMISSION_DENIED, "This credential may not be used from your network."
             )
-
-
-def invalid_credential() -> HeadraceError:
-    """The one answer to every credential that is malformed, unknown, expired or revoked."""
-    return HeadraceError(Reason.CREDENTIAL_INVALID, "Incorrect API key or access token provided.")

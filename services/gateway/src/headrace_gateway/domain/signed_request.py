@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from headrace_gateway.domain.principal import invalid_credential
+from headrace_common.errors import credential_invalid
 
 DIGESTS = MappingProxyType({"sha-256": hashlib.sha256, "sha-512": hashlib.sha512})
 """By their names in Content-Digest: the active ones of RFC 9530, section 5."""
@@ -46,4 +46,4 @@ def check_content_digest(digests: Mapping[str, bytes] | None, body: bytes) -> No
             for name, digest in digests.items()
         )
     if not matches:
-        raise invalid_credential()
+        raise credential_invalid()

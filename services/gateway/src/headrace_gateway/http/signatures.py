@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-from headrace_gateway.domain.principal import invalid_credential
+from headrace_common.errors import credential_invalid
 from headrace_gateway.domain.signed_request import SignedRequest
 from headrace_gateway.http.signature_base import field_value, signature_base
 from headrace_gateway.http.signature_fields import parse_content_digest, parse_signature
@@ -33,7 +33,7 @@ def parse_signed_request(
     try:
         return _parse(scope, now, window)
     except ValueError as error:
-        raise invalid_credential() from error
+        raise credential_invalid() from error
 
 
 def _parse(scope: Scope, now: datetime, window: timedelta) -> SignedRequest | None:

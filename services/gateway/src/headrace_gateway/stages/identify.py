@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from cachetools import TTLCache
 
 from headrace_common.clock import Clock
-from headrace_common.errors import HeadraceError, Kind, Reason
+from headrace_common.errors import HeadraceError, Kind, Reason, credential_invalid
 from headrace_common.logs import get_logger
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.domain.principal import API_KEY_PREFIX, Principal, invalid_credential
+from headrace_gateway.domain.principal import API_KEY_PREFIX, Principal
 from headrace_gateway.ports import CredentialResolver, TokenVerifier
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.signed_requests import SignedRequests
@@ -66,7 +66,7 @@ class Identify:
         """Find and note who asks; raises CREDENTIAL_MISSING or CREDENTIAL_INVALID."""
         principal = await self._principal(exchange)
         if principal.expires_at is not None and principal.expires_at <= self._clock.now():
-            raise invalid_credential()
+            raise credential_invalid()
         principal.require_network(exchange.source_address)
         exchange.principal = principal
         return principal
@@ -75,7 +75,7 @@ class Identify:
         """As `run`, but nothing is remembered: what was known has been announced to have ended."""
         if exchange.signed is not None:
             # What a moment ago was found has ended since, and the signature cannot be shown twice.
-            raise invalid_credential()
+            raise credential_invalid()
         self._unlearn(_digest(exchange.credential))
         return await self.run(exchange)
 
@@ -84,7 +84,7 @@ class Identify:
             raise exchange.signature_fault
         if exchange.signed is not None:
             if exchange.credential:
-                raise invalid_credential()  # two callers in one request
+                raise credential_invalid()  # two callers in one request
             return await self._signed_requests.resolve(exchange.signed)
         credential = exchange.credential
         if not credential:
@@ -93,7 +93,7 @@ class Identify:
                 "No API key provided. Send it as `Authorization: Bearer hr_...`.",
             )
         if len(credential) > MAXIMUM_CREDENTIAL_CHARACTERS or not credential.isascii():
-            raise invalid_credential()
+            raise credential_invalid()
         digest = _digest(credential)
         known = self._remembered(digest)
         if known is not None and self._clock.monotonic() < known.ask_again_at:
@@ -120,7 +120,7 @@ class Identify:
         except HeadraceError as error:
             if error.kind is Kind.UNAUTHENTICATED:
                 self._known.pop(digest, None)
-                raise invalid_credential() from error
+                raise credential_invalid() from error
             if known is None or now - known.resolved_at >= self._stale_seconds:
                 raise
             get_logger().warning("principal_from_memory", reason=error.reason.value)

@@ -1,7 +1,7 @@
 """Signed requests are each resolved through `auth`, for each is good once."""
 
-from headrace_common.errors import HeadraceError, Kind, Reason
-from headrace_gateway.domain.principal import Principal, invalid_credential
+from headrace_common.errors import HeadraceError, Kind, Reason, credential_invalid
+from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.signed_request import SignedRequest
 from headrace_gateway.ports import CredentialResolver
 
@@ -25,7 +25,7 @@ class SignedRequests:
             return await self._resolver.resolve_signed(signed)
         except HeadraceError as error:
             if error.kind is Kind.UNAUTHENTICATED:
-                raise invalid_credential() from error
+                raise credential_invalid() from error
             raise
         finally:
             self._in_flight -= 1
