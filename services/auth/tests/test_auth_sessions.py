@@ -14,6 +14,7 @@ from headrace_auth.domain.directory import User
 from headrace_auth.domain.principal import Role, Scope
 from headrace_auth.domain.sessions import RefreshToken, Session
 from headrace_auth.testing.directory import ACME, GLOBEX, MEMBER, OWNER, PASSWORD
+from headrace_auth.use_cases.departures import AT_ONCE
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.open_sessions import LoggedIn
 from headrace_auth.use_cases.own_sessions import OwnSessions
@@ -172,6 +173,22 @@ async def test_logging_out_everywhere_ends_every_token(
     assert set(announcer.announced) == {(ACME, ended), (GLOBEX, ended)}
     again = await login.log_in(HERE, MEMBER.email, PASSWORD)
     await resolver.resolve(again.access_token)
+
+
+async def test_very_many_sessions_do_not_keep_their_owner_from_ending_them(
+    login: Login, sessions: OwnSessions, resolver: CredentialResolver, store: MemoryStore
+) -> None:
+    many = [await login.log_in(HERE, MEMBER.email, PASSWORD) for _ in range(AT_ONCE + 5)]
+    told = len(_operations(store))
+    await sessions.end_all(await _as(resolver, many[-1]))
+    # One act must end within the store's deadline, whatever a thief has opened.
+    assert len(_operations(store)) - told == AT_ONCE + 1
+    for result in many:
+        await _invalid(resolver, result.access_token)
+        await _refused(sessions, result.refresh_token)
+    again = await login.log_in(HERE, MEMBER.email, PASSWORD)
+    (listed,) = await sessions.list(await _as(resolver, again))
+    assert listed.session_id == again.session.session_id
 
 
 async def test_a_switch_moves_the_session_to_another_organisation(

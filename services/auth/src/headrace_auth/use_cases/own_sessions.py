@@ -13,6 +13,7 @@ from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases import refreshing
 from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.departures import AT_ONCE
 from headrace_auth.use_cases.open_sessions import LoggedIn, SessionOpener, end_session
 from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_common.errors import credential_invalid
@@ -72,7 +73,10 @@ class OwnSessions:
         principal = caller.identified()
         authorize(principal, Action.LIST_SESSIONS)
         async with self._acts.begin(caller) as act:
-            sessions = await act.of(Session).find(user_id=principal.member.user_id, ended_at=None)
+            member = principal.member
+            sessions = await act.of(Session).find(
+                user_id=member.user_id, token_version=member.token_version, ended_at=None
+            )
             live = [session for session in sessions if act.now < session.expires_at]
         return sorted(live, key=lambda session: session.created_at, reverse=True)
 
@@ -121,11 +125,15 @@ class OwnSessions:
 
 
 async def end_everything(act: Act, user_id: str) -> User | None:
-    """End all sessions and access tokens of a user, everywhere; the user as it is then."""
+    """End all sessions and access tokens of a user, everywhere; the user as it is then.
+
+    The token version ends them, however many there are: only a bounded number is written off, too,
+    so that nobody keeps an account by opening more sessions than one act can write in its time.
+    """
     user = await act.of(User).get(user_id, lock=True)
     if user is None:
         return None
-    for session in await act.of(Session).find(user_id=user_id, ended_at=None):
+    for session in await act.of(Session).by_key(None, AT_ONCE, user_id=user_id, ended_at=None):
         await act.change(session, replace(session, ended_at=act.now), "end")
     later = replace(user, token_version=user.token_version + 1)
     await act.change(user, later, "end_tokens")
