@@ -207,6 +207,16 @@ async def test_a_switch_moves_the_session_to_another_organisation(
     await _invalid(resolver, refreshed.access_token)
 
 
+async def test_a_stolen_access_token_brings_no_second_chain_of_refresh_tokens(
+    sessions: OwnSessions, resolver: CredentialResolver, logged_in: LoggedIn
+) -> None:
+    stolen = await sessions.switch(await _as(resolver, logged_in), ACME)
+    await sessions.refresh(HERE, stolen.refresh_token)
+    # The owner's next refresh tells of the theft, and ends what the thief has.
+    await _refused(sessions, logged_in.refresh_token)
+    await _invalid(resolver, stolen.access_token)
+
+
 async def test_nobody_switches_to_where_they_are_not(
     login: Login, sessions: OwnSessions, resolver: CredentialResolver
 ) -> None:

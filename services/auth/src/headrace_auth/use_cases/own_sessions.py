@@ -55,7 +55,11 @@ class OwnSessions:
         return await self._opener.tokens(opened)
 
     async def switch(self, caller: Caller, organization_id: str) -> LoggedIn:
-        """Tokens for another organisation of the person; raises RESOURCE_NOT_FOUND."""
+        """Tokens for another organisation of the person; raises RESOURCE_NOT_FOUND.
+
+        The session's refresh token is used up, as by a refresh: else an access token that was
+        stolen would bring a second one, that lives beside the owner's and that nobody misses.
+        """
         principal = caller.identified()
         authorize(principal, Action.SWITCH_ORGANIZATION)
         async with self._acts.begin(caller) as act:
@@ -65,6 +69,7 @@ class OwnSessions:
             session = await self._own(act, principal, principal.session_id)
             moved = replace(session, organization_id=organization_id)
             await act.change(session, moved, "switch")
+            await refreshing.retire(act, session)
             opened = await self._opener.refresh(act, moved)
         return await self._opener.tokens(opened)
 

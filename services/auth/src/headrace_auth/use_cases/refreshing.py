@@ -38,3 +38,10 @@ async def use_up(
     """Go on with the session under its next token; both as `usable` returned them."""
     await act.of(RefreshToken).put(replace(token, used_at=act.now))
     return await opener.refresh(act, session)
+
+
+async def retire(act: Act, session: Session) -> None:
+    """Use up what the session, locked, has left to be used; whoever shows that later ends it."""
+    tokens = act.of(RefreshToken)
+    for token in await tokens.find(session_id=session.session_id, used_at=None):
+        await tokens.put(replace(token, used_at=act.now))
