@@ -1,7 +1,7 @@
 """The way to an identity provider and back: the front end gets a login code, nothing is changed.
 
 Whoever completes a login here has shown only that a provider vouches for somebody. What comes of it
-is done when the front end that began it exchanges the code (`login_codes.py`, docs/adr/0017).
+is done when the front end that began it exchanges the code (`login_codes.py`, docs/adr/0019).
 """
 
 import secrets
