@@ -26,7 +26,7 @@ class FederatedAccounts:
 
         Of two first logins at once, one waits here, and then finds what the other one made.
         """
-        await act.alone(f"identity {identity.provider} {identity.subject}")
+        await alone_with(act, identity)
         linked = await act.of(LinkedIdentity).get(identity.provider, identity.subject)
         decision = federation.decide(
             identity,
@@ -87,6 +87,11 @@ class FederatedAccounts:
             except HeadraceError:
                 continue
         return None
+
+
+async def alone_with(act: Act, identity: ExternalIdentity) -> None:
+    """Wait until no other act decides about this identity; what is read of it then holds."""
+    await act.alone(f"identity {identity.provider} {identity.subject}")
 
 
 async def _account(act: Act, identity: ExternalIdentity) -> EmailAccount | None:

@@ -11,7 +11,7 @@ from headrace_auth.domain.refusals import not_found, permission_denied
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.acts import Act, Acts
-from headrace_auth.use_cases.federated_accounts import FederatedAccounts
+from headrace_auth.use_cases.federated_accounts import FederatedAccounts, alone_with
 from headrace_auth.use_cases.letters import Letters
 
 
@@ -54,7 +54,8 @@ class OwnIdentities:
     async def refusal(
         self, act: Act, identity: ExternalIdentity, session_id: str
     ) -> Refusal | None:
-        """Why the identity cannot be linked in that session; None if it can."""
+        """Why the identity cannot be linked in that session; None if it can, until the act ends."""
+        await alone_with(act, identity)
         session, user = await _person(act, session_id)
         if session is None or user is None:
             return Refusal.SESSION_ENDED
@@ -69,7 +70,7 @@ class OwnIdentities:
         if session is None or user is None:
             raise LookupError("the session has ended")
         known = await act.of(LinkedIdentity).get(identity.provider, identity.subject)
-        if known is not None:
+        if known is not None and known.user_id == user.user_id:
             return known
         return await self._accounts.link(
             act, identity, user, organization_id=session.organization_id
