@@ -41,6 +41,16 @@ def test_links_lead_to_the_public_url_unless_they_are_given() -> None:
     assert links.log_in_url == "https://acme.test/login"
 
 
+@pytest.mark.parametrize(
+    "issuer",
+    ["http://a.test", "https://a.test/", "https://a.test?a", "https://a.test#a", "a.test", ""],
+)
+def test_an_issuer_is_what_endpoints_can_be_appended_to(issuer: str) -> None:
+    with pytest.raises(ValidationError, match="issuer"):
+        _settings(issuer=issuer)
+    assert _settings(issuer="https://a.test:8443/llm").issuer == "https://a.test:8443/llm"
+
+
 def test_a_mail_server_is_spoken_to_as_told() -> None:
     server = _settings(
         smtp_host="smtp.acme.test",
