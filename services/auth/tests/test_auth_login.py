@@ -107,9 +107,9 @@ async def test_an_unknown_account_costs_a_verification_too() -> None:
 
     async def cpu_seconds(password_hash: str | None) -> float:
         # Of the one thread that hashes: what else runs on the machine does not count.
-        started = await slow._run(time.thread_time)
+        started = await slow._threads.run(time.thread_time)
         assert not await slow.verify(password_hash, "wrong")
-        return await slow._run(time.thread_time) - started
+        return await slow._threads.run(time.thread_time) - started
 
     pairs = [(await cpu_seconds(stored), await cpu_seconds(None)) for _ in range(5)]
     known, unknown = (min(column) for column in zip(*pairs, strict=True))
@@ -120,7 +120,7 @@ async def test_an_unknown_account_costs_a_verification_too() -> None:
 async def test_logins_beyond_the_bound_are_shed_and_the_loop_stays_free() -> None:
     passwords = Passwords(PasswordCost(1, 8, 1, threads=1, maximum_pending=2))
     gate = threading.Event()
-    blocked = [asyncio.create_task(passwords._run(gate.wait)) for _ in range(2)]
+    blocked = [asyncio.create_task(passwords._threads.run(gate.wait)) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(HeadraceError) as caught:
         await passwords.verify(None, "x")
@@ -140,7 +140,7 @@ async def test_a_cancelled_login_counts_until_its_thread_is_done() -> None:
         started.set()
         return gate.wait()
 
-    task = asyncio.create_task(passwords._run(work))
+    task = asyncio.create_task(passwords._threads.run(work))
     await asyncio.to_thread(started.wait, 5)
     task.cancel()
     await asyncio.wait([task])

@@ -53,7 +53,7 @@ def test_what_is_no_hash_is_not_passed_over(passwords: Passwords) -> None:
 
 async def test_hashing_threads_step_back_for_the_event_loop(passwords: Passwords) -> None:
     own = niceness()
-    thread, nice = await passwords._run(niceness)
+    thread, nice = await passwords._threads.run(niceness)
     assert thread != own[0]
     assert nice == min(own[1] + 10, 19)
     assert niceness() == own

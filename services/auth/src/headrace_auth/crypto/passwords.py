@@ -1,23 +1,17 @@
 """Passwords by argon2id (RFC 9106), off the event loop and never more than a bound at once."""
 
-import asyncio
 import contextlib
 import os
 import secrets
 import sys
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
 from headrace_auth.domain.password_policy import normalize_password
 from headrace_auth.domain.refusals import too_many_logins
-
-T = TypeVar("T")
+from headrace_common.bounded_threads import BoundedThreads
 
 NICENESS = 10
 
@@ -38,10 +32,13 @@ class Passwords:
 
     def __init__(self, cost: PasswordCost) -> None:
         self._hasher = PasswordHasher(cost.time_cost, cost.memory_kib, cost.parallelism)
-        self._pool = ThreadPoolExecutor(
-            cost.threads, thread_name_prefix="argon2", initializer=_yield_to_event_loop
+        self._threads = BoundedThreads(
+            "argon2",
+            threads=cost.threads,
+            maximum_pending=cost.maximum_pending,
+            refusal=too_many_logins,
+            initializer=_yield_to_event_loop,
         )
-        self._pending = threading.BoundedSemaphore(cost.maximum_pending)
         # Of the cost of today, so that no account takes as long as one with a password of today.
         # One whose hash is older takes its own time until its next login renews it: that tells that
         # the account is there and old, and ends by itself.
@@ -50,7 +47,7 @@ class Passwords:
     async def hash(self, password: str) -> str:
         """The encoded hash, parameters and salt included; raises QUEUE_FULL beyond the bound."""
         normal = normalize_password(password)
-        return await self._run(lambda: self._hasher.hash(normal))
+        return await self._threads.run(lambda: self._hasher.hash(normal))
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether they match; None (no such account) takes the same work and is False.
@@ -58,7 +55,9 @@ class Passwords:
         Raises QUEUE_FULL beyond the bound.
         """
         stored, normal = password_hash or self._nobodys_hash, normalize_password(password)
-        return await self._run(lambda: self._matches(stored, normal)) and bool(password_hash)
+        return await self._threads.run(lambda: self._matches(stored, normal)) and bool(
+            password_hash
+        )
 
     def needs_rehash(self, password_hash: str) -> bool:
         """Whether the hash was made at another cost; after a login its password can be hashed anew.
@@ -69,21 +68,13 @@ class Passwords:
 
     async def close(self) -> None:
         """Forget what waits; what runs ends by itself."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        await self._threads.close()
 
     def _matches(self, password_hash: str, password: str) -> bool:
         try:
             return self._hasher.verify(password_hash, password)
         except VerifyMismatchError:
             return False
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        if not self._pending.acquire(blocking=False):
-            raise too_many_logins()
-        future = self._pool.submit(work)
-        # Not in a finally: a cancelled call's thread still works, and must still count.
-        future.add_done_callback(lambda _: self._pending.release())
-        return await asyncio.wrap_future(future)
 
 
 def _yield_to_event_loop() -> None:

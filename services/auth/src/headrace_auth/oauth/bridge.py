@@ -5,13 +5,11 @@ on the loop, each for a bounded time. Only so many calls run or wait; the next o
 """
 
 import asyncio
-import contextvars
-import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from headrace_auth.domain.refusals import too_many_oauth_requests
+from headrace_common.bounded_threads import BoundedThreads
 from headrace_common.errors import HeadraceError, Reason
 
 T = TypeVar("T")
@@ -23,19 +21,17 @@ class Bridge:
     def __init__(self, *, threads: int, maximum_pending: int, port_seconds: float) -> None:
         """`port_seconds` bounds each single wait for a port."""
         self._loop = asyncio.get_running_loop()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="oauth")
-        self._pending = threading.BoundedSemaphore(maximum_pending)
+        self._threads = BoundedThreads(
+            "oauth",
+            threads=threads,
+            maximum_pending=maximum_pending,
+            refusal=too_many_oauth_requests,
+        )
         self._port_seconds = port_seconds
 
     async def run(self, work: Callable[[], T]) -> T:
         """What `work` returns or raises; raises HeadraceError (QUEUE_FULL) beyond the bound."""
-        if not self._pending.acquire(blocking=False):
-            raise too_many_oauth_requests()
-        # With the caller's context, so that log lines keep their request id.
-        future = self._pool.submit(contextvars.copy_context().run, work)
-        # Not in a finally: a cancelled call's thread still works, and must still count.
-        future.add_done_callback(lambda _: self._pending.release())
-        return await asyncio.wrap_future(future)
+        return await self._threads.run(work)
 
     def wait(self, call: Coroutine[Any, Any, T]) -> T:
         """From within `work`: what `call` returns or raises, run on the loop.
@@ -55,4 +51,4 @@ class Bridge:
 
     async def close(self) -> None:
         """Forget what waits; what runs ends by itself."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        await self._threads.close()
