@@ -1,4 +1,4 @@
-"""An authorization server over ports in memory, with three registered applications."""
+"""An authorization server over a store in memory, with three registered applications."""
 
 from collections.abc import AsyncIterator
 
@@ -14,7 +14,7 @@ from headrace_auth.testing.oauth_world import (
     RIVAL,
     WEB,
     OAuthWorld,
-    memory_world,
+    stored_world,
 )
 from headrace_auth.testing.seeding import seed
 from headrace_common.testing.clock import FakeClock
@@ -26,7 +26,7 @@ ISSUER = "https://headrace.test"
 async def world(clock: FakeClock) -> OAuthWorld:
     store = MemoryStore(clock)
     await seed(store, "hash")
-    world = memory_world(store, clock)
+    world = await stored_world(store, clock)
     for client in (WEB, NATIVE, RIVAL):
         await world.register(client)
     return world

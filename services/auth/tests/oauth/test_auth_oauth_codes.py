@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from headrace_auth.adapters.memory_oauth import MemoryAuthorizationCodes
+from headrace_auth.adapters.memory import MemoryStore
 from headrace_auth.domain.oauth_clients import GrantType
+from headrace_auth.domain.oauth_grants import AuthorizationCode
 from headrace_auth.domain.principal import Role
 from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.testing.directory import ACME, GLOBEX, MEMBER
@@ -49,8 +50,8 @@ async def test_without_the_grant_type_there_is_no_refresh_token(
 
 async def test_codes_are_kept_only_as_digests(web: OAuthFlow, world: OAuthWorld) -> None:
     code = await web.code()
-    kept = cast(MemoryAuthorizationCodes, world.ports.codes).rows
-    assert list(kept) == [hashlib.sha256(code.encode()).digest()]
+    kept = cast(MemoryStore, world.store).rows[AuthorizationCode]
+    assert list(kept) == [(hashlib.sha256(code.encode()).digest(),)]
     assert code not in repr(kept)
 
 

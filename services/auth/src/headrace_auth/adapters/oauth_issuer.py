@@ -4,13 +4,14 @@ from headrace_auth.domain import one_time_tokens
 from headrace_auth.domain.announcements import Revocation
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
-from headrace_auth.domain.oauth_clients import OAuthClient, granted_scopes
+from headrace_auth.domain.oauth_clients import OAuthClient
 from headrace_auth.domain.oauth_grants import AuthorizationCode
 from headrace_auth.domain.oauth_tokens import IssuedTokens
 from headrace_auth.domain.one_time_tokens import TokenPrefix
 from headrace_auth.domain.principal import Member, Role, Scope
 from headrace_auth.domain.revocation_ids import session_revocation
 from headrace_auth.oauth.errors import invalid_grant, invalid_scope
+from headrace_auth.oauth.scopes import grant_scopes
 from headrace_auth.ports import Principals
 from headrace_auth.use_cases import refreshing
 from headrace_auth.use_cases.acts import Acts
@@ -32,7 +33,7 @@ class StoredTokenIssuer:
         self, code: AuthorizationCode, client: OAuthClient, *, refreshable: bool
     ) -> IssuedTokens:
         member = await self._member(code.user_id, code.organization_id)
-        scopes = _granted(code.scopes, client, member)
+        scopes = grant_scopes(code.scopes, client, member)
         async with self._acts.begin(self._caller) as act:
             user = await act.of(User).get(code.user_id)
             if user is None or not user.token_version == member.token_version == code.token_version:
@@ -59,7 +60,7 @@ class StoredTokenIssuer:
         member = await self._member(client.service_user_id or "", client.organization_id)
         if member.role is not Role.SERVICE:
             raise invalid_grant()
-        scopes = _granted(requested, client, member)
+        scopes = grant_scopes(requested, client, member)
         access = self._opener.access_token(member, scopes, client_id=client.client_id)
         return IssuedTokens(access.text, access.expires_in_seconds, None, scopes)
 
@@ -76,7 +77,7 @@ class StoredTokenIssuer:
                 member = await self._member(session.user_id, session.organization_id)
                 if requested is not None and not requested <= session.scopes:
                     raise invalid_scope()
-                scopes = _granted(requested or session.scopes, client, member)
+                scopes = grant_scopes(requested or session.scopes, client, member)
                 opened = await refreshing.use_up(act, self._opener, *found)
         # Outside of the act: that a session has ended must stay although the call fails.
         if found is None:
@@ -99,13 +100,6 @@ class StoredTokenIssuer:
         if member is None:
             raise invalid_grant()
         return member
-
-
-def _granted(requested: frozenset[Scope], client: OAuthClient, member: Member) -> frozenset[Scope]:
-    scopes = granted_scopes(requested, client, member.role)
-    if not scopes:
-        raise invalid_scope()
-    return scopes
 
 
 def session_turn(session_id: str) -> str:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from headrace_auth.domain.principal import Scope
+from headrace_auth.domain.oauth_clients import OAuthClient, granted_scopes
+from headrace_auth.domain.principal import Member, Scope
 from headrace_auth.oauth.errors import invalid_scope
 
 _NAME = r"[!#-\[\]-~]+"
@@ -25,3 +26,13 @@ def parse_scope(text: str | None) -> frozenset[Scope] | None:
 def format_scope(scopes: Iterable[Scope]) -> str:
     """The scopes as one parameter, in the order of their names."""
     return " ".join(sorted(scopes))
+
+
+def grant_scopes(
+    requested: frozenset[Scope], client: OAuthClient, member: Member
+) -> frozenset[Scope]:
+    """What `granted_scopes` leaves; raises OAuthError (INVALID_SCOPE) if that is nothing."""
+    scopes = granted_scopes(requested, client, member.role)
+    if not scopes:
+        raise invalid_scope()
+    return scopes

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from headrace_auth.adapters.audit_events import EntryEncoder
-from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
-from headrace_auth.adapters.memory_oauth import MemoryOAuthClients, memory_oauth_ports
+from headrace_auth.adapters.memory import MemoryRevocationAnnouncer
 from headrace_auth.adapters.oauth_store import StoredOAuth
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
@@ -91,16 +90,6 @@ class OAuthWorld:
             user = await transaction.of(User).get(user_id)
             assert user is not None
             await transaction.of(User).put(replace(user, token_version=user.token_version + 1))
-
-
-def memory_world(store: MemoryStore, clock: FakeClock) -> OAuthWorld:
-    """A world in memory over a store that has been seeded."""
-    clients = MemoryOAuthClients()
-
-    async def register(client: OAuthClient) -> None:
-        clients.rows[client.client_id] = client
-
-    return OAuthWorld(memory_oauth_ports(clients, store.principals, clock), store, clock, register)
 
 
 async def stored_oauth(store: Store, clock: FakeClock) -> StoredOAuth:
