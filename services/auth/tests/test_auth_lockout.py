@@ -16,7 +16,6 @@ from headrace_auth.domain.lockout import (
     account_subject,
     address_subject,
     after_failure,
-    after_success,
     is_forgotten,
     wait_seconds,
 )
@@ -25,7 +24,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 POLICIES = st.builds(
     LockoutPolicy,
     free_failures=st.integers(0, 60),
-    success_forgives=st.booleans(),
     first_wait_seconds=st.floats(0.1, 10),
     maximum_wait_seconds=st.floats(10, 900),
     forget_seconds=st.floats(901, 7200),
@@ -140,13 +138,6 @@ def test_a_clock_that_is_behind_shortens_nothing() -> None:
     assert behind.locked_until > state.locked_until
 
 
-def test_a_success_clears_an_account_and_not_an_address() -> None:
-    state = fail(10, ACCOUNT_POLICY)
-    assert after_success(state, ACCOUNT_POLICY) is None
-    assert after_success(state, ADDRESS_POLICY) is state
-    assert after_success(None, ADDRESS_POLICY) is None
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -160,7 +151,7 @@ def test_a_success_clears_an_account_and_not_an_address() -> None:
 )
 def test_a_policy_without_sense_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
-        LockoutPolicy(**{"free_failures": 5, "success_forgives": True, **change})
+        LockoutPolicy(**{"free_failures": 5, **change})
 
 
 @pytest.mark.parametrize(

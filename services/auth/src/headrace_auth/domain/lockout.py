@@ -22,7 +22,6 @@ class LockoutPolicy:
     """How failures of one kind of subject count; raises ValueError for a policy without sense."""
 
     free_failures: int
-    success_forgives: bool
     first_wait_seconds: float = 1.0
     maximum_wait_seconds: float = 900.0
     forget_seconds: float = 3600.0
@@ -37,20 +36,19 @@ class LockoutPolicy:
 
 # With these, an account takes at most 18 guesses in an hour; OWASP ASVS 2.2.1 allows 100. Many
 # people share an address behind NAT, hence its larger number; whoever has one good account must not
-# wash an address clean with it, hence no forgiveness.
-ACCOUNT_POLICY = LockoutPolicy(free_failures=5, success_forgives=True)
-ADDRESS_POLICY = LockoutPolicy(free_failures=50, success_forgives=False)
+# wash an address clean with it: a success forgets the account's failures alone.
+ACCOUNT_POLICY = LockoutPolicy(free_failures=5)
+ADDRESS_POLICY = LockoutPolicy(free_failures=50)
 
 # What anybody may ask for without logging in counts in the same way, though it is no failure: what
 # is sent to one mailbox, and what is asked for from one address.
 MAILBOX_POLICY = LockoutPolicy(
     free_failures=3,
-    success_forgives=False,
     first_wait_seconds=60.0,
     maximum_wait_seconds=3600.0,
     forget_seconds=86_400.0,
 )
-ASKING_POLICY = LockoutPolicy(free_failures=30, success_forgives=False)
+ASKING_POLICY = LockoutPolicy(free_failures=30)
 LONGEST_MEMORY = timedelta(
     seconds=max(
         policy.forget_seconds
@@ -83,11 +81,6 @@ def after_failure(
     failed_at = max(now, known.last_failed_at) if known else now
     locked_until = failed_at + timedelta(seconds=_wait_after(failures, policy))
     return LoginFailures(subject, failures, failed_at, locked_until)
-
-
-def after_success(state: LoginFailures | None, policy: LockoutPolicy) -> LoginFailures | None:
-    """What to remember after a success."""
-    return None if policy.success_forgives else state
 
 
 def wait_seconds(state: LoginFailures | None, now: datetime) -> float:

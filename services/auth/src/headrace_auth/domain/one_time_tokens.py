@@ -27,7 +27,6 @@ class TokenPrefix(StrEnum):
     PASSWORD_RESET = "hrp"  # noqa: S105 - not a password
     INVITATION = "hri"
     CLIENT_SECRET = "hrc"  # noqa: S105 - not a password
-    AUTHORIZATION_CODE = "hra"
     LOGIN_CODE = "hrl"
     SIGNING_SECRET = "hrk"  # noqa: S105 - not a password
 

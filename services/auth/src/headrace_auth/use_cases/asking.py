@@ -1,16 +1,16 @@
 """Bounds what people who have not logged in can ask for: from one address, and to one mailbox."""
 
 from headrace_auth.domain.callers import Caller
+from headrace_auth.domain.directory import User
 from headrace_auth.domain.lockout import (
     LockoutPolicy,
-    LoginFailures,
     address_subject,
-    after_failure,
     mailbox_subject,
     wait_seconds,
 )
 from headrace_auth.domain.refusals import too_many_requests
 from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.failure_counts import count_failure, failures_of
 
 
 class AskingThrottle:
@@ -38,14 +38,17 @@ class AskingThrottle:
         """
         return await _count(act, mailbox_subject(email), self._mailbox) <= 0
 
+    async def reader_of(self, act: Act, email: str) -> User | None:
+        """Whose account has this address, if it is not disabled and `may_send` allows the mail."""
+        may_send = await self.may_send(act, email)
+        user = next(iter(await act.of(User).find(email=email)), None)
+        return user if may_send and user is not None and user.disabled_at is None else None
+
 
 async def _count(act: Act, subject: str, policy: LockoutPolicy) -> float:
     """Count once more unless there is something to wait for, in seconds."""
-    await act.alone(f"asking {subject}")
-    # Locked: what is old is forgotten beside this.
-    known = await act.of(LoginFailures).get(subject, lock=True)
+    known = await failures_of(act, subject)
     wait = wait_seconds(known, act.now)
     if wait <= 0:
-        counted = after_failure(subject, known, act.now, policy)
-        await (act.of(LoginFailures).put(counted) if known else act.of(LoginFailures).add(counted))
+        await count_failure(act, subject, known, policy)
     return wait

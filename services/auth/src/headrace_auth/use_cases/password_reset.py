@@ -46,9 +46,8 @@ class PasswordReset:
         address = mail_address(email)
         await self._asking.begin(caller)
         async with even_time(self._step_seconds), self._acts.begin(caller) as act:
-            may_send = await self._asking.may_send(act, address)
-            user = next(iter(await act.of(User).find(email=address)), None)
-            if not may_send or user is None or user.disabled_at is not None:
+            user = await self._asking.reader_of(act, address)
+            if user is None:
                 return
             token = await one_time.issue(act, Purpose.RESET_PASSWORD, user.user_id)
             about = {"user_id": user.user_id}

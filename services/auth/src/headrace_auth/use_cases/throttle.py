@@ -6,11 +6,11 @@ from headrace_auth.domain.lockout import (
     LoginFailures,
     account_subject,
     address_subject,
-    after_failure,
     wait_seconds,
 )
 from headrace_auth.domain.refusals import login_throttled
 from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.failure_counts import count_failure, failures_of
 
 
 class LoginThrottle:
@@ -29,9 +29,7 @@ class LoginThrottle:
         """
         async with self._acts.begin(caller) as act:
             subject = account_subject(email)
-            await act.alone(f"login {subject}")
-            # Locked: a login that succeeds at this moment forgets it.
-            known = await act.of(LoginFailures).get(subject, lock=True)
+            known = await failures_of(act, subject)
             address = await self._known_address(act, caller)
             wait = max(wait_seconds(known, act.now), wait_seconds(address, act.now))
             if wait > 0:
@@ -48,8 +46,7 @@ class LoginThrottle:
             if not caller.source_address:
                 return
             subject = address_subject(caller.source_address)
-            await act.alone(f"login {subject}")
-            known = await act.of(LoginFailures).get(subject, lock=True)
+            known = await failures_of(act, subject)
             await self._count(act, subject, known, self._address)
 
     async def succeeded(self, act: Act, email: str) -> None:
@@ -64,9 +61,6 @@ class LoginThrottle:
     async def _count(
         self, act: Act, subject: str, known: LoginFailures | None, policy: LockoutPolicy
     ) -> None:
-        failures = after_failure(subject, known, act.now, policy)
-        await (
-            act.of(LoginFailures).put(failures) if known else act.of(LoginFailures).add(failures)
-        )
-        if failures.failures == policy.free_failures + 1:
+        counted = await count_failure(act, subject, known, policy)
+        if counted.failures == policy.free_failures + 1:
             await act.warn("logins_throttled", f"login_failures:{subject}")
