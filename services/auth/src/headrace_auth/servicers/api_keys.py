@@ -5,8 +5,8 @@ from typing import Any
 from headrace.auth.v1 import api_keys_pb2, api_keys_pb2_grpc
 from headrace_auth.api_key_conversions import api_key_message, api_key_request, api_key_update
 from headrace_auth.domain.api_key_updates import check_overlap
-from headrace_auth.domain.paging import page_size, position_of_token
 from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.pages import page_asked_for
 from headrace_auth.use_cases.change_keys import KeyChanger
 from headrace_auth.use_cases.manage_keys import KeyManager
 from headrace_auth.use_cases.signing_credentials import SigningCredentials
@@ -61,8 +61,7 @@ class ApiKeyServicer(api_keys_pb2_grpc.ApiKeyServiceServicer):
         self, request: api_keys_pb2.ListApiKeysRequest, context: Any
     ) -> api_keys_pb2.ListApiKeysResponse:
         caller = await self._callers.identified(context)
-        after, size = position_of_token(request.page_token), page_size(request.page_size)
-        page = await self._key_manager.page(caller, after, size)
+        page = await self._key_manager.page(caller, *page_asked_for(request))
         return api_keys_pb2.ListApiKeysResponse(
             api_keys=[api_key_message(view) for view in page.keys],
             next_page_token=page.next_position.to_token() if page.next_position else "",

@@ -4,7 +4,6 @@
 from typing import Any
 
 from headrace.auth.v1 import auth_pb2, directory_pb2, directory_pb2_grpc
-from headrace_auth.domain.paging import Position, page_size, position_of_token
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.domain.role_table import describe_roles
@@ -17,6 +16,7 @@ from headrace_auth.servicers.directory_messages import (
     user_message,
 )
 from headrace_auth.servicers.enums import to_domain
+from headrace_auth.servicers.pages import page_asked_for
 from headrace_auth.use_cases.manage_accounts import ManagedAccounts
 from headrace_auth.use_cases.manage_invitations import InvitationRequest, Invitations
 from headrace_auth.use_cases.members import MemberChange, Members
@@ -64,7 +64,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
             return directory_pb2.ListOrganizationsResponse(
                 organizations=map(organization_message, joined)
             )
-        page = await self._organizations.page(caller, *_place(request))
+        page = await self._organizations.page(caller, *page_asked_for(request))
         return directory_pb2.ListOrganizationsResponse(
             organizations=map(organization_message, page.items),
             next_page_token=page.next_page_token,
@@ -97,7 +97,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         self, request: directory_pb2.ListTeamsRequest, context: Any
     ) -> directory_pb2.ListTeamsResponse:
         caller = await self._callers.identified(context)
-        page = await self._teams.page(caller, *_place(request))
+        page = await self._teams.page(caller, *page_asked_for(request))
         return directory_pb2.ListTeamsResponse(
             teams=map(team_message, page.items), next_page_token=page.next_page_token
         )
@@ -120,7 +120,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         self, request: directory_pb2.ListUsersRequest, context: Any
     ) -> directory_pb2.ListUsersResponse:
         caller = await self._callers.identified(context)
-        page = await self._members.page(caller, *_place(request))
+        page = await self._members.page(caller, *page_asked_for(request))
         return directory_pb2.ListUsersResponse(
             users=map(user_message, page.items), next_page_token=page.next_page_token
         )
@@ -192,7 +192,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         self, request: directory_pb2.ListInvitationsRequest, context: Any
     ) -> directory_pb2.ListInvitationsResponse:
         caller = await self._callers.identified(context)
-        page = await self._invitations.page(caller, *_place(request))
+        page = await self._invitations.page(caller, *page_asked_for(request))
         return directory_pb2.ListInvitationsResponse(
             invitations=map(invitation_message, page.items), next_page_token=page.next_page_token
         )
@@ -218,12 +218,6 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
             directory_pb2_grpc.add_DirectoryServiceServicer_to_server,
             self,
         )
-
-
-def _place(request: Any) -> tuple[Position | None, int]:
-    """Where a list's page starts and how long it may be; raises INVALID_FIELD."""
-    after = position_of_token(request.page_token)
-    return after, page_size(request.page_size)
 
 
 def _role(request: Any) -> Role:

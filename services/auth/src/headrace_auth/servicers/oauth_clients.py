@@ -6,8 +6,8 @@ from headrace.auth.v1 import oauth_pb2, oauth_pb2_grpc
 from headrace_auth.conversions import timestamp
 from headrace_auth.domain.fields import check_scopes
 from headrace_auth.domain.oauth_clients import ClientRequest, OAuthClient, grant_types_of
-from headrace_auth.domain.paging import page_size, position_of_token
 from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.pages import page_asked_for
 from headrace_auth.use_cases.manage_clients import ClientManager
 from headrace_common.grpc_server import Registration
 
@@ -31,8 +31,7 @@ class OAuthClientServicer(oauth_pb2_grpc.OAuthClientServiceServicer):
         self, request: oauth_pb2.ListClientsRequest, context: Any
     ) -> oauth_pb2.ListClientsResponse:
         caller = await self._callers.identified(context)
-        after, size = position_of_token(request.page_token), page_size(request.page_size)
-        page = await self._clients.page(caller, after, size)
+        page = await self._clients.page(caller, *page_asked_for(request))
         return oauth_pb2.ListClientsResponse(
             clients=[_client_message(client) for client in page.clients],
             next_page_token=page.next_position.to_token() if page.next_position else "",
