@@ -83,7 +83,7 @@ async def test_a_key_comes_back_with_everything(
         created.view.budgets,
     )
     got = await KeyManager(acts).get(member, created.text.api_key_id)
-    [listed] = (await KeyManager(acts).page(member, None, 9)).keys
+    [listed] = (await KeyManager(acts).page(member, None, 9)).items
     for view in (got, listed):
         assert view.key == stored.key
         assert (set(view.limits), view.budgets) == (set(stored.limits), stored.budgets)

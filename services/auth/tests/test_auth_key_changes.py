@@ -290,7 +290,7 @@ async def test_one_key_is_shown_as_in_the_list(keys: Keys, store: MemoryStore) -
         caller = await caller_of(store, person)
         found = await keys.manager.get(caller, key_id)
         assert found == replace(keys.created.view, use=used)
-        assert found in (await keys.manager.page(caller, None, 9)).keys
+        assert found in (await keys.manager.page(caller, None, 9)).items
     for person in (OUTSIDER, SERVICE):
         caller = await caller_of(store, person)
         with pytest.raises(HeadraceError):

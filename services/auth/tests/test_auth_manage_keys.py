@@ -52,7 +52,7 @@ class Actors:
 
     async def list(self, person: Person) -> list[ApiKey]:
         page = await self.keys.page(await self.caller(person), None, 100)
-        return [view.key for view in page.keys]
+        return [view.key for view in page.items]
 
     async def revoke(self, person: Person, key: ApiKey) -> ApiKey:
         return (await self.keys.revoke(await self.caller(person), key.api_key_id)).key
@@ -88,7 +88,7 @@ async def test_limits_are_kept_with_the_key_and_shown_with_it(
     made = await actors.keys.create(caller, ApiKeyRequest("key", frozenset(), (), None, rates))
     other = await actors.create(MEMBER)
     [plain, limited] = sorted(
-        (await actors.keys.page(caller, None, 9)).keys, key=lambda view: len(view.limits)
+        (await actors.keys.page(caller, None, 9)).items, key=lambda view: len(view.limits)
     )
     assert plain == other.view
     assert set(limited.limits) == set(made.view.limits)
@@ -163,7 +163,7 @@ async def test_pages_end(actors: Actors, clock: FakeClock) -> None:
     first = await actors.keys.page(caller, None, 2)
     assert first.next_position is not None
     second = await actors.keys.page(caller, first.next_position, 2)
-    assert (first.keys + second.keys, second.next_position) == (made, None)
+    assert (first.items + second.items, second.next_position) == (made, None)
 
 
 async def test_a_revoked_key_is_dead_and_announced(

@@ -143,7 +143,7 @@ async def test_another_organisations_client_does_not_exist(
     for name in (client_id, "nothing", "a\x00b"):
         for call in (clients.rotate_secret(outsider, name), clients.revoke(outsider, name)):
             assert (await refusal(call)).reason is Reason.RESOURCE_NOT_FOUND
-    assert (await clients.page(outsider, None, 10)).clients == []
+    assert (await clients.page(outsider, None, 10)).items == []
 
 
 @pytest.mark.parametrize(
@@ -192,9 +192,9 @@ async def test_clients_are_listed_in_pages(
         made.append((await clients.create(admin, replace(WANTED, name=f"n{number}"))).client)
         clock.advance(1)
     first = await clients.page(await caller_of(store, AUDITOR), None, 3)
-    assert first.clients == made[:1:-1]
+    assert first.items == made[:1:-1]
     rest = await clients.page(admin, first.next_position, 3)
-    assert (rest.clients, rest.next_position) == (made[1::-1], None)
+    assert (rest.items, rest.next_position) == (made[1::-1], None)
     member = await caller_of(store, MEMBER)
     assert (await refusal(clients.page(member, None, 3))).reason is Reason.PERMISSION_DENIED
 
@@ -237,7 +237,7 @@ async def test_a_revoked_client_ends_with_all_of_its_tokens(
     [session] = store.rows[Session].values()
     assert session.ended_at is not None
     again = await clients.revoke(admin, client.client_id)
-    assert again.revoked_at == (await clients.page(admin, None, 9)).clients[-1].revoked_at
+    assert again.revoked_at == (await clients.page(admin, None, 9)).items[-1].revoked_at
     refused = await refusal(clients.rotate_secret(admin, client.client_id))
     assert refused.reason is Reason.INVALID_FIELD
 

@@ -63,8 +63,8 @@ class ApiKeyServicer(api_keys_pb2_grpc.ApiKeyServiceServicer):
         caller = await self._callers.identified(context)
         page = await self._key_manager.page(caller, *page_asked_for(request))
         return api_keys_pb2.ListApiKeysResponse(
-            api_keys=[api_key_message(view) for view in page.keys],
-            next_page_token=page.next_position.to_token() if page.next_position else "",
+            api_keys=[api_key_message(view) for view in page.items],
+            next_page_token=page.next_page_token,
         )
 
     async def GetApiKey(  # noqa: N802 - the proto's name

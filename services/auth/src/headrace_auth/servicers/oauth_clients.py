@@ -33,8 +33,8 @@ class OAuthClientServicer(oauth_pb2_grpc.OAuthClientServiceServicer):
         caller = await self._callers.identified(context)
         page = await self._clients.page(caller, *page_asked_for(request))
         return oauth_pb2.ListClientsResponse(
-            clients=[_client_message(client) for client in page.clients],
-            next_page_token=page.next_position.to_token() if page.next_position else "",
+            clients=[_client_message(client) for client in page.items],
+            next_page_token=page.next_page_token,
         )
 
     async def RotateClientSecret(  # noqa: N802 - the proto's name

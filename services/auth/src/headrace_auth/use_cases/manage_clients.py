@@ -24,6 +24,7 @@ from headrace_auth.domain.rights import Action, authorize, check_grant
 from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.departures import AT_ONCE
+from headrace_auth.use_cases.pages import Page, page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,6 @@ class ClientWithSecret:
 
     client: OAuthClient
     secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ClientPage:
-    """Clients, newest first, and where the next page starts; None on the last page."""
-
-    clients: list[OAuthClient]
-    next_position: Position | None
 
 
 class ClientManager:
@@ -75,19 +68,13 @@ class ClientManager:
             await act.add(client)
         return ClientWithSecret(client, secret)
 
-    async def page(self, caller: Caller, after: Position | None, size: int) -> ClientPage:
+    async def page(self, caller: Caller, after: Position | None, size: int) -> Page[OAuthClient]:
         """The organisation's clients, also the revoked ones; raises PERMISSION_DENIED."""
         principal = caller.identified()
         authorize(principal, Action.LIST_CLIENTS)
         organization_id = principal.member.organization_id
         async with self._acts.begin(caller) as act:
-            clients = await act.of(OAuthClient).page(
-                after, size + 1, organization_id=organization_id
-            )
-        if len(clients) <= size:
-            return ClientPage(clients, None)
-        last = clients[size - 1]
-        return ClientPage(clients[:size], Position(last.created_at, last.client_id))
+            return await page_of(act.of(OAuthClient), after, size, organization_id=organization_id)
 
     async def rotate_secret(self, caller: Caller, client_id: str) -> ClientWithSecret:
         """A new secret; the one before is worthless at once, what it has brought goes on.

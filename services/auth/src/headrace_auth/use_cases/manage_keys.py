@@ -12,6 +12,7 @@ from headrace_auth.domain.rights import Action, Reach, authorize
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.api_key_views import ApiKeyView, key_within, view, views
 from headrace_auth.use_cases.new_api_keys import add_key, draft_key
+from headrace_auth.use_cases.pages import Page, page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,6 @@ class CreatedApiKey:
 
     view: ApiKeyView
     text: api_keys.ApiKeyText
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKeyPage:
-    """Keys, newest first, and where the next page starts; None on the last page."""
-
-    keys: list[ApiKeyView]
-    next_position: Position | None
 
 
 class KeyManager:
@@ -46,21 +39,15 @@ class KeyManager:
             key = replace(draft, secret_sha256=text.secret_sha256)
             return CreatedApiKey(await add_key(act, key, request), text)
 
-    async def page(self, caller: Caller, after: Position | None, size: int) -> ApiKeyPage:
+    async def page(self, caller: Caller, after: Position | None, size: int) -> Page[ApiKeyView]:
         """The organisation's keys, or only the principal's own; raises PERMISSION_DENIED."""
         principal = caller.identified()
         reach = authorize(principal, Action.LIST_API_KEYS)
         mine = {} if reach is Reach.ORGANIZATION else {"created_by": principal.member.user_id}
-        organization_id = principal.member.organization_id
+        here = principal.member.organization_id
         async with self._acts.begin(caller) as act:
-            keys = await act.of(ApiKey).page(
-                after, size + 1, organization_id=organization_id, **mine
-            )
-            found = await views(act, keys[:size])
-        if len(keys) <= size:
-            return ApiKeyPage(found, None)
-        last = keys[size - 1]
-        return ApiKeyPage(found, Position(last.created_at, last.api_key_id))
+            page = await page_of(act.of(ApiKey), after, size, organization_id=here, **mine)
+            return Page(await views(act, page.items), page.next_position)
 
     async def get(self, caller: Caller, api_key_id: str) -> ApiKeyView:
         """One of the keys that `page` shows; raises PERMISSION_DENIED or RESOURCE_NOT_FOUND."""
