@@ -140,6 +140,16 @@ async def test_a_credential_that_ended_is_401_though_it_was_known(gateway: Gatew
     assert await ask(gateway) == 401
 
 
+async def test_while_redis_is_down_what_ended_is_401_all_the_same(gateway: Gateway) -> None:
+    assert await ask(gateway) == 200
+    gateway.limiter.unavailable = True
+    assert await ask(gateway) == 503
+    gateway.accounts.ended.add(("org_1", "test"))
+    del gateway.accounts.principals[KEY]
+    await gateway.ended.refresh()
+    assert await ask(gateway) == 401
+
+
 async def test_an_ended_principal_does_not_go_on_from_memory_while_auth_is_down(
     gateway: Gateway,
 ) -> None:
