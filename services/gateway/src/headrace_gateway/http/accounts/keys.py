@@ -26,6 +26,9 @@ def _with_a_time_zone(value: datetime) -> datetime:
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Moment = Annotated[datetime, Field(strict=False), AfterValidator(_with_a_time_zone)]
 Amount = Annotated[int, Field(ge=1, le=MAXIMUM_AMOUNT)]
+BudgetAmount = Annotated[int, Field(ge=0, le=10**15)]
+Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
+TimeZone = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Scopes = Annotated[list[str], Field(max_length=50)]
 Models = Annotated[list[str], Field(max_length=100)]
 Networks = Annotated[
@@ -37,10 +40,10 @@ Networks = Annotated[
 class BudgetBody(Body):
     """What a key may spend per period, in millionths of the currency's unit."""
 
-    amount_micros: int = Field(ge=0, le=10**15)
-    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
+    amount_micros: BudgetAmount
+    currency: Currency
     period: Annotated[str, StringConstraints(pattern="^(day|week|month)$")]
-    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    time_zone: TimeZone
 
 
 class NewApiKeyBody(Body):

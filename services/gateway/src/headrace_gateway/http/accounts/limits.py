@@ -5,16 +5,14 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from headrace_gateway.http.account_routes import AccountRoute, record, records
-from headrace_gateway.http.accounts.keys import Amount, Moment
+from headrace_gateway.http.accounts.keys import Amount, BudgetAmount, Currency, Moment, TimeZone
 from headrace_gateway.http.accounts.paging import Page
 from headrace_gateway.http.accounts.sessions import Identifier
 from headrace_gateway.http.accounts.texts import Model, OptionalIdentifier, Word
 from headrace_gateway.http.bodies import Body
 
-MAXIMUM_BUDGET, MAXIMUM_PRICE, MAXIMUM_PRICES = 10**15, 10**12, 500
+MAXIMUM_PRICE, MAXIMUM_PRICES = 10**12, 500
 """As in `auth`."""
-Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
-TimeZone = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Price = Annotated[int, Field(ge=0, le=MAXIMUM_PRICE)]
 
 
@@ -46,7 +44,7 @@ class SetLimitBody(CapBody):
 class SetBudgetBody(CapBody):
     """`PUT /api/v1/budgets`."""
 
-    amount_micros: int = Field(ge=0, le=MAXIMUM_BUDGET)
+    amount_micros: BudgetAmount
     currency: Currency
     period: Word
     time_zone: TimeZone = "UTC"
