@@ -42,8 +42,9 @@ def _without(name: str) -> Change:
     return lambda claims: {key: value for key, value in claims.items() if key != name}
 
 
-def _ago(seconds: float) -> int:
-    return int(time.time() - seconds)
+def _ago(claim: str, seconds: float) -> Change:
+    """`claim` is a time `seconds` before the forgery is signed."""
+    return lambda claims: {**claims, claim: int(time.time() - seconds)}
 
 
 LIES: dict[str, Change] = {
@@ -73,15 +74,15 @@ LIES: dict[str, Change] = {
         "aud": ["another"],
         "azp": claims["aud"][0],
     },
-    "expired": _with(exp=_ago(121)),
+    "expired": _ago("exp", 121),
     "expired long ago": _with(exp=0),
     "no expiry": _without("exp"),
     "expiry in words": _with(exp="tomorrow"),
     "expiry that is true": _with(exp=True),
     "expiry that is no number": _with(exp=float("nan")),
-    "issued in the future": _with(iat=_ago(-300)),
+    "issued in the future": _ago("iat", -300),
     "no time of issue": _without("iat"),
-    "not valid yet": _with(nbf=_ago(-300)),
+    "not valid yet": _ago("nbf", -300),
     "no subject": _without("sub"),
     "an empty subject": _with(sub=""),
     "a number as subject": _with(sub=1),
