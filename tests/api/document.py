@@ -17,6 +17,8 @@ shortened, ids are examples. An error looks as `services/gateway/README.md` says
 With each call stands who may make it, as the table in
 `services/auth/src/headrace_auth/domain/rights.py` has it: *own* reaches what is one's own,
 *organization* everything of the organisation, *platform* every organisation.
+
+Limits of `concurrent_requests` and budgets are kept and shown; requests are not held to them yet.
 """
 TITLES = {
     "auth": "Accounts and sessions",
