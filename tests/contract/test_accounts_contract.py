@@ -145,6 +145,12 @@ async def test_a_second_factor_from_start_to_end(service: Service) -> None:
     error = await _refusal(service.log_in(MEMBER.email))
     assert error.reason is Reason.SECOND_FACTOR_REQUIRED
     caller = await service.log_in(MEMBER.email, code=confirmed.recovery_codes[0])
+    change = pb.ChangePasswordRequest(current_password=PASSWORD, new_password=NEW_PASSWORD)
+    error = await _refusal(service.accounts.ChangePassword(change, metadata=caller, timeout=5))
+    assert (error.reason, error.param) == (Reason.SECOND_FACTOR_REQUIRED, "code")
+    change.new_password, change.code = PASSWORD, confirmed.recovery_codes[2]
+    answer = await service.accounts.ChangePassword(change, metadata=caller, timeout=5)
+    caller = (("authorization", f"Bearer {answer.tokens.access_token}"),)
     renewed = await service.accounts.NewRecoveryCodes(
         pb.NewRecoveryCodesRequest(password=PASSWORD, code=confirmed.recovery_codes[1]),
         metadata=caller,

@@ -96,6 +96,23 @@ async def test_a_stolen_token_is_not_enough_for_what_needs_the_password(world: W
         assert refused["error"]["code"] == "login_failed"
 
 
+async def test_a_stolen_token_and_the_password_are_not_enough_where_there_is_a_second_factor(
+    world: World,
+) -> None:
+    token = await world.token(MEMBER.email)
+    started = await _post(world, "second-factor", 201, token, password=PASSWORD)
+    code = TOTP(started["secret"]).at(world.clock.now())
+    await _post(world, "second-factor/confirm", 200, token, code=code)
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    for proof, reason in (
+        ({}, "second_factor_required"),
+        ({"code": ""}, "second_factor_required"),
+        ({"code": code}, "login_failed"),  # it is used up
+    ):
+        refused = await _post(world, "password", 401, token, **body, **proof)
+        assert refused["error"]["code"] == reason
+
+
 @pytest.mark.parametrize("field", ["email", "password", "name", "organization_name"])
 @pytest.mark.parametrize(
     "value",

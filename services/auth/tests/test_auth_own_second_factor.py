@@ -150,10 +150,14 @@ async def test_nothing_started_is_nothing_to_confirm_or_remove(
 async def test_both_proofs_turn_it_off(world: AccountWorld, caller: Caller) -> None:
     app, codes = await turn_on_second_factor(world, caller)
     code = app.at(world.clock.now())
-    for password, wrong in (("wrong", code), (PASSWORD, "000000"), (PASSWORD, "")):
+    for password, wrong, reason in (
+        ("wrong", code, Reason.LOGIN_FAILED),
+        (PASSWORD, "000000", Reason.LOGIN_FAILED),
+        (PASSWORD, "", Reason.SECOND_FACTOR_REQUIRED),
+    ):
         with pytest.raises(HeadraceError) as caught:
             await world.second_factor.remove(caller, password, wrong)
-        assert caught.value.reason is Reason.LOGIN_FAILED
+        assert caught.value.reason is reason
     await world.second_factor.remove(caller, PASSWORD, code)
     assert await _factor(world) is None
     assert await _login_ends(world) is None

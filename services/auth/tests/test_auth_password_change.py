@@ -7,6 +7,7 @@ import pytest
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
 from headrace_auth.domain.principal import CredentialKind
+from headrace_auth.testing.account_suite import turn_on_second_factor
 from headrace_auth.testing.accounts import BREACHED, HERE, NEW_PASSWORD, AccountWorld
 from headrace_auth.testing.directory import GLOBEX, MEMBER, PASSWORD
 from headrace_common.errors import HeadraceError, Reason
@@ -67,6 +68,41 @@ async def test_a_wrong_password_changes_nothing_and_is_counted(
         await world.log_in(MEMBER.email)
     assert caught.value.reason is Reason.LOGIN_THROTTLED
     assert (await world.resolver.resolve(caller.credential)) == caller.principal
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("", Reason.SECOND_FACTOR_REQUIRED), ("000000", Reason.LOGIN_FAILED)],
+)
+async def test_the_password_alone_changes_nothing_where_a_second_factor_is(
+    world: AccountWorld, caller: Caller, code: str, reason: Reason
+) -> None:
+    totp, _ = await turn_on_second_factor(world, caller)
+    with pytest.raises(HeadraceError) as caught:
+        await world.password_change.change(caller, PASSWORD, NEW_PASSWORD, code=code)
+    assert caught.value.reason is reason
+    assert await world.resolver.resolve(caller.credential) == caller.principal
+    result = await world.password_change.change(
+        caller, PASSWORD, NEW_PASSWORD, code=totp.at(world.clock.now())
+    )
+    await world.resolver.resolve(result.access_token)
+
+
+async def test_a_code_of_a_login_changes_no_password(world: AccountWorld, caller: Caller) -> None:
+    totp, _ = await turn_on_second_factor(world, caller)
+    code = totp.at(world.clock.now())
+    await world.log_in(MEMBER.email, code=code)
+    with pytest.raises(HeadraceError) as caught:
+        await world.password_change.change(caller, PASSWORD, NEW_PASSWORD, code=code)
+    assert caught.value.reason is Reason.LOGIN_FAILED
+
+
+async def test_wrong_codes_count_like_wrong_passwords(world: AccountWorld, caller: Caller) -> None:
+    await turn_on_second_factor(world, caller)
+    for reason in [Reason.LOGIN_FAILED] * 6 + [Reason.LOGIN_THROTTLED]:
+        with pytest.raises(HeadraceError) as caught:
+            await world.password_change.change(caller, PASSWORD, NEW_PASSWORD, code="000000")
+        assert caught.value.reason is reason
 
 
 async def test_a_right_password_forgives_the_wrong_ones(

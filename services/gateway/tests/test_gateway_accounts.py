@@ -84,14 +84,18 @@ async def test_ones_own_account_needs_a_login(
     assert gateway.accounts.calls == [(f"AccountService/{call}", body)]
 
 
-async def test_a_changed_password_brings_tokens(gateway: Gateway) -> None:
-    gateway.accounts.answers["AccountService/ChangePassword"] = AccountAnswer({"tokens": TOKENS})
+@pytest.mark.parametrize("proof", [{}, {"code": "123456"}])
+async def test_a_changed_password_brings_tokens(gateway: Gateway, proof: dict[str, str]) -> None:
+    call, body = "AccountService/ChangePassword", {"current_password": "old"}
+    body["new_password"] = PASSWORD
+    gateway.accounts.answers[call] = AccountAnswer({"tokens": TOKENS})
     response = await gateway.client.post(
         "/api/v1/auth/password",
-        json={"current_password": "old", "new_password": PASSWORD},
+        json=body | proof,
         headers={"authorization": f"Bearer {KEY}"},
     )
     assert (response.status_code, response.json()) == (200, TOKENS)
+    assert gateway.accounts.calls == [(call, {"code": ""} | body | proof)]
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
     ) -> accounts_pb2.ChangePasswordResponse:
         caller = await self._callers.identified(context)
         result = await self._accounts.password_change.change(
-            caller, request.current_password, request.new_password
+            caller, request.current_password, request.new_password, code=request.code
         )
         return accounts_pb2.ChangePasswordResponse(tokens=tokens_message(result))
 

@@ -9,11 +9,7 @@ from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
 from headrace_auth.domain.fields import check_password_length, normalize_email
 from headrace_auth.domain.password_policy import normalize_password
-from headrace_auth.domain.refusals import (
-    email_not_verified,
-    login_failed,
-    second_factor_required,
-)
+from headrace_auth.domain.refusals import email_not_verified, login_failed
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.open_sessions import LoggedIn, OpenSession, SessionOpener, home_of
 from headrace_auth.use_cases.second_factors import SecondFactors
@@ -68,7 +64,7 @@ class Login:
         try:
             async with self._acts.begin(caller) as act:
                 user = await still_proven(act, user)
-                await self._check_second_factor(act, user, code)
+                await self._second_factors.check(act, user.user_id, code)
                 await self._throttle.succeeded(act, normalize_email(email))
                 if user.email_verified_at is None:
                     raise email_not_verified()
@@ -96,14 +92,6 @@ class Login:
         if self._passwords.needs_rehash(stored or ""):
             await self._rehash(caller, user, checked)
         return user
-
-    async def _check_second_factor(self, act: Act, user: User, code: str) -> None:
-        if not await self._second_factors.required(act, user.user_id):
-            return
-        if not code:
-            raise second_factor_required()
-        if not await self._second_factors.accept(act, user.user_id, code):
-            raise login_failed()
 
     async def _open(self, act: Act, user: User, organization_id: str) -> OpenSession:
         return await self._opener.open(act, user, await home_of(act, user, organization_id))

@@ -47,7 +47,7 @@ class OwnSecondFactor:
         authorize(caller.identified(), Action.START_SECOND_FACTOR)
         proven = await self._reauthentication.prove(caller, password)
         secret = new_secret()
-        async with self._reauthentication.begin(caller, proven) as (act, user):
+        async with self._reauthentication.begin(caller, proven, code=None) as (act, user):
             known = await act.of(SecondFactor).get(user.user_id, lock=True)
             if known is not None and known.confirmed_at is not None:
                 raise already_exists(SecondFactor.KIND.name)
@@ -82,9 +82,7 @@ class OwnSecondFactor:
         authorize(caller.identified(), Action.REMOVE_SECOND_FACTOR)
         proven = await self._reauthentication.prove(caller, password)
         async with self._reauthentication.begin(caller, proven, code=code) as (act, user):
-            factor = await act.of(SecondFactor).get(user.user_id)
-            if factor is not None:
-                await act.remove(factor)
+            await act.remove(await _confirmed(act, user))
             await _forget_recovery_codes(act, user.user_id)
             self._letters.tell(act, user, mails.second_factor_disabled)
 
@@ -95,9 +93,16 @@ class OwnSecondFactor:
         authorize(caller.identified(), Action.NEW_RECOVERY_CODES)
         proven = await self._reauthentication.prove(caller, password)
         async with self._reauthentication.begin(caller, proven, code=code) as (act, user):
-            about = f"second_factor:{user.user_id}"
-            await act.warn("recovery_codes_renewed", about)
+            factor = await _confirmed(act, user)
+            await act.warn("recovery_codes_renewed", f"second_factor:{factor.user_id}")
             return await _renew_recovery_codes(act, user.user_id)
+
+
+async def _confirmed(act: Act, user: User) -> SecondFactor:
+    factor = await act.of(SecondFactor).get(user.user_id)
+    if factor is None or factor.confirmed_at is None:
+        raise not_found(SecondFactor.KIND.name)
+    return factor
 
 
 async def _renew_recovery_codes(act: Act, user_id: str) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ class PasswordSetter:
 
 
 class PasswordChange:
-    """For people who know theirs."""
+    """For people who know theirs, and have their second factor."""
 
     def __init__(
         self,
@@ -59,11 +59,11 @@ class PasswordChange:
         self._setter = setter
         self._opener = opener
 
-    async def change(self, caller: Caller, current: str, new: str) -> LoggedIn:
+    async def change(self, caller: Caller, current: str, new: str, *, code: str = "") -> LoggedIn:
         """A new session in the same organisation, the only one that is left.
 
-        Raises LOGIN_FAILED, LOGIN_THROTTLED, INVALID_FIELD (`new_password`), QUEUE_FULL and
-        DEPENDENCY_UNAVAILABLE.
+        Raises LOGIN_FAILED, SECOND_FACTOR_REQUIRED, LOGIN_THROTTLED, INVALID_FIELD
+        (`new_password`), QUEUE_FULL and DEPENDENCY_UNAVAILABLE.
         """
         principal = caller.identified()
         authorize(principal, Action.CHANGE_PASSWORD)
@@ -71,7 +71,7 @@ class PasswordChange:
         password_hash = await self._new_passwords.hash(
             new, about=(proven.email or "", proven.name), param=NEW_PASSWORD
         )
-        async with self._reauthentication.begin(caller, proven) as (act, user):
+        async with self._reauthentication.begin(caller, proven, code=code) as (act, user):
             changed = await self._setter.set(act, user.user_id, password_hash)
             opened = await self._opener.open(act, changed, principal.member.organization_id)
         return await self._opener.tokens(opened)

@@ -5,8 +5,6 @@ from contextlib import asynccontextmanager
 
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
-from headrace_auth.domain.refusals import login_failed, not_found
-from headrace_auth.domain.sessions import SecondFactor
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.login import Login, still_proven
 from headrace_auth.use_cases.second_factors import SecondFactors
@@ -36,27 +34,21 @@ class Reauthentication:
 
     @asynccontextmanager
     async def begin(
-        self, caller: Caller, proven: User, *, code: str | None = None
+        self, caller: Caller, proven: User, *, code: str | None
     ) -> AsyncIterator[tuple[Act, User]]:
         """An act of this user, locked, if nothing has changed since `prove`.
 
-        With a `code`, the second factor must be there and accept it. Raises LOGIN_FAILED,
-        RESOURCE_NOT_FOUND (no second factor), and what the block raises.
+        The second factor, if there is one, must accept the `code`; with None it is not asked.
+        Raises LOGIN_FAILED, SECOND_FACTOR_REQUIRED (`code` is empty), and what the block raises.
         """
         try:
             async with self._acts.begin(caller) as act:
                 user = await still_proven(act, proven)
                 if code is not None:
-                    await self._check_code(act, user, code)
+                    await self._second_factors.check(act, user.user_id, code)
                 await self._throttle.succeeded(act, user.email or "")
                 yield act, user
         except HeadraceError as error:
             if error.reason is Reason.LOGIN_FAILED:
                 await self._throttle.failed(caller, proven.email or "")
             raise
-
-    async def _check_code(self, act: Act, user: User, code: str) -> None:
-        if not await self._second_factors.required(act, user.user_id):
-            raise not_found(SecondFactor.KIND.name)
-        if not await self._second_factors.accept(act, user.user_id, code):
-            raise login_failed()

@@ -7,6 +7,7 @@ from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.second_factor import matching_step, recovery_code_digest
 from headrace_auth.domain import mails
 from headrace_auth.domain.directory import User
+from headrace_auth.domain.refusals import login_failed, second_factor_required
 from headrace_auth.domain.sessions import RecoveryCode, SecondFactor
 from headrace_auth.use_cases.acts import Act
 from headrace_auth.use_cases.letters import Letters
@@ -25,6 +26,18 @@ class SecondFactors:
         """Whether the user has a second factor that counts."""
         factor = await act.of(SecondFactor).get(user_id)
         return factor is not None and factor.confirmed_at is not None
+
+    async def check(self, act: Act, user_id: str, code: str) -> None:
+        """What everybody who proves a password goes through; without a second factor nothing.
+
+        Raises SECOND_FACTOR_REQUIRED without a `code`, LOGIN_FAILED for a wrong one.
+        """
+        if not await self.required(act, user_id):
+            return
+        if not code:
+            raise second_factor_required()
+        if not await self.accept(act, user_id, code):
+            raise login_failed()
 
     async def accept(self, act: Act, user_id: str, code: str) -> bool:
         """Whether `code` is a code of now or a recovery code, which is then used up.

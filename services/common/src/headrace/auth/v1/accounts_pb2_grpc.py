@@ -165,9 +165,9 @@ class AccountServiceServicer:
         """ChangePassword sets a new password. It ends all sessions and access tokens, and opens a new
         session for the caller.
         Callers: gateway, with the person's access token. Errors: CREDENTIAL_MISSING,
-        CREDENTIAL_INVALID, PERMISSION_DENIED, LOGIN_FAILED (the current password is wrong),
-        LOGIN_THROTTLED, INVALID_FIELD (`new_password` with its rule), QUEUE_FULL,
-        DEPENDENCY_UNAVAILABLE. Not to be retried; deadline: 5 s.
+        CREDENTIAL_INVALID, PERMISSION_DENIED, LOGIN_FAILED (the current password or the code is wrong),
+        SECOND_FACTOR_REQUIRED, LOGIN_THROTTLED, INVALID_FIELD (`new_password` with its rule),
+        QUEUE_FULL, DEPENDENCY_UNAVAILABLE. Not to be retried; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,7 +177,8 @@ class AccountServiceServicer:
         """StartSecondFactor makes a secret for an authenticator app (TOTP, RFC 6238); it counts once it is
         confirmed. Starting again makes another one.
         Callers: gateway, with the person's access token. Errors: as ChangePassword, without
-        INVALID_FIELD; ALREADY_EXISTS (one counts already). Not to be retried; deadline: 5 s.
+        INVALID_FIELD and SECOND_FACTOR_REQUIRED; ALREADY_EXISTS (one counts already). Not to be
+        retried; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,9 +197,8 @@ class AccountServiceServicer:
 
     def RemoveSecondFactor(self, request, context):
         """RemoveSecondFactor turns it off, with its recovery codes.
-        Callers: gateway, with the person's access token. Errors: as StartSecondFactor (LOGIN_FAILED
-        also for a wrong code), with RESOURCE_NOT_FOUND instead of ALREADY_EXISTS. Not to be retried;
-        deadline: 5 s.
+        Callers: gateway, with the person's access token. Errors: as ChangePassword, with
+        RESOURCE_NOT_FOUND (there is none) instead of INVALID_FIELD. Not to be retried; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,6 +47,7 @@ class ChangePasswordBody(Body):
 
     current_password: Password
     new_password: Password
+    code: Code = ""
 
 
 class PasswordBody(Body):
