@@ -12,7 +12,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from headrace_auth.domain.oauth_grants import AuthorizationRequest
 from headrace_auth.domain.principal import Scope
 from headrace_auth.oauth.metadata import server_metadata
-from headrace_auth.testing.directory import ACME, ADMIN, MEMBER, OUTSIDER, PASSWORD, SERVICE
+from headrace_auth.testing.directory import ACME, ADMIN, MEMBER, PASSWORD, SERVICE
 from headrace_auth.testing.service import RunningAuth, running_auth
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
@@ -209,17 +209,17 @@ async def test_a_wrong_password_is_a_failed_login(
         assert (await refusal(call)).reason is Reason.LOGIN_FAILED
 
 
-async def test_whoever_has_logged_in_says_yes_by_the_access_token(
-    nobody: AccountCaller, client: dict[str, Any]
-) -> None:
+async def test_no_access_token_says_yes(nobody: AccountCaller, client: dict[str, Any]) -> None:
     asked = await ask(nobody, client)
     named = {"authorization_id": asked["authorization_id"]}
     call = "OAuthService/AllowClient"
-    assert (await refusal(nobody.call(call, **named))).reason is Reason.CREDENTIAL_MISSING
-    outsider = await nobody.logged_in(OUTSIDER.email, PASSWORD)
-    assert (await refusal(outsider.call(call, **named))).reason is Reason.PERMISSION_DENIED
     member = await nobody.logged_in(MEMBER.email, PASSWORD)
-    assert "code=" in (await member.call(call, **named))["location"]
+    for caller in (nobody, member):
+        for proof, param in (({}, "email"), ({"email": MEMBER.email}, "password")):
+            refused = await refusal(caller.call(call, **named, **proof))
+            assert (refused.reason, refused.param) == (Reason.INVALID_FIELD, param)
+    yes = {"email": MEMBER.email, "password": PASSWORD}
+    assert "code=" in (await nobody.call(call, **named, **yes))["location"]
 
 
 async def test_tokens_from_issue_to_revocation(

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import cast
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,8 +12,8 @@ from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.domain.callers import Caller
 from headrace_auth.oauth.bridge import Bridge
 from headrace_auth.oauth.server import OAuthServer
-from headrace_auth.testing.callers import caller_of
-from headrace_auth.testing.directory import MEMBER
+from headrace_auth.testing.accounts import account_world
+from headrace_auth.testing.directory import ADMIN, AUDITOR, MEMBER, OWNER, PASSWORD
 from headrace_auth.testing.oauth_flow import authorization_request
 from headrace_auth.testing.oauth_suites import (
     CODE,
@@ -72,8 +71,15 @@ async def test_a_replay_that_races_its_exchange_leaves_nothing_alive(
             assert await world.ports.tokens.describe(token) is None
 
 
-async def test_of_racing_answers_one_counts(store: PostgresStore) -> None:
-    world = await stored_world(store, FakeClock())
+async def test_of_racing_answers_one_counts(engine: AsyncEngine) -> None:
+    store, clock = PostgresStore(engine, timeout_seconds=5), FakeClock()
+    async with account_world(store, clock) as accounts:
+        await _race_answers(store, clock, accounts.login)
+    await store.close()
+
+
+async def _race_answers(store: PostgresStore, clock: FakeClock, login: Login) -> None:
+    world = await stored_world(store, clock)
     await world.register(WEB)
     oauth = await stored_oauth(store, world.clock)
     bridge = Bridge(threads=2, maximum_pending=16, port_seconds=5.0)
@@ -81,12 +87,16 @@ async def test_of_racing_answers_one_counts(store: PostgresStore) -> None:
     def server_for(caller: Caller) -> OAuthServer:
         return OAuthServer(oauth.ports(caller), bridge, world.clock, issuer="https://headrace.test")
 
-    # Nobody types a password here.
-    asking = ClientAuthorizations(oauth.acts, cast("Login", None), server_for)
-    member = await caller_of(store, MEMBER)
+    asking = ClientAuthorizations(oauth.acts, login, server_for)
     for _ in range(5):
         question = await asking.ask(Caller(), authorization_request())
-        answers = [asking.allow_logged_in(member, question.authorization_id) for _ in range(4)]
+        # Four people: one account's logins wait for each other.
+        answers = [
+            asking.allow(
+                Caller(), question.authorization_id, email=email, password=PASSWORD, code=""
+            )
+            for email in (OWNER.email, ADMIN.email, MEMBER.email, AUDITOR.email)
+        ]
         no = asking.deny(Caller(), question.authorization_id)
         results = await asyncio.gather(*answers, no, return_exceptions=True)
         assert [isinstance(each, Answer) for each in results].count(True) == 1

@@ -225,6 +225,19 @@ async def test_a_forged_form_gains_nothing(world: World, app: App) -> None:
     assert with_cookies.status_code == 403
 
 
+@pytest.mark.parametrize("proof", [{}, {"email": MEMBER.email}, {"password": PASSWORD}])
+async def test_a_stolen_access_token_allows_no_application(
+    world: World, app: App, proof: dict[str, str]
+) -> None:
+    form = await open_form(world.client, app.url())
+    bearer = {"authorization": f"Bearer {await world.token(MEMBER.email)}"}
+    data = {**form.fields, "decision": "allow", **proof}
+    refused = await world.client.post(form.action, data=data, headers=bearer)
+    assert refused.status_code == 403
+    # It is still the person's to answer.
+    assert [each.action for each in Page(refused.text).forms] == [form.action]
+
+
 async def test_a_request_cannot_ask_for_more_than_its_application_may_have(
     world: World, app: App
 ) -> None:

@@ -45,7 +45,6 @@ ACTIONS = """
     ListIdentities         account:read        own       own       own       own       -   personal
     LinkIdentity           account:write       own       own       own       own       -   personal
     UnlinkIdentity         account:write       own       own       own       own       -   personal
-    AllowClient            account:write       own       own       own       own       -   personal
 
     CreateOrganization     platform:write      platform  -         -         -         -   personal
     ListOrganizations      account:read        own       own       own       own       -

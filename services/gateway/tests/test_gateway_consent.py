@@ -12,7 +12,7 @@ from headrace_gateway.domain.exchange import Act, Outcome
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.http.consent_page import ConsentPages
 from headrace_gateway.ports import AccountAnswer
-from headrace_gateway.testing.gateway import Gateway, running_gateway
+from headrace_gateway.testing.gateway import KEY, Gateway, running_gateway
 from headrace_gateway.testing.pages import Page
 
 PATH = "/oauth2/authorize"
@@ -142,6 +142,18 @@ async def test_a_failed_login_asks_again_with_the_one_message(gateway: Gateway) 
     assert YES["password"] not in response.text
     [exchange] = gateway.events.exchanges
     assert (exchange.outcome, exchange.error) == (Outcome.REFUSED, failure)
+
+
+@pytest.mark.parametrize("missing", ["email", "password"])
+async def test_a_yes_without_a_login_asks_again_whatever_token_comes_with_it(
+    gateway: Gateway, missing: str
+) -> None:
+    response = await gateway.client.post(
+        PATH, data={**YES, missing: ""}, headers={"authorization": f"Bearer {KEY}"}
+    )
+    assert response.status_code == 403
+    assert "Type your e-mail address and your password." in Page(response.text).text
+    assert gateway.accounts.calls == [(LOOK_UP, {"authorization_id": ID})]
 
 
 async def test_a_second_factor_is_asked_for(gateway: Gateway) -> None:

@@ -17,7 +17,7 @@ from headrace_auth.domain.directory import User
 from headrace_auth.domain.lockout import ACCOUNT_POLICY, LoginFailures
 from headrace_auth.domain.oauth_clients import OAuthClient
 from headrace_auth.domain.oauth_grants import AuthorizationCode, AuthorizationRequest
-from headrace_auth.domain.principal import Role, Scope
+from headrace_auth.domain.principal import Scope
 from headrace_auth.domain.sessions import SecondFactor
 from headrace_auth.oauth.bridge import Bridge
 from headrace_auth.oauth.errors import AuthorizationError, ErrorCode
@@ -25,7 +25,6 @@ from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.testing.callers import caller_of
 from headrace_auth.testing.directory import (
     ACME,
-    ADMIN,
     AUDITOR,
     CREATED_AT,
     HOMELESS,
@@ -265,35 +264,14 @@ async def test_a_client_that_was_revoked_meanwhile_gets_nothing(
     assert not store.rows.get(AuthorizationCode)
 
 
-async def test_whoever_has_logged_in_answers_without_a_password(
-    asking: ClientAuthorizations, asked: str, store: MemoryStore
-) -> None:
-    caller = await caller_of(store, ADMIN)
-    allowed = await asking.allow_logged_in(caller, asked)
-    assert (allowed.user_id, allowed.organization_id) == (ADMIN.user_id, ACME)
-    assert parameters_of(allowed.location)["code"]
-
-
-async def test_an_application_cannot_answer_for_its_person(
-    asking: ClientAuthorizations, asked: str, store: MemoryStore
-) -> None:
-    through_app = await caller_of(store, ADMIN, client_id=NATIVE.client_id)
-    service = await caller_of(store, SERVICE)
-    outsider = await caller_of(store, OUTSIDER)
-    for caller in (through_app, service, outsider):
-        answer = asking.allow_logged_in(caller, asked)
-        assert await refusal(answer) is Reason.PERMISSION_DENIED
-    assert await refusal(asking.allow_logged_in(HERE, asked)) is Reason.CREDENTIAL_MISSING
-    await asking.look_up(HERE, asked)
-
-
-async def test_somebody_in_two_organisations_answers_in_the_applications(
-    asking: ClientAuthorizations, asked: str, store: MemoryStore
+@pytest.mark.parametrize(
+    ("email", "password"), [("", ""), ("", PASSWORD), (MEMBER.email, ""), (MEMBER.email, "wrong")]
+)
+async def test_a_login_elsewhere_answers_nothing_without_the_password(
+    asking: ClientAuthorizations, asked: str, store: MemoryStore, email: str, password: str
 ) -> None:
     caller = await caller_of(store, MEMBER)
-    assert caller.principal is not None
-    elsewhere = replace(caller.principal.member, organization_id=OUTSIDER.joined[0][0])
-    moved = replace(caller, principal=replace(caller.principal, member=elsewhere))
-    assert await refusal(asking.allow_logged_in(moved, asked)) is Reason.PERMISSION_DENIED
-    assert elsewhere.role is Role.MEMBER
-    assert (await asking.allow_logged_in(caller, asked)).organization_id == ACME
+    answer = asking.allow(caller, asked, email=email, password=password, code="")
+    assert await refusal(answer) in {Reason.INVALID_FIELD, Reason.LOGIN_FAILED}
+    assert not store.rows.get(AuthorizationCode)
+    await asking.look_up(HERE, asked)

@@ -89,7 +89,6 @@ class Action(StrEnum):
     LIST_IDENTITIES = "ListIdentities"
     LINK_IDENTITY = "LinkIdentity"
     UNLINK_IDENTITY = "UnlinkIdentity"
-    ALLOW_CLIENT = "AllowClient"
 
     CREATE_ORGANIZATION = "CreateOrganization"
     LIST_ORGANIZATIONS = "ListOrganizations"
@@ -188,7 +187,6 @@ RULES = MappingProxyType(
         Action.LIST_IDENTITIES: _own_account(Scope.ACCOUNT_READ),
         Action.LINK_IDENTITY: _own_account(Scope.ACCOUNT_WRITE),
         Action.UNLINK_IDENTITY: _own_account(Scope.ACCOUNT_WRITE),
-        Action.ALLOW_CLIENT: _own_account(Scope.ACCOUNT_WRITE),
         Action.CREATE_ORGANIZATION: Rule(Scope.PLATFORM_WRITE, PLATFORM, personal=True),
         Action.LIST_ORGANIZATIONS: Rule(Scope.ACCOUNT_READ, OWN, OWN, OWN, OWN),
         Action.LIST_ALL_ORGANIZATIONS: Rule(Scope.PLATFORM_WRITE, PLATFORM),

@@ -14,11 +14,7 @@ from headrace_auth.oauth.messages import OAuthRequest, OAuthResponse, error_resp
 from headrace_auth.oauth.metadata import server_metadata
 from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.servicers.callers import Callers
-from headrace_auth.use_cases.client_authorizations import (
-    Answer,
-    ClientAuthorizations,
-    Question,
-)
+from headrace_auth.use_cases.client_authorizations import ClientAuthorizations, Question
 from headrace_auth.use_cases.resolve import CredentialResolver
 from headrace_common.errors import HeadraceError
 from headrace_common.grpc_server import Registration
@@ -73,7 +69,14 @@ class OAuthServicer(oauth_pb2_grpc.OAuthServiceServicer):
     async def AllowClient(  # noqa: N802 - the proto's name
         self, request: oauth_pb2.AllowClientRequest, context: Any
     ) -> oauth_pb2.AllowClientResponse:
-        allowed = await self._allow(request, context)
+        with counting(self._metrics.logins):
+            allowed = await self._authorizations.allow(
+                self._callers.anybody(context),
+                request.authorization_id,
+                email=request.email,
+                password=request.password,
+                code=request.code,
+            )
         return oauth_pb2.AllowClientResponse(
             location=allowed.location,
             principal=auth_pb2.Principal(
@@ -116,19 +119,6 @@ class OAuthServicer(oauth_pb2_grpc.OAuthServiceServicer):
             oauth_pb2_grpc.add_OAuthServiceServicer_to_server,
             self,
         )
-
-    async def _allow(self, request: oauth_pb2.AllowClientRequest, context: Any) -> Answer:
-        if not request.email:
-            caller = await self._callers.identified(context)
-            return await self._authorizations.allow_logged_in(caller, request.authorization_id)
-        with counting(self._metrics.logins):
-            return await self._authorizations.allow(
-                self._callers.anybody(context),
-                request.authorization_id,
-                email=request.email,
-                password=request.password,
-                code=request.code,
-            )
 
     async def _answer(
         self, form: oauth_pb2.OAuthForm, context: Any, endpoint: Endpoint

@@ -10,7 +10,6 @@ from headrace_auth.domain.directory import Membership, Organization
 from headrace_auth.domain.oauth_clients import OAuthClient
 from headrace_auth.domain.oauth_grants import AuthorizationRequest, hash_authorization_id
 from headrace_auth.domain.refusals import not_found, permission_denied
-from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.oauth.authorization import PendingAuthorization
 from headrace_auth.oauth.errors import AuthorizationError
 from headrace_auth.oauth.messages import OAuthRequest
@@ -94,17 +93,6 @@ class ClientAuthorizations:
         async with self._login.proven(caller, email, password, code) as (act, user):
             pending = await _take(act, authorization_id, user.user_id)
         return await self._approve(caller, pending, user.user_id)
-
-    async def allow_logged_in(self, caller: Caller, authorization_id: str) -> Answer:
-        """A yes of a person who has logged in, in the application's organisation."""
-        principal = caller.identified()
-        authorize(principal, Action.ALLOW_CLIENT)
-        member = principal.member
-        async with self._acts.begin(caller) as act:
-            pending = await _take(act, authorization_id, member.user_id)
-            if pending.organization_id != member.organization_id:
-                raise permission_denied("this application belongs to another organisation")
-        return await self._approve(caller, pending, member.user_id)
 
     async def deny(self, caller: Caller, authorization_id: str) -> Answer:
         """A no of whoever it is; raises RESOURCE_NOT_FOUND as `look_up`.

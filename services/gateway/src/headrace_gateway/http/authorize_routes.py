@@ -25,7 +25,7 @@ GONE = "This request has been answered already, or it has waited for too long."
 
 
 class ConsentForm(Form):
-    """What the page's form sends."""
+    """What the page's form sends; a no needs neither e-mail nor password."""
 
     authorization_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     decision: Literal["allow", "deny"]
@@ -34,11 +34,15 @@ class ConsentForm(Form):
     code: Annotated[str, StringConstraints(max_length=40)] = ""
 
     def fields(self) -> dict[str, Any]:
-        """Those of the call that the decision stands for."""
-        names = {"authorization_id"}
-        if self.decision == "allow":
-            names |= {"email", "password", "code"}
-        return self.model_dump(include=names)
+        """Those of the call that the decision stands for.
+
+        Raises CREDENTIAL_MISSING for a yes of nobody: a token in a header is no proof here.
+        """
+        if self.decision == "deny":
+            return self.model_dump(include={"authorization_id"})
+        if not self.email or not self.password:
+            raise HeadraceError(Reason.CREDENTIAL_MISSING, "a yes needs e-mail and password")
+        return self.model_dump(exclude={"decision"})
 
 
 class Consent:

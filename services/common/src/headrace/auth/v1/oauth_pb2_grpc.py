@@ -332,12 +332,11 @@ class OAuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AllowClient(self, request, context):
-        """AllowClient answers with yes, in the name of whoever proves who it is: by e-mail, password and
-        perhaps a code, or without an e-mail by the person's access token.
-        Callers: gateway. Errors: RESOURCE_NOT_FOUND as GetAuthorization; those of Login, with a
-        password; CREDENTIAL_MISSING and CREDENTIAL_INVALID, without; PERMISSION_DENIED (no member of
-        the application's organisation; not a person's own login), DEPENDENCY_UNAVAILABLE. The question
-        stays open after all of these but the last. Not to be retried: it is answered once;
+        """AllowClient answers with yes, in the name of whoever proves who it is, by e-mail, password and
+        perhaps a code; no access token stands in for them.
+        Callers: gateway. Errors: RESOURCE_NOT_FOUND as GetAuthorization; those of Login;
+        PERMISSION_DENIED also for no member of the application's organisation. The question stays open
+        after all of these but DEPENDENCY_UNAVAILABLE. Not to be retried: it is answered once;
         deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
