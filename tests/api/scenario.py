@@ -231,18 +231,19 @@ async def _limits(recorder: Recorder, owner: str) -> None:
 
 
 async def _identities(recorder: Recorder) -> None:
-    """A login through the provider, then a second identity that is linked and unlinked."""
+    """A login through the provider; somebody with a password links an identity and unlinks it."""
     world, call = recorder.world, recorder.call
     begin = {"redirect_uri": FRONT_END, "code_challenge": CHALLENGE}
     answer = await world.client.get(f"/oauth2/{PROVIDER}/login", params=begin)
     grace = replace(IDENTITY, email="grace@example.org")
     code = await _landed(recorder, answer.headers["location"], grace)
     body = {"code": code, "code_verifier": VERIFIER}
-    token = (await call("POST", f"{AUTH}/exchange", body=body))["access_token"]
+    await call("POST", f"{AUTH}/exchange", body=body)
+    token = await world.token(MEMBER.email)
     path = AUTH + "/identities/{provider}"
-    url = (await call("POST", path, token=token, body=begin, provider=PROVIDER))[
-        "authorization_url"
-    ]
+    body = {**begin, "password": PASSWORD}
+    begun = await call("POST", path, token=token, body=body, provider=PROVIDER)
+    url = begun["authorization_url"]
     code = await _landed(recorder, url, replace(grace, subject="second"))
     finish = {"code": code, "code_verifier": VERIFIER}
     linked = await world.ask(token, "POST", f"{AUTH}/exchange", json=finish)

@@ -14,7 +14,7 @@ from headrace.auth.v1 import federation_pb2_grpc
 from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
 from headrace_auth.domain.login_refusals import Refusal
 from headrace_auth.domain.pending_login import s256_challenge
-from headrace_auth.testing.directory import ACME, MEMBER
+from headrace_auth.testing.directory import ACME, MEMBER, PASSWORD
 from headrace_auth.testing.federation import ADA, FRONT_END, PROVIDER, VERIFIER, federation_of
 from headrace_auth.testing.service import RunningAuth, running_auth
 from headrace_common.errors import HeadraceError, Reason
@@ -88,7 +88,12 @@ async def test_from_linking_to_logging_in_and_unlinking(service: Service) -> Non
     request = pb.LinkIdentityRequest(
         provider=PROVIDER, redirect_uri=FRONT_END, code_challenge=CHALLENGE
     )
-    begun = await service.federation.LinkIdentity(request, metadata=metadata, timeout=5)
+    call = service.federation.LinkIdentity
+    request.password = "wrong"
+    refusal = await _refusal(call(request, metadata=metadata, timeout=5))
+    assert refusal.reason is Reason.LOGIN_FAILED
+    request.password = PASSWORD
+    begun = await call(request, metadata=metadata, timeout=5)
     landing = await service.land(begun.authorization_url)
     assert (landing.redirect_uri, landing.error) == (FRONT_END, "")
     linked = await service.exchange(landing.login_code)

@@ -151,7 +151,10 @@ def test_a_person_links_another_way_in_and_takes_it_back(stack: Stack, browser: 
     tokens = browser.client.post("/api/v1/auth/login", json=credentials).json()
     mine = {"authorization": f"Bearer {tokens['access_token']}"}
     path = "/api/v1/auth/identities"
-    begun = browser.client.post(f"{path}/mock", json=browser.beginning, headers=mine)
+    alone = browser.client.post(f"{path}/mock", json=browser.beginning, headers=mine)
+    assert alone.status_code == 400, alone.text
+    proven = {**browser.beginning, "password": stack.access.password}
+    begun = browser.client.post(f"{path}/mock", json=proven, headers=mine)
     assert begun.status_code == 200, begun.text
     landing = browser.get(browser.agree(begun.json()["authorization_url"], BOB))
     assert browser.get(path, headers=mine).json()["data"] == []

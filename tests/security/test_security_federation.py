@@ -10,7 +10,7 @@ from tests.security.world import World, running_world
 
 from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
 from headrace_auth.domain.pending_login import s256_challenge
-from headrace_auth.testing.directory import MEMBER, OUTSIDER
+from headrace_auth.testing.directory import MEMBER, OUTSIDER, PASSWORD
 from headrace_auth.testing.federation import (
     ADA,
     FRONT_END,
@@ -152,7 +152,8 @@ async def test_a_link_planted_in_a_victims_browser_gives_the_attacker_nothing(
     world: World, provider: MemoryIdentityProvider
 ) -> None:
     attacker = await world.token(OUTSIDER.email)
-    body = {**BEGIN, "code_challenge": s256_challenge(ATTACKERS_VERIFIER)}
+    challenge = s256_challenge(ATTACKERS_VERIFIER)
+    body = {**BEGIN, "code_challenge": challenge, "password": PASSWORD}
     path = f"/api/v1/auth/identities/{PROVIDER}"
     begun = await world.ask(attacker, "POST", path, json=body)
     landing = await _back(world, provider, begun.json()["authorization_url"])
@@ -160,6 +161,38 @@ async def test_a_link_planted_in_a_victims_browser_gives_the_attacker_nothing(
     assert (await _exchange(world, code)).status_code == 401
     listed = await world.ask(attacker, path="/api/v1/auth/identities")
     assert listed.json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("proof", "status", "reason"),
+    [
+        ({}, 400, "invalid_value"),
+        ({"password": ""}, 400, "invalid_value"),
+        ({"password": "wrong"}, 401, "login_failed"),
+        ({"code": "123456"}, 400, "invalid_value"),
+    ],
+)
+async def test_a_stolen_access_token_adds_no_way_in(
+    world: World, proof: dict[str, str], status: int, reason: str
+) -> None:
+    stolen = await world.token(MEMBER.email)
+    path = f"/api/v1/auth/identities/{PROVIDER}"
+    refused = await world.ask(stolen, "POST", path, json={**BEGIN, **proof})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (status, reason)
+    assert "authorization_url" not in refused.text
+
+
+async def test_a_stolen_access_token_of_an_account_without_a_password_adds_no_way_in(
+    world: World, provider: MemoryIdentityProvider
+) -> None:
+    tokens = (await _exchange(world, await _code(world, provider))).json()
+    path = f"/api/v1/auth/identities/{PROVIDER}"
+    fresh = await world.ask(tokens["access_token"], "POST", path, json=BEGIN)
+    assert fresh.status_code == 200
+    world.clock.advance(300)
+    refused = await world.ask(tokens["access_token"], "POST", path, json=BEGIN)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "permission_denied")
+    assert "log in again" in refused.json()["error"]["message"]
 
 
 async def test_an_address_opens_no_account_that_has_a_password(

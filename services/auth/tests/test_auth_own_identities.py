@@ -6,7 +6,9 @@ import pytest
 
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.login_refusals import Refusal
+from headrace_auth.domain.pending_login import s256_challenge
 from headrace_auth.domain.principal import CredentialKind
+from headrace_auth.testing.account_suite import turn_on_second_factor
 from headrace_auth.testing.accounts import HERE, NEW_PASSWORD
 from headrace_auth.testing.directory import ACME, MEMBER, OUTSIDER, OWNER, PASSWORD
 from headrace_auth.testing.federation import (
@@ -16,6 +18,7 @@ from headrace_auth.testing.federation import (
     VERIFIER,
     FederationWorld,
 )
+from headrace_auth.use_cases.federated_logins import Begun
 from headrace_auth.use_cases.open_sessions import LoggedIn
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
@@ -57,6 +60,81 @@ async def test_a_link_that_an_attacker_began_takes_no_identity_of_a_victim(
         await federation.exchange.exchange(HERE, landing.login_code, VERIFIER)
     assert caught.value.reason is Reason.LOGIN_FAILED
     assert await federation.linked(OUTSIDER.user_id) == []
+
+
+async def test_a_token_without_the_password_begins_no_link(
+    federation: FederationWorld, member: Caller
+) -> None:
+    for password, reason in (("", Reason.INVALID_FIELD), ("wrong", Reason.LOGIN_FAILED)):
+        with pytest.raises(HeadraceError) as caught:
+            await federation.start(by=member, password=password)
+        assert caught.value.reason is reason
+    for reason in [Reason.LOGIN_FAILED] * 5 + [Reason.LOGIN_THROTTLED]:
+        with pytest.raises(HeadraceError) as caught:
+            await federation.start(by=member, password="wrong")
+        assert caught.value.reason is reason
+
+
+async def test_where_a_second_factor_is_a_link_needs_its_code(
+    federation: FederationWorld, member: Caller, clock: FakeClock
+) -> None:
+    app, _ = await turn_on_second_factor(federation.accounts, member)
+    code = app.at(clock.now())
+    for wrong, reason in (
+        ("", Reason.SECOND_FACTOR_REQUIRED),
+        ("000000", Reason.LOGIN_FAILED),
+    ):
+        with pytest.raises(HeadraceError) as caught:
+            await federation.start(by=member, code=wrong)
+        assert caught.value.reason is reason
+    await federation.start(by=member, code=code)
+    with pytest.raises(HeadraceError) as caught:
+        await federation.start(by=member, code=code)
+    assert caught.value.reason is Reason.LOGIN_FAILED
+
+
+async def test_a_beginning_with_another_fault_uses_up_no_code(
+    federation: FederationWorld, member: Caller, clock: FakeClock
+) -> None:
+    app, _ = await turn_on_second_factor(federation.accounts, member)
+    code = app.at(clock.now())
+    wanted = Begun(PROVIDER, "https://evil.test", s256_challenge(VERIFIER))
+    with pytest.raises(HeadraceError) as caught:
+        await federation.logins.start_link(member, wanted, password=PASSWORD, code=code)
+    assert caught.value.param == "redirect_uri"
+    await federation.start(by=member, code=code)
+
+
+@pytest.mark.parametrize(("seconds", "begins"), [(0, True), (299, True), (300, False)])
+async def test_who_has_no_password_links_only_soon_after_a_login(
+    federation: FederationWorld, clock: FakeClock, seconds: int, begins: bool
+) -> None:
+    result = await federation.log_in()
+    clock.advance(seconds)
+    # To go on with a session, or to go elsewhere with it, is no login.
+    renewed = await federation.accounts.sessions.refresh(HERE, result.refresh_token)
+    ada = await federation.accounts.caller(renewed)
+    moved = await federation.accounts.sessions.switch(ada, ada.identified().member.organization_id)
+    for caller in (ada, await federation.accounts.caller(moved)):
+        if begins:
+            await federation.start(by=caller, password="")
+            continue
+        with pytest.raises(HeadraceError) as caught:
+            await federation.start(by=caller, password="")
+        assert caught.value.reason is Reason.PERMISSION_DENIED
+        assert "log in again" in str(caught.value)
+
+
+async def test_a_recent_login_stands_in_for_no_password_that_there_is(
+    federation: FederationWorld,
+) -> None:
+    ada = await _without_password(federation)
+    [link] = await federation.identities.list(ada)
+    member = await federation.user(MEMBER.email)
+    await federation.change_user(link.user_id, password_hash=member.password_hash)
+    with pytest.raises(HeadraceError) as caught:
+        await federation.start(by=ada, password="wrong")
+    assert caught.value.reason is Reason.LOGIN_FAILED
 
 
 async def test_linking_again_changes_nothing(federation: FederationWorld, member: Caller) -> None:

@@ -278,9 +278,13 @@ async def test_identities_are_listed_and_linked_by_who_has_logged_in() -> None:
         gateway.accounts.answers[linked] = AccountAnswer({"authorization_url": AUTHORIZE})
         response = await gateway.client.get("/api/v1/auth/identities")
         assert response.json() == {"data": [identity], "next_page_token": None}
-        response = await gateway.client.post("/api/v1/auth/identities/acme", json=BEGIN)
-        assert response.json() == {"authorization_url": AUTHORIZE}
-        assert gateway.accounts.calls[1] == (linked, {"provider": "acme", **BEGIN})
+        for proof in ({"password": "", "code": ""}, {"password": "p", "code": "123456"}):
+            response = await gateway.client.post(
+                "/api/v1/auth/identities/acme", json={**BEGIN, **proof}
+            )
+            assert response.json() == {"authorization_url": AUTHORIZE}
+            asked = {"provider": "acme", **BEGIN, **proof}
+            assert gateway.accounts.calls[-1] == (linked, asked)
         assert {exchange.act for exchange in gateway.events.exchanges} == {Act.SESSION}
         assert all(exchange.principal == PRINCIPAL for exchange in gateway.events.exchanges)
 

@@ -20,7 +20,6 @@ from headrace_auth.use_cases.own_second_factor import OwnSecondFactor
 from headrace_auth.use_cases.own_sessions import OwnSessions
 from headrace_auth.use_cases.password_change import PasswordChange, PasswordSetter
 from headrace_auth.use_cases.password_reset import PasswordReset
-from headrace_auth.use_cases.reauthentication import Reauthentication
 from headrace_auth.use_cases.registration import Registration
 from headrace_auth.use_cases.start import Bootstrap
 
@@ -44,7 +43,7 @@ def account_servicer(identity: Identity, new_passwords: NewPasswords) -> Account
     acts, throttle, letters = identity.acts, identity.throttle, identity.letters
     asking = AskingThrottle(acts, MAILBOX_POLICY, ASKING_POLICY)
     setter = PasswordSetter(letters)
-    proof = Reauthentication(acts, identity.login, identity.second_factors, throttle)
+    proof = identity.reauthentication
     accounts = Accounts(
         registration=Registration(
             acts,

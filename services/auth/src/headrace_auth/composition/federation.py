@@ -55,6 +55,7 @@ def federation_servicer(identity: Identity, federation: Federation) -> Federatio
         federation,
         accounts,
         identities,
+        identity.reauthentication,
         identity.clock,
         issuer=settings.issuer,
         redirect_uris=settings.federation_redirect_uris,

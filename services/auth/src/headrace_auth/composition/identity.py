@@ -17,6 +17,7 @@ from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.open_sessions import SessionOpener
+from headrace_auth.use_cases.reauthentication import Reauthentication
 from headrace_auth.use_cases.resolve import CredentialResolver
 from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_auth.use_cases.throttle import LoginThrottle
@@ -42,6 +43,7 @@ class Identity:
     throttle: LoginThrottle
     second_factors: SecondFactors
     login: Login
+    reauthentication: Reauthentication
 
 
 def create_identity(
@@ -64,6 +66,7 @@ def create_identity(
     opener = SessionOpener(store.principals, tokens, clock, settings.session_policy())
     throttle = LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
     second_factors = SecondFactors(sealer, clock, letters)
+    login = Login(acts, passwords, throttle, second_factors, opener)
     return Identity(
         settings=settings,
         store=store,
@@ -79,5 +82,6 @@ def create_identity(
         opener=opener,
         throttle=throttle,
         second_factors=second_factors,
-        login=Login(acts, passwords, throttle, second_factors, opener),
+        login=login,
+        reauthentication=Reauthentication(acts, login, second_factors, throttle),
     )

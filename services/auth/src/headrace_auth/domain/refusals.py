@@ -60,6 +60,13 @@ def email_not_verified() -> HeadraceError:
     return permission_denied("Confirm your e-mail address first, by the link that was sent to it.")
 
 
+def login_too_old() -> HeadraceError:
+    """Where there is no password to ask for, only a recent login proves who it is."""
+    return permission_denied(
+        "This account has no password: log in again, and do this within five minutes."
+    )
+
+
 def permission_denied(message: str) -> HeadraceError:
     """The principal is known; `message` says what it lacks."""
     return HeadraceError(Reason.PERMISSION_DENIED, message)

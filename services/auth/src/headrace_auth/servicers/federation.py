@@ -74,7 +74,9 @@ class FederationServicer(federation_pb2_grpc.FederationServiceServicer):
         self, request: federation_pb2.LinkIdentityRequest, context: Any
     ) -> federation_pb2.LinkIdentityResponse:
         caller = await self._callers.identified(context)
-        url = await self._federated.logins.start_link(caller, _begun(request))
+        url = await self._federated.logins.start_link(
+            caller, _begun(request), password=request.password, code=request.code
+        )
         return federation_pb2.LinkIdentityResponse(authorization_url=url)
 
     async def ListIdentities(  # noqa: N802 - the proto's name

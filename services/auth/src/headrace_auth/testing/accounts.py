@@ -85,6 +85,7 @@ class AccountWorld:
     throttle: LoginThrottle
     second_factors: SecondFactors
     login: Login
+    reauthentication: Reauthentication
     sessions: OwnSessions
     verification: EmailVerification
     password_reset: PasswordReset
@@ -167,6 +168,7 @@ async def _build(
         throttle=throttle,
         second_factors=second_factors,
         login=login,
+        reauthentication=proof,
         sessions=OwnSessions(acts, opener, second_factors),
         verification=EmailVerification(acts, asking, letters, step_seconds=step_seconds),
         password_reset=PasswordReset(

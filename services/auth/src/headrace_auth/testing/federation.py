@@ -13,6 +13,7 @@ from headrace_auth.domain.pending_login import s256_challenge
 from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.ports import LoginCodes
 from headrace_auth.testing.accounts import HERE, SITE, AccountWorld
+from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.use_cases.federated_accounts import FederatedAccounts
 from headrace_auth.use_cases.federated_logins import Begun, FederatedLogins, Federation, Landing
 from headrace_auth.use_cases.login_codes import LoginCodeExchange
@@ -38,11 +39,18 @@ class FederationWorld:
     exchange: LoginCodeExchange
     identities: OwnIdentities
 
-    async def start(self, *, by: Caller | None = None, verifier: str = VERIFIER) -> str:
+    async def start(
+        self,
+        *,
+        by: Caller | None = None,
+        verifier: str = VERIFIER,
+        password: str = PASSWORD,
+        code: str = "",
+    ) -> str:
         """The provider's URL for a login, or for somebody who links an identity."""
         begun = Begun(PROVIDER, FRONT_END, s256_challenge(verifier))
         if by is not None:
-            return await self.logins.start_link(by, begun)
+            return await self.logins.start_link(by, begun, password=password, code=code)
         return await self.logins.start(begun)
 
     async def land(self, url: str, identity: ExternalIdentity = ADA) -> Landing:
@@ -132,6 +140,7 @@ def federation_world(
         federation,
         users,
         identities,
+        accounts.reauthentication,
         accounts.clock,
         issuer=f"{SITE}/",
         redirect_uris=(FRONT_END, OTHER_FRONT_END),

@@ -23,6 +23,7 @@ from headrace_auth.ports import IdentityProvider, LoginCodes, LoginStates
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.federated_accounts import FederatedAccounts
 from headrace_auth.use_cases.own_identities import OwnIdentities
+from headrace_auth.use_cases.reauthentication import Reauthentication
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError
 
@@ -66,6 +67,7 @@ class FederatedLogins:
         federation: Federation,
         accounts: FederatedAccounts,
         identities: OwnIdentities,
+        reauthentication: Reauthentication,
         clock: Clock,
         *,
         issuer: str,
@@ -76,6 +78,7 @@ class FederatedLogins:
         self._federation = federation
         self._accounts = accounts
         self._identities = identities
+        self._reauthentication = reauthentication
         self._clock = clock
         self._issuer = issuer.rstrip("/")
         self._redirect_uris = frozenset(redirect_uris)
@@ -85,13 +88,20 @@ class FederatedLogins:
 
         Raises RESOURCE_NOT_FOUND (provider), INVALID_FIELD, DEPENDENCY_UNAVAILABLE.
         """
-        return await self._start(wanted, None)
+        return await self._start(self._check(wanted), wanted, None)
 
-    async def start_link(self, caller: Caller, wanted: Begun) -> str:
-        """The provider's URL for the caller, who links an identity; raises as `start`."""
+    async def start_link(self, caller: Caller, wanted: Begun, *, password: str, code: str) -> str:
+        """The provider's URL for the caller, who links an identity.
+
+        One more way in outlives the token that asks for it, so the token is not enough. Raises as
+        `start`, and what `Reauthentication.confirm` raises.
+        """
         principal = caller.identified()
         authorize(principal, Action.LINK_IDENTITY)
-        return await self._start(wanted, principal.session_id)
+        # Before the proof: it may use up a code.
+        provider = self._check(wanted)
+        await self._reauthentication.confirm(caller, password, code)
+        return await self._start(provider, wanted, principal.session_id)
 
     async def complete(
         self, caller: Caller, provider: str, state: str, *, code: str = "", error: str = ""
@@ -117,7 +127,7 @@ class FederatedLogins:
                 raise
             return await self._refuse(caller, pending, OF_REASON[failure.reason])
 
-    async def _start(self, wanted: Begun, link_session_id: str | None) -> str:
+    def _check(self, wanted: Begun) -> IdentityProvider:
         provider = self._federation.providers.get(wanted.provider)
         if provider is None:
             raise not_found("identity_provider")
@@ -125,6 +135,11 @@ class FederatedLogins:
             raise invalid_field("redirect_uri", "must be one that is configured, to the letter")
         if not is_s256_challenge(wanted.code_challenge):
             raise invalid_field("code_challenge", "must be an S256 challenge (RFC 7636)")
+        return provider
+
+    async def _start(
+        self, provider: IdentityProvider, wanted: Begun, link_session_id: str | None
+    ) -> str:
         state, nonce, code_verifier = (secrets.token_urlsafe(ENTROPY_BYTES) for _ in range(3))
         url = await provider.authorization_url(
             redirect_uri=self._callback(wanted.provider),

@@ -2,14 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
+from headrace_auth.domain.refusals import login_too_old
+from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.login import Login, still_proven
 from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common.errors import HeadraceError, Reason, credential_invalid
+
+RECENT = timedelta(minutes=5)
 
 
 class Reauthentication:
@@ -31,6 +36,25 @@ class Reauthentication:
         if user is None or user.email is None:
             raise credential_invalid()
         return await self._login.prove(caller, user.email, password)
+
+    async def confirm(self, caller: Caller, password: str, code: str) -> None:
+        """Password and second factor; of an account that has no password, a recent login.
+
+        Such a login is a session that began less than `RECENT` ago, however often it was refreshed:
+        the identity provider and the second factor were asked then. Raises what `prove` and `begin`
+        raise, and PERMISSION_DENIED for an older session.
+        """
+        principal = caller.identified()
+        async with self._acts.begin(caller) as act:
+            user = await act.of(User).get(principal.member.user_id)
+            session = await act.of(Session).get(principal.session_id)
+            if user is not None and user.password_hash is None:
+                if session is None or act.now - session.created_at >= RECENT:
+                    raise login_too_old()
+                return
+        proven = await self.prove(caller, password)
+        async with self.begin(caller, proven, code=code):
+            pass  # nothing but the proof is wanted
 
     @asynccontextmanager
     async def begin(

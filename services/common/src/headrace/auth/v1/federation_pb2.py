@@ -27,7 +27,7 @@ from headrace.auth.v1 import auth_pb2 as headrace_dot_auth_dot_v1_dot_auth__pb2
 from headrace.auth.v1 import sessions_pb2 as headrace_dot_auth_dot_v1_dot_sessions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!headrace/auth/v1/federation.proto\x12\x10headrace.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bheadrace/auth/v1/auth.proto\x1a\x1fheadrace/auth/v1/sessions.proto\"\\\n\x1aStartFederatedLoginRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x14\n\x0credirect_uri\x18\x02 \x01(\t\x12\x16\n\x0e\x63ode_challenge\x18\x03 \x01(\t\"8\n\x1bStartFederatedLoginResponse\x12\x19\n\x11\x61uthorization_url\x18\x01 \x01(\t\"]\n\x1d\x43ompleteFederatedLoginRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"Y\n\x1e\x43ompleteFederatedLoginResponse\x12\x14\n\x0credirect_uri\x18\x01 \x01(\t\x12\x12\n\nlogin_code\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"t\n\x18\x45xchangeLoginCodeRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x15\n\rcode_verifier\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12\x1a\n\x12second_factor_code\x18\x04 \x01(\t\"\xa9\x01\n\x19\x45xchangeLoginCodeResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.Tokens\x12.\n\tprincipal\x18\x02 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal\x12\x32\n\x08identity\x18\x03 \x01(\x0b\x32 .headrace.auth.v1.LinkedIdentity\"r\n\x0eLinkedIdentity\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x13LinkIdentityRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x14\n\x0credirect_uri\x18\x02 \x01(\t\x12\x16\n\x0e\x63ode_challenge\x18\x03 \x01(\t\"1\n\x14LinkIdentityResponse\x12\x19\n\x11\x61uthorization_url\x18\x01 \x01(\t\"\x17\n\x15ListIdentitiesRequest\"N\n\x16ListIdentitiesResponse\x12\x34\n\nidentities\x18\x01 \x03(\x0b\x32 .headrace.auth.v1.LinkedIdentity\":\n\x15UnlinkIdentityRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\"\x18\n\x16UnlinkIdentityResponse2\x9b\x05\n\x11\x46\x65\x64\x65rationService\x12r\n\x13StartFederatedLogin\x12,.headrace.auth.v1.StartFederatedLoginRequest\x1a-.headrace.auth.v1.StartFederatedLoginResponse\x12{\n\x16\x43ompleteFederatedLogin\x12/.headrace.auth.v1.CompleteFederatedLoginRequest\x1a\x30.headrace.auth.v1.CompleteFederatedLoginResponse\x12l\n\x11\x45xchangeLoginCode\x12*.headrace.auth.v1.ExchangeLoginCodeRequest\x1a+.headrace.auth.v1.ExchangeLoginCodeResponse\x12]\n\x0cLinkIdentity\x12%.headrace.auth.v1.LinkIdentityRequest\x1a&.headrace.auth.v1.LinkIdentityResponse\x12\x63\n\x0eListIdentities\x12\'.headrace.auth.v1.ListIdentitiesRequest\x1a(.headrace.auth.v1.ListIdentitiesResponse\x12\x63\n\x0eUnlinkIdentity\x12\'.headrace.auth.v1.UnlinkIdentityRequest\x1a(.headrace.auth.v1.UnlinkIdentityResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!headrace/auth/v1/federation.proto\x12\x10headrace.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bheadrace/auth/v1/auth.proto\x1a\x1fheadrace/auth/v1/sessions.proto\"\\\n\x1aStartFederatedLoginRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x14\n\x0credirect_uri\x18\x02 \x01(\t\x12\x16\n\x0e\x63ode_challenge\x18\x03 \x01(\t\"8\n\x1bStartFederatedLoginResponse\x12\x19\n\x11\x61uthorization_url\x18\x01 \x01(\t\"]\n\x1d\x43ompleteFederatedLoginRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"Y\n\x1e\x43ompleteFederatedLoginResponse\x12\x14\n\x0credirect_uri\x18\x01 \x01(\t\x12\x12\n\nlogin_code\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"t\n\x18\x45xchangeLoginCodeRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x15\n\rcode_verifier\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12\x1a\n\x12second_factor_code\x18\x04 \x01(\t\"\xa9\x01\n\x19\x45xchangeLoginCodeResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.Tokens\x12.\n\tprincipal\x18\x02 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal\x12\x32\n\x08identity\x18\x03 \x01(\x0b\x32 .headrace.auth.v1.LinkedIdentity\"r\n\x0eLinkedIdentity\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x13LinkIdentityRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x14\n\x0credirect_uri\x18\x02 \x01(\t\x12\x16\n\x0e\x63ode_challenge\x18\x03 \x01(\t\x12\x10\n\x08password\x18\x04 \x01(\t\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\"1\n\x14LinkIdentityResponse\x12\x19\n\x11\x61uthorization_url\x18\x01 \x01(\t\"\x17\n\x15ListIdentitiesRequest\"N\n\x16ListIdentitiesResponse\x12\x34\n\nidentities\x18\x01 \x03(\x0b\x32 .headrace.auth.v1.LinkedIdentity\":\n\x15UnlinkIdentityRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\"\x18\n\x16UnlinkIdentityResponse2\x9b\x05\n\x11\x46\x65\x64\x65rationService\x12r\n\x13StartFederatedLogin\x12,.headrace.auth.v1.StartFederatedLoginRequest\x1a-.headrace.auth.v1.StartFederatedLoginResponse\x12{\n\x16\x43ompleteFederatedLogin\x12/.headrace.auth.v1.CompleteFederatedLoginRequest\x1a\x30.headrace.auth.v1.CompleteFederatedLoginResponse\x12l\n\x11\x45xchangeLoginCode\x12*.headrace.auth.v1.ExchangeLoginCodeRequest\x1a+.headrace.auth.v1.ExchangeLoginCodeResponse\x12]\n\x0cLinkIdentity\x12%.headrace.auth.v1.LinkIdentityRequest\x1a&.headrace.auth.v1.LinkIdentityResponse\x12\x63\n\x0eListIdentities\x12\'.headrace.auth.v1.ListIdentitiesRequest\x1a(.headrace.auth.v1.ListIdentitiesResponse\x12\x63\n\x0eUnlinkIdentity\x12\'.headrace.auth.v1.UnlinkIdentityRequest\x1a(.headrace.auth.v1.UnlinkIdentityResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,17 +49,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINKEDIDENTITY']._serialized_start=778
   _globals['_LINKEDIDENTITY']._serialized_end=892
   _globals['_LINKIDENTITYREQUEST']._serialized_start=894
-  _globals['_LINKIDENTITYREQUEST']._serialized_end=979
-  _globals['_LINKIDENTITYRESPONSE']._serialized_start=981
-  _globals['_LINKIDENTITYRESPONSE']._serialized_end=1030
-  _globals['_LISTIDENTITIESREQUEST']._serialized_start=1032
-  _globals['_LISTIDENTITIESREQUEST']._serialized_end=1055
-  _globals['_LISTIDENTITIESRESPONSE']._serialized_start=1057
-  _globals['_LISTIDENTITIESRESPONSE']._serialized_end=1135
-  _globals['_UNLINKIDENTITYREQUEST']._serialized_start=1137
-  _globals['_UNLINKIDENTITYREQUEST']._serialized_end=1195
-  _globals['_UNLINKIDENTITYRESPONSE']._serialized_start=1197
-  _globals['_UNLINKIDENTITYRESPONSE']._serialized_end=1221
-  _globals['_FEDERATIONSERVICE']._serialized_start=1224
-  _globals['_FEDERATIONSERVICE']._serialized_end=1891
+  _globals['_LINKIDENTITYREQUEST']._serialized_end=1011
+  _globals['_LINKIDENTITYRESPONSE']._serialized_start=1013
+  _globals['_LINKIDENTITYRESPONSE']._serialized_end=1062
+  _globals['_LISTIDENTITIESREQUEST']._serialized_start=1064
+  _globals['_LISTIDENTITIESREQUEST']._serialized_end=1087
+  _globals['_LISTIDENTITIESRESPONSE']._serialized_start=1089
+  _globals['_LISTIDENTITIESRESPONSE']._serialized_end=1167
+  _globals['_UNLINKIDENTITYREQUEST']._serialized_start=1169
+  _globals['_UNLINKIDENTITYREQUEST']._serialized_end=1227
+  _globals['_UNLINKIDENTITYRESPONSE']._serialized_start=1229
+  _globals['_UNLINKIDENTITYRESPONSE']._serialized_end=1253
+  _globals['_FEDERATIONSERVICE']._serialized_start=1256
+  _globals['_FEDERATIONSERVICE']._serialized_end=1923
 # @@protoc_insertion_point(module_scope)

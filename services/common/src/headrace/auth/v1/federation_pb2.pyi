@@ -84,14 +84,18 @@ class LinkedIdentity(_message.Message):
     def __init__(self, provider: _Optional[str] = ..., subject: _Optional[str] = ..., email: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class LinkIdentityRequest(_message.Message):
-    __slots__ = ("provider", "redirect_uri", "code_challenge")
+    __slots__ = ("provider", "redirect_uri", "code_challenge", "password", "code")
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     REDIRECT_URI_FIELD_NUMBER: _ClassVar[int]
     CODE_CHALLENGE_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
     provider: str
     redirect_uri: str
     code_challenge: str
-    def __init__(self, provider: _Optional[str] = ..., redirect_uri: _Optional[str] = ..., code_challenge: _Optional[str] = ...) -> None: ...
+    password: str
+    code: str
+    def __init__(self, provider: _Optional[str] = ..., redirect_uri: _Optional[str] = ..., code_challenge: _Optional[str] = ..., password: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
 
 class LinkIdentityResponse(_message.Message):
     __slots__ = ("authorization_url",)

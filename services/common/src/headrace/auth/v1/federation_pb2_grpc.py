@@ -116,9 +116,12 @@ class FederationServiceServicer:
 
     def LinkIdentity(self, request, context):
         """LinkIdentity begins to link one more identity to the caller's account, as StartFederatedLogin
-        begins a login; the exchange at the end links it.
+        begins a login; the exchange at the end links it. It asks for the password and the second factor
+        again; of an account without a password, for a session that began less than five minutes ago.
         Callers: gateway, with the person's access token. Errors: as StartFederatedLogin, and
-        CREDENTIAL_MISSING, CREDENTIAL_INVALID, PERMISSION_DENIED. May be retried; deadline: 12 s.
+        CREDENTIAL_MISSING, CREDENTIAL_INVALID, PERMISSION_DENIED (also: no password, and an older
+        session), LOGIN_FAILED (the password or the code is wrong), SECOND_FACTOR_REQUIRED,
+        LOGIN_THROTTLED, QUEUE_FULL. Not to be retried with a code, which is good once; deadline: 12 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

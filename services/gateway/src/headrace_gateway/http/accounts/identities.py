@@ -11,6 +11,8 @@ from headrace_gateway.http.accounts.sessions import Code, Identifier, Token, tok
 from headrace_gateway.http.bodies import Body
 
 RedirectUri = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+# Empty from people whose accounts have none.
+AnyPassword = Annotated[str, StringConstraints(max_length=1024)]
 Challenge = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
@@ -28,6 +30,8 @@ class LinkBody(Body):
 
     redirect_uri: RedirectUri
     code_challenge: Challenge
+    password: AnyPassword = ""
+    code: Code = ""
 
 
 def tokens_or_identity(fields: Mapping[str, Any]) -> Any:
