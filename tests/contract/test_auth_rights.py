@@ -40,6 +40,7 @@ OF_GATEWAYS = {
     "ResolveSignedRequest",
 }
 OF_STRANGERS = {
+    "Bootstrap",  # asks for its own token
     "CompleteFederatedLogin",
     "ExchangeLoginCode",
     "Login",
@@ -50,7 +51,8 @@ OF_STRANGERS = {
     "ResetPassword",
     "StartFederatedLogin",
     "VerifyEmail",
-    # Whoever is asked to allow an application something may look and say no.
+    # Whoever is asked to allow an application something may look and say no; a yes takes a password.
+    "AllowClient",
     "DenyClient",
     "GetAuthorization",
 }
