@@ -14,6 +14,8 @@ PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml) 
 SOURCES := $(addsuffix /src,$(PACKAGES))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet --no-input
 PYTEST := $(BIN)/python -m pytest -q
+# For suites of tests that start no processes and measure no time.
+PYTEST_ON_TWO_CORES := $(PYTEST) -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract \
@@ -53,13 +55,13 @@ test: $(VENV)/.dev ## Run every test that needs no torch; about nine minutes on 
 	@$(MAKE) --no-print-directory --keep-going $(addprefix test-,$(SUITES))
 
 test-unit: $(VENV)/.dev ## Run the unit tests beside the services
-	$(PYTEST) $(addsuffix /tests,$(PACKAGES)) benchmarks/tests
+	$(PYTEST_ON_TWO_CORES) $(addsuffix /tests,$(PACKAGES)) benchmarks/tests
 
 test-architecture: $(VENV)/.dev ## Check imports, sizes and names
 	$(PYTEST) tests/architecture
 
 test-contract: $(VENV)/.dev ## Run each servicer behind a real stub
-	$(PYTEST) tests/contract
+	$(PYTEST_ON_TWO_CORES) tests/contract
 
 test-integration: $(VENV)/.dev ## Run adapters against a real PostgreSQL and Redis
 	$(PYTEST) tests/integration

@@ -51,7 +51,8 @@ OF_STRANGERS = {
     "ResetPassword",
     "StartFederatedLogin",
     "VerifyEmail",
-    # Whoever is asked to allow an application something may look and say no; a yes takes a password.
+    # Whoever is asked to allow an application something may look and say no; a yes takes
+    # a password.
     "AllowClient",
     "DenyClient",
     "GetAuthorization",
