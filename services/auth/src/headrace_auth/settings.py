@@ -67,6 +67,8 @@ class AuthSettings(AccountSettings):
     """Without a refresh for so long, a session ends."""
     session_seconds: int = Field(default=30 * 86_400, ge=60)
     """The longest a session lives, however often it is refreshed."""
+    maximum_sessions_per_user: int = Field(default=100, ge=1)
+    """One more ends the oldest."""
     signing_algorithm: Literal["ES256", "RS256"] = "ES256"
     """Of new signing keys; a change takes effect with a new key, after the lead."""
     signing_key_days: int = Field(default=30, ge=1, le=365)
@@ -164,6 +166,7 @@ class AuthSettings(AccountSettings):
             access_token_seconds=self.access_token_seconds,
             refresh_token_seconds=self.refresh_token_seconds,
             session_seconds=self.session_seconds,
+            sessions_per_user=self.maximum_sessions_per_user,
         )
 
     def rotation_policy(self) -> RotationPolicy:

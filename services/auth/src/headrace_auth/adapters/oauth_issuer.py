@@ -35,7 +35,7 @@ class StoredTokenIssuer:
         member = await self._member(code.user_id, code.organization_id)
         scopes = grant_scopes(code.scopes, client, member)
         async with self._acts.begin(self._caller) as act:
-            user = await act.of(User).get(code.user_id)
+            user = await act.of(User).get(code.user_id, lock=True)
             if user is None or not user.token_version == member.token_version == code.token_version:
                 raise invalid_grant()
             await act.alone(session_turn(code.session_id))

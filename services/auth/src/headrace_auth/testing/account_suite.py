@@ -10,14 +10,24 @@ import pytest
 from pyotp import TOTP
 
 from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Invitation, Membership, Organization, User
 from headrace_auth.domain.one_time_tokens import ENTROPY_BYTES, Secret, TokenPrefix
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.registration import RegistrationRequest
+from headrace_auth.domain.revocation_ids import session_revocation
 from headrace_auth.domain.sessions import Session
-from headrace_auth.testing.accounts import HERE, NEW_PASSWORD, AccountWorld
-from headrace_auth.testing.directory import ACME, ADMIN, MEMBER, OUTSIDER, OWNER, PASSWORD
+from headrace_auth.testing.accounts import HERE, NEW_PASSWORD, SESSIONS_PER_USER, AccountWorld
+from headrace_auth.testing.directory import (
+    ACME,
+    ADMIN,
+    GLOBEX,
+    MEMBER,
+    OUTSIDER,
+    OWNER,
+    PASSWORD,
+)
 from headrace_auth.use_cases.open_sessions import LoggedIn
 from headrace_common.errors import HeadraceError, Reason
 
@@ -170,3 +180,37 @@ class AccountRacesSuite:
                 await world.resolver.resolve(result.access_token)
             with pytest.raises(HeadraceError):
                 await world.sessions.refresh(HERE, result.refresh_token)
+
+    async def test_one_session_too_many_ends_the_oldest(self, world: AccountWorld) -> None:
+        first, *others = [await self._log_in_later(world) for _ in range(SESSIONS_PER_USER)]
+        await world.resolver.resolve(first.credential)
+        newest = await self._log_in_later(world)
+        with pytest.raises(HeadraceError):
+            await world.resolver.resolve(first.credential)
+        for caller in (*others, newest):
+            await world.resolver.resolve(caller.credential)
+        assert len(await world.sessions.list(newest)) == SESSIONS_PER_USER
+        ended = session_revocation(first.identified().session_id)
+        assert sorted(world.announcer.announced) == sorted([(ACME, ended), (GLOBEX, ended)])
+        async with world.store.begin() as transaction:
+            events = await transaction.of(OutboxEvent).find()
+        assert sum(b"session.end_for_newer" in event.payload for event in events) == 1
+
+    async def test_sessions_that_begin_at_once_are_no_more_than_anybody_may_have(
+        self, world: AccountWorld
+    ) -> None:
+        async def begin() -> None:
+            async with world.acts.begin(HERE) as act:
+                user = await act.of(User).get(OWNER.user_id, lock=True)
+                assert user is not None
+                await world.opener.open(act, user, ACME)
+
+        assert await outcomes(begin() for _ in range(2 * SESSIONS_PER_USER)) == [None] * 16
+        async with world.store.begin() as transaction:
+            live = await transaction.of(Session).find(user_id=OWNER.user_id, ended_at=None)
+        assert len(live) == SESSIONS_PER_USER
+
+    async def _log_in_later(self, world: AccountWorld) -> Caller:
+        """Sessions of one millisecond have no order."""
+        world.clock.advance(1)
+        return await world.log_in(MEMBER.email)

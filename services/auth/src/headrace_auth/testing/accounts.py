@@ -57,6 +57,7 @@ LINKS = Links(
     invitation_url=f"{SITE}/invitation#{{token}}",
     log_in_url=f"{SITE}/login",
 )
+SESSIONS_PER_USER = 8
 _COST = PasswordCost(time_cost=1, memory_kib=8, parallelism=1, threads=2, maximum_pending=64)
 _ROTATION = RotationPolicy.of(
     algorithm="ES256",
@@ -143,7 +144,7 @@ async def _build(
     await SigningKeyRotation(store.signing_keys, sealer, tokens, clock, _ROTATION).refresh()
     acts = Acts(store, announcer, clock, EntryEncoder("auth/test"))
     letters = Letters(mailer, LINKS)
-    policy = SessionPolicy(1800, refresh_token_seconds=7 * 86_400, session_seconds=30 * 86_400)
+    policy = SessionPolicy(1800, 7 * 86_400, 30 * 86_400, SESSIONS_PER_USER)
     opener = SessionOpener(store.principals, tokens, clock, policy)
     throttle = LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
     second_factors = SecondFactors(sealer, clock, letters)

@@ -23,13 +23,15 @@ from headrace_common.ids import uuid7
 
 @dataclass(frozen=True, slots=True)
 class SessionPolicy:
-    """How long what lives, in seconds."""
+    """How long what lives, in seconds, and how many sessions somebody has."""
 
     access_token_seconds: int
     refresh_token_seconds: int
     """Without a refresh for so long, a session ends."""
     session_seconds: int
     """However often it is refreshed."""
+    sessions_per_user: int = 100
+    """In all organisations and applications together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,10 @@ class SessionOpener:
     ) -> OpenSession:
         """A new session of this user in that organisation, and its first refresh token, if any.
 
+        The act has locked the user, or made it. One session too many ends the oldest.
         `session_id` is the new session's, where it has been chosen before.
         """
+        await self._make_room(act, user.user_id)
         now = _whole_second(act.now)
         session = Session(
             session_id=session_id or uuid7(act.now),
@@ -151,6 +155,19 @@ class SessionOpener:
             client_id=client_id,
         )
         return AccessToken(self._tokens.sign(claims), seconds, principal_of(claims, member))
+
+    async def _make_room(self, act: Act, user_id: str) -> None:
+        """End the oldest session, if the user has as many as anybody may have.
+
+        Ids begin with the time: the first of them is the oldest, whether or not it has expired.
+        """
+        maximum = self._policy.sessions_per_user
+        found = await act.of(Session).by_key(None, maximum, user_id=user_id, ended_at=None)
+        if len(found) == maximum:
+            # Locked: it may be refreshed, moved or ended at this moment.
+            oldest = await act.of(Session).get(found[0].session_id, lock=True)
+            if oldest is not None:
+                await end_session(act, oldest, "end_for_newer")
 
     async def _add_refresh_token(self, act: Act, session: Session) -> str:
         entropy = secrets.token_bytes(one_time_tokens.ENTROPY_BYTES)

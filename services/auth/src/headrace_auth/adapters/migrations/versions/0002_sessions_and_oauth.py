@@ -179,6 +179,9 @@ def _create_sessions() -> None:
         _references("sessions", ["organization_id"], "organizations"),
     )
     _index("sessions", "user_id", "created_at", "id")
+    op.execute(
+        "CREATE INDEX ix_sessions_live ON auth.sessions (user_id, id) WHERE ended_at IS NULL"
+    )
     _index("sessions", "client_id", "created_at", "id")
     _index("sessions", "expires_at")
     _create(

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -33,6 +34,7 @@ sessions = Table(
     Column("user_agent", Text, nullable=False),
     moment("ended_at", nullable=True),
     Index("ix_sessions_user_id", "user_id", "created_at", "id"),
+    Index("ix_sessions_live", "user_id", "id", postgresql_where=text("ended_at IS NULL")),
     Index("ix_sessions_client_id", "client_id", "created_at", "id"),
     Index("ix_sessions_expires_at", "expires_at"),
 )
