@@ -59,7 +59,7 @@ class GatewaySettings(ServiceSettings):
     maximum_requests_in_flight: int = Field(default=1024, ge=1)
     """Requests, health apart, before further ones are refused with QUEUE_FULL."""
     maximum_logins_in_flight: int = Field(default=64, ge=1)
-    """Of these, requests of people who log in, and so of strangers."""
+    """Of these, requests of people who log in, and so of strangers; of one address a quarter."""
     auth_timeout_seconds: float = Field(default=2.0, gt=0)
     account_timeout_seconds: float = Field(default=5.0, gt=0)
     identity_provider_timeout_seconds: float = Field(default=12.0, gt=0)

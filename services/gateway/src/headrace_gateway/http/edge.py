@@ -1,6 +1,7 @@
 """The outermost layer of the HTTP front door: request ids, security headers, bounds."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from starlette.datastructures import MutableHeaders
@@ -11,6 +12,8 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
 from headrace_common.logs import get_logger
 from headrace_gateway.http.errors import error_response, internal_error
+from headrace_gateway.http.exchanges import source_address
+from headrace_gateway.http.login_places import LoginPlaces
 from headrace_gateway.http.request_bodies import BodyBounds, RequestBodies
 
 API_VERSION = "v1"
@@ -49,7 +52,7 @@ class Edge:
         self._bounds = bounds
         self._bodies = RequestBodies(bounds.bodies)
         self._in_flight = 0
-        self._logins_in_flight = 0
+        self._login_places = LoginPlaces(bounds.logins_in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,12 +61,10 @@ class Edge:
         request_id = uuid7(self._clock.now())
         scope.setdefault("state", {})["request_id"] = request_id
         response = _Response(send, request_id, self._headers(scope["path"]))
-        login = scope["path"].startswith(LOGIN_PREFIXES)
         self._in_flight += 1
-        self._logins_in_flight += login
         try:
             self._refuse_overload(scope)
-            with self._bodies.bounded(scope, receive) as bounded:
+            with self._place(scope), self._bodies.bounded(scope, receive) as bounded:
                 await self._app(scope, bounded, response.send)
         except HeadraceError as error:
             await response.fail(error, scope, receive)
@@ -72,7 +73,6 @@ class Edge:
             await response.fail(internal_error(), scope, receive)
         finally:
             self._in_flight -= 1
-            self._logins_in_flight -= login
 
     def _headers(self, path: str) -> dict[str, str]:
         headers = dict(SECURITY_HEADERS)
@@ -85,12 +85,15 @@ class Edge:
     def _refuse_overload(self, scope: Scope) -> None:
         if scope["path"].startswith(HEALTH_PREFIX):
             return
-        login = scope["path"].startswith(LOGIN_PREFIXES)
-        full = self._in_flight > self._bounds.requests_in_flight
-        if full or (login and self._logins_in_flight > self._bounds.logins_in_flight):
+        if self._in_flight > self._bounds.requests_in_flight:
             raise HeadraceError(
                 Reason.QUEUE_FULL, "Too many requests in flight.", retry_after_seconds=1
             )
+
+    def _place(self, scope: Scope) -> AbstractContextManager[None]:
+        if scope["path"].startswith(LOGIN_PREFIXES):
+            return self._login_places.taken(source_address(scope))
+        return nullcontext()
 
 
 class _Response:

@@ -3,6 +3,7 @@
 import ipaddress
 
 from fastapi import Request
+from starlette.types import Scope
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError
@@ -20,7 +21,7 @@ def open_exchange(request: Request, act: Act, clock: Clock) -> Exchange:
         request_id=request.state.request_id,
         act=act,
         operation=f"{request.method} {request.scope['route'].path}",
-        source_address=_source_address(request),
+        source_address=source_address(request.scope),
         credential=credential_of(request),
         occurred_at=now,
         started=clock.monotonic(),
@@ -60,9 +61,10 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
     return headers
 
 
-def _source_address(request: Request) -> str:
+def source_address(scope: Scope) -> str:
     """The caller's address as a trusted proxy or the socket tells it; nothing if it is none."""
+    host, _ = scope.get("client") or ("", 0)
     try:
-        return str(ipaddress.ip_address(request.client.host if request.client else ""))
+        return str(ipaddress.ip_address(host))
     except ValueError:
         return ""
