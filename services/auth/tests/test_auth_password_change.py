@@ -63,10 +63,10 @@ async def test_a_wrong_password_changes_nothing_and_is_counted(
         assert error.reason is Reason.LOGIN_FAILED
     error = await _refused(world, caller, PASSWORD, NEW_PASSWORD)
     assert error.reason is Reason.LOGIN_THROTTLED
-    # The same count as that of logins.
-    with pytest.raises(HeadraceError) as caught:
-        await world.log_in(MEMBER.email)
-    assert caught.value.reason is Reason.LOGIN_THROTTLED
+    # All sessions of a person have one count; logins have another.
+    elsewhere = await world.log_in(MEMBER.email)
+    error = await _refused(world, elsewhere, PASSWORD, NEW_PASSWORD)
+    assert error.reason is Reason.LOGIN_THROTTLED
     assert (await world.resolver.resolve(caller.credential)) == caller.principal
 
 
@@ -110,10 +110,20 @@ async def test_a_right_password_forgives_the_wrong_ones(
 ) -> None:
     for _ in range(5):
         await _refused(world, caller, "wrong", NEW_PASSWORD)
+    result = await world.password_change.change(caller, PASSWORD, NEW_PASSWORD)
+    error = await _refused(world, await world.caller(result), "wrong", PASSWORD)
+    assert error.reason is Reason.LOGIN_FAILED
+
+
+async def test_a_stranger_who_locks_logins_keeps_nobody_from_changing_a_password(
+    world: AccountWorld, caller: Caller
+) -> None:
+    stranger = Caller(source_address="198.51.100.7")
+    for reason in [Reason.LOGIN_FAILED] * 6 + [Reason.LOGIN_THROTTLED]:
+        with pytest.raises(HeadraceError) as caught:
+            await world.login.log_in(stranger, MEMBER.email, "wrong")
+        assert caught.value.reason is reason
     await world.password_change.change(caller, PASSWORD, NEW_PASSWORD)
-    with pytest.raises(HeadraceError) as caught:
-        await world.log_in(MEMBER.email, "wrong")
-    assert caught.value.reason is Reason.LOGIN_FAILED
 
 
 @pytest.mark.parametrize("new", ["short", BREACHED, "member@acme.test1"])

@@ -83,6 +83,30 @@ async def test_an_address_that_tries_many_accounts_waits_too(
     assert await _reason(login, UNKNOWN, "wrong", "2001:db8::1") is Reason.LOGIN_THROTTLED
 
 
+async def test_who_tries_while_an_account_waits_is_soon_kept_out_but_the_account_waits_no_longer(
+    login: Login, clock: FakeClock
+) -> None:
+    for _ in range(FREE + 1):
+        assert await _reason(login, MEMBER.email, "wrong", "192.0.2.9") is Reason.LOGIN_FAILED
+    for _ in range(ADDRESS_POLICY.free_failures - FREE):
+        assert await _reason(login, MEMBER.email, "wrong", "192.0.2.9") is Reason.LOGIN_THROTTLED
+    assert await _reason(login, OWNER.email, PASSWORD, "192.0.2.9") is Reason.LOGIN_THROTTLED
+    await login.log_in(_from("192.0.2.1"), OWNER.email, PASSWORD)
+    clock.advance(1)
+    await login.log_in(_from("192.0.2.1"), MEMBER.email, PASSWORD)
+
+
+async def test_an_address_that_waits_does_not_wait_longer_for_trying(
+    login: Login, clock: FakeClock
+) -> None:
+    for number in range(ADDRESS_POLICY.free_failures + 1):
+        await _reason(login, f"guess{number}@acme.test", "wrong")
+    for _ in range(9):
+        assert await _reason(login, OWNER.email, PASSWORD) is Reason.LOGIN_THROTTLED
+    clock.advance(1)
+    await login.log_in(_from("192.0.2.1"), OWNER.email, PASSWORD)
+
+
 async def test_the_audit_hears_of_failures_and_of_the_first_wait(
     login: Login, store: MemoryStore
 ) -> None:

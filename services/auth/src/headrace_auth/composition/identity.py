@@ -83,5 +83,5 @@ def create_identity(
         throttle=throttle,
         second_factors=second_factors,
         login=login,
-        reauthentication=Reauthentication(acts, login, second_factors, throttle),
+        reauthentication=Reauthentication(acts, login, second_factors),
     )

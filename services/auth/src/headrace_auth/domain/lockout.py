@@ -2,7 +2,7 @@
 
 The first failures cost nothing; each further one doubles the wait, up to a bound, so that nobody is
 ever shut out for long by a stranger. Callers refuse an attempt while `wait_seconds` is positive,
-without looking at the password and without counting it.
+without looking at the password and without counting it for the subject that waits.
 """
 
 import hashlib
@@ -96,6 +96,11 @@ def is_forgotten(state: LoginFailures, now: datetime, policy: LockoutPolicy) -> 
 def account_subject(normalized_email: str) -> str:
     """The name of an account, whether or not it exists: SHA-256 in hexadecimal."""
     return _digest("account", normalized_email)
+
+
+def reauthentication_subject(normalized_email: str) -> str:
+    """The name of an account for those who have logged in to it: strangers do not lock them."""
+    return _digest("reauthentication", normalized_email)
 
 
 def mailbox_subject(normalized_email: str) -> str:

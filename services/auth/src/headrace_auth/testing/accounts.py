@@ -151,7 +151,7 @@ async def _build(
     login = Login(acts, passwords, throttle, second_factors, opener)
     asking = AskingThrottle(acts, MAILBOX_POLICY, ASKING_POLICY)
     new = NewPasswords(passwords, MemoryBreachedPasswords([BREACHED]), minimum_length=12)
-    proof = Reauthentication(acts, login, second_factors, throttle)
+    proof = Reauthentication(acts, login, second_factors)
     setter = PasswordSetter(letters)
     return AccountWorld(
         store=store,

@@ -60,7 +60,7 @@ class Login:
 
         If the block raises, nothing is forgiven, and LOGIN_FAILED is counted.
         """
-        user = await self.prove(caller, email, password)
+        user = await self.prove(caller, email, password, self._throttle)
         try:
             async with self._acts.begin(caller) as act:
                 user = await still_proven(act, user)
@@ -74,20 +74,22 @@ class Login:
                 await self._throttle.failed(caller, normalize_email(email))
             raise
 
-    async def prove(self, caller: Caller, email: str, password: str) -> User:
-        """Whose password it is; a wrong one is counted. Raises as `log_in`.
+    async def prove(
+        self, caller: Caller, email: str, password: str, throttle: LoginThrottle
+    ) -> User:
+        """Whose password it is; `throttle` counts a wrong one. Raises as `log_in`.
 
         The caller forgives the account's failures once everything else is proven, too.
         """
         normalized = normalize_email(email)
         checked = normalize_password(check_password_length(password))
-        await self._throttle.begin(caller, normalized)
+        await throttle.begin(caller, normalized)
         async with self._acts.begin(caller) as act:
             found = await act.of(User).find(email=normalized)
         user = found[0] if found else None
         stored = user.password_hash if user and user.disabled_at is None else None
         if not await self._passwords.verify(stored, checked) or user is None:
-            await self._throttle.failed(caller, normalized)
+            await throttle.failed(caller, normalized)
             raise login_failed()
         if self._passwords.needs_rehash(stored or ""):
             await self._rehash(caller, user, checked)

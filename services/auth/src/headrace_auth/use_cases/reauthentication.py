@@ -6,6 +6,11 @@ from datetime import timedelta
 
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
+from headrace_auth.domain.lockout import (
+    ACCOUNT_POLICY,
+    ADDRESS_POLICY,
+    reauthentication_subject,
+)
 from headrace_auth.domain.refusals import login_too_old
 from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.acts import Act, Acts
@@ -18,24 +23,31 @@ RECENT = timedelta(minutes=5)
 
 
 class Reauthentication:
-    """Passwords and codes of people who have logged in already; counted like those of logins."""
+    """Passwords and codes of people who have logged in already.
 
-    def __init__(
-        self, acts: Acts, login: Login, second_factors: SecondFactors, throttle: LoginThrottle
-    ) -> None:
+    They are counted like those of logins, but apart: a stranger who keeps an account locked does
+    not keep its owner from changing the password.
+    """
+
+    def __init__(self, acts: Acts, login: Login, second_factors: SecondFactors) -> None:
         self._acts = acts
         self._login = login
         self._second_factors = second_factors
-        self._throttle = throttle
+        self._throttle = LoginThrottle(
+            acts, ACCOUNT_POLICY, ADDRESS_POLICY, reauthentication_subject
+        )
 
     async def prove(self, caller: Caller, password: str) -> User:
-        """The caller's user, whose password it is; raises what `Login.prove` raises."""
+        """The caller's user, whose password it is; raises what `Login.prove` raises.
+
+        One count for all of the user's sessions: new ones bring no new guesses.
+        """
         user_id = caller.identified().member.user_id
         async with self._acts.begin(caller) as act:
             user = await act.of(User).get(user_id)
         if user is None or user.email is None:
             raise credential_invalid()
-        return await self._login.prove(caller, user.email, password)
+        return await self._login.prove(caller, user.email, password, self._throttle)
 
     async def confirm(self, caller: Caller, password: str, code: str) -> None:
         """Password and second factor; of an account that has no password, a recent login.
