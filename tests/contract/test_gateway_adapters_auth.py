@@ -97,7 +97,7 @@ async def test_a_keys_networks_arrive(running: RunningAuth, auth: AuthClient) ->
 async def test_what_ended_is_told_from_a_moment_on(
     running: RunningAuth, auth: AuthClient, clock: FakeClock
 ) -> None:
-    none, now = await auth.since(None)
+    none, now = await auth.since(clock.now())
     assert (list(none), now) == ([], clock.now())
     clock.advance(1)
     ended = Revocation(ACME, "session:s1", clock.now())

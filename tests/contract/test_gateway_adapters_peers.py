@@ -50,7 +50,7 @@ def every_call(channel: grpc.aio.Channel) -> dict[str, Awaitable[Any]]:
     return {
         "resolve": auth.resolve("x"),
         "key set": auth.key_set(),
-        "revocations": auth.since(None),
+        "revocations": auth.since(EXCHANGE.occurred_at),
         **{name: accounts.call(name, {}, EXCHANGE) for name in ACCOUNT_CALLS},
         "generate": anext(target.generate("req_1", "org_1", REQUEST)),
         "models": target.models(),

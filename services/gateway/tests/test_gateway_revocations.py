@@ -20,7 +20,7 @@ from headrace_gateway.domain.principal import (
 )
 from headrace_gateway.ports import AccountAnswer
 from headrace_gateway.stages.identify import Identify
-from headrace_gateway.stages.revocations import OVERLAP, POLL_SECONDS, Ended
+from headrace_gateway.stages.revocations import OVERLAP, POLL_SECONDS, SKEW, Ended
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
 
 CHAT = "/v1/chat/completions"
@@ -34,11 +34,11 @@ class Announced:
     """Revocations that answers one after the other with what the test says, and then for ever."""
 
     def __init__(self, *answers: list[tuple[str, str]] | HeadraceError) -> None:
-        self.asked: list[datetime | None] = []
+        self.asked: list[datetime] = []
         self.exhausted = asyncio.Event()
         self._answers = list(answers)
 
-    async def since(self, moment: datetime | None) -> tuple[Sequence[tuple[str, str]], datetime]:
+    async def since(self, moment: datetime) -> tuple[Sequence[tuple[str, str]], datetime]:
         self.asked.append(moment)
         if len(self.asked) > len(self._answers):
             self.exhausted.set()
@@ -77,13 +77,17 @@ async def test_a_principal_has_ended_when_any_of_its_ids_has(ended: str) -> None
     assert not known.has(replace(PRINCIPAL, revocation_ids=()))
 
 
-async def test_each_question_begins_a_while_before_the_answer_before() -> None:
-    announced = Announced([], [])
-    known = Ended(announced, FakeClock(), keep_seconds=600)
+async def test_the_first_question_begins_at_the_start_and_each_a_while_before_the_last_answer() -> (
+    None
+):
+    announced, clock = Announced([], []), FakeClock()
+    known = Ended(announced, clock, keep_seconds=600)
+    start = clock.now() - SKEW
+    clock.advance(60)
     for _ in range(3):
         await known.refresh()
     first, second = (NOW + timedelta(minutes=number) - OVERLAP for number in (1, 2))
-    assert announced.asked == [None, first, second]
+    assert announced.asked == [start, first, second]
 
 
 async def test_after_an_outage_everything_since_the_last_answer_is_asked_for() -> None:

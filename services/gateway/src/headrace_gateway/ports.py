@@ -133,5 +133,5 @@ class Accounts(Protocol):
 class Revocations(Protocol):
     """Tells which principals have ended."""
 
-    async def since(self, moment: datetime | None) -> tuple[Sequence[tuple[str, str]], datetime]:
+    async def since(self, moment: datetime) -> tuple[Sequence[tuple[str, str]], datetime]:
         """Organisation and revocation id of what ended, and the clock to ask with next time."""

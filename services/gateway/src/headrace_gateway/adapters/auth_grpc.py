@@ -65,10 +65,9 @@ class AuthClient:
             )
         return response
 
-    async def since(self, moment: datetime | None) -> tuple[Sequence[tuple[str, str]], datetime]:
+    async def since(self, moment: datetime) -> tuple[Sequence[tuple[str, str]], datetime]:
         request = auth_pb2.ListRevocationsRequest()
-        if moment is not None:
-            request.since.FromDatetime(moment)
+        request.since.FromDatetime(moment)
         with translate_rpc_errors("auth"):
             response = await self._stub.ListRevocations(request, timeout=REVOCATIONS_SECONDS)
         found = [(each.organization_id, each.revocation_id) for each in response.revocations]

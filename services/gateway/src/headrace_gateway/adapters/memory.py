@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from headrace_common.clock import Clock
@@ -92,9 +92,9 @@ class MemoryAccounts:
     def jwks(self) -> Sequence[Mapping[str, Any]]:
         return [{"kty": "EC", "crv": "P-256", "kid": "memory", "x": "", "y": ""}]
 
-    async def since(self, moment: datetime | None) -> tuple[Sequence[tuple[str, str]], datetime]:
+    async def since(self, moment: datetime) -> tuple[Sequence[tuple[str, str]], datetime]:
         self._check_available()
-        return list(self.ended), moment or datetime(2026, 1, 1, tzinfo=UTC)
+        return list(self.ended), moment
 
     def _known(self, credential: str) -> Principal:
         if credential not in self.principals:

@@ -15,6 +15,8 @@ POLL_SECONDS = 0.8
 """With the question's own time a revocation is seen within a second."""
 OVERLAP = timedelta(seconds=10)
 """Asked for again each time: a transaction may commit later than its own clock says."""
+SKEW = timedelta(minutes=2)
+"""How much the clocks of gateways and the database may differ."""
 MAXIMUM_ENDED = 100_000
 
 
@@ -27,7 +29,8 @@ class Ended:
         self._known: TTLCache[tuple[str, str], None] = TTLCache(
             MAXIMUM_ENDED, keep_seconds, timer=clock.monotonic
         )
-        self._since: datetime | None = None
+        # Nobody was known before: `auth` itself tells what had ended when it resolves a credential.
+        self._since: datetime = clock.now() - SKEW
 
     def has(self, principal: Principal) -> bool:
         """Whether one of the principal's revocation ids was announced."""
