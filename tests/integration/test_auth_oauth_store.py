@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from headrace_auth.adapters.postgres import tables
 from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.domain.callers import Caller
+from headrace_auth.domain.lockout import BROWSER_POLICY, MAILBOX_POLICY
 from headrace_auth.oauth.bridge import Bridge
 from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.testing.accounts import account_world
@@ -24,6 +25,7 @@ from headrace_auth.testing.oauth_suites import (
 )
 from headrace_auth.testing.oauth_world import WEB, OAuthWorld, stored_oauth, stored_world
 from headrace_auth.testing.seeding import seed
+from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.client_authorizations import Answer, ClientAuthorizations
 from headrace_auth.use_cases.login import Login
 from headrace_common.errors import HeadraceError, Reason
@@ -87,7 +89,8 @@ async def _race_answers(store: PostgresStore, clock: FakeClock, login: Login) ->
     def server_for(caller: Caller) -> OAuthServer:
         return OAuthServer(oauth.ports(caller), bridge, world.clock, issuer="https://headrace.test")
 
-    asking = ClientAuthorizations(oauth.acts, login, server_for)
+    throttle = AskingThrottle(oauth.acts, MAILBOX_POLICY, BROWSER_POLICY)
+    asking = ClientAuthorizations(oauth.acts, login, throttle, server_for)
     for _ in range(5):
         question = await asking.ask(Caller(), authorization_request())
         # Four people: one account's logins wait for each other.

@@ -8,6 +8,7 @@ import pytest
 from headrace_auth.adapters.one_time_store import MemoryOneTimeStore
 from headrace_auth.domain import one_time_tokens
 from headrace_auth.domain.external_identity import ExternalIdentity
+from headrace_auth.domain.lockout import BROWSER_POLICY
 from headrace_auth.domain.login_refusals import Refusal
 from headrace_auth.domain.one_time_tokens import TokenPrefix
 from headrace_auth.domain.pending_login import LOGIN_SECONDS, s256_challenge
@@ -56,6 +57,20 @@ async def test_the_way_back_changes_nothing(federation: FederationWorld) -> None
     assert (await federation.counts(), await federation.events()) == before
 
 
+async def test_one_address_cannot_begin_logins_without_end(
+    federation: FederationWorld, clock: FakeClock
+) -> None:
+    begun = Begun(PROVIDER, FRONT_END, CHALLENGE)
+    for _ in range(BROWSER_POLICY.free_failures + 1):
+        await federation.logins.start(HERE, begun)
+    with pytest.raises(HeadraceError) as caught:
+        await federation.logins.start(HERE, begun)
+    assert caught.value.reason is Reason.REQUEST_RATE_LIMITED
+    await federation.logins.start(replace(HERE, source_address="192.0.2.8"), begun)
+    clock.advance(BROWSER_POLICY.maximum_wait_seconds)
+    await federation.logins.start(HERE, begun)
+
+
 async def test_each_login_has_secrets_of_its_own(federation: FederationWorld) -> None:
     queries = [parse_qs(urlsplit(await federation.start()).query) for _ in range(3)]
     for name in ("state", "nonce", "code_challenge"):
@@ -75,7 +90,7 @@ async def test_an_unknown_provider_does_not_exist(
     federation: FederationWorld, provider: str
 ) -> None:
     with pytest.raises(HeadraceError) as caught:
-        await federation.logins.start(Begun(provider, FRONT_END, CHALLENGE))
+        await federation.logins.start(HERE, Begun(provider, FRONT_END, CHALLENGE))
     assert caught.value.reason is Reason.RESOURCE_NOT_FOUND
 
 
@@ -104,7 +119,7 @@ async def test_a_redirect_uri_is_compared_to_the_letter(
     federation: FederationWorld, redirect_uri: str
 ) -> None:
     with pytest.raises(HeadraceError) as caught:
-        await federation.logins.start(Begun(PROVIDER, redirect_uri, CHALLENGE))
+        await federation.logins.start(HERE, Begun(PROVIDER, redirect_uri, CHALLENGE))
     assert (caught.value.reason, caught.value.param) == (Reason.INVALID_FIELD, "redirect_uri")
     assert "evil" not in caught.value.message
 
@@ -116,7 +131,7 @@ async def test_without_a_proper_challenge_no_login_begins(
     federation: FederationWorld, challenge: str
 ) -> None:
     with pytest.raises(HeadraceError) as caught:
-        await federation.logins.start(Begun(PROVIDER, FRONT_END, challenge))
+        await federation.logins.start(HERE, Begun(PROVIDER, FRONT_END, challenge))
     assert (caught.value.reason, caught.value.param) == (Reason.INVALID_FIELD, "code_challenge")
 
 

@@ -14,7 +14,13 @@ from headrace_auth.crypto.second_factor import new_secret
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
-from headrace_auth.domain.lockout import ACCOUNT_POLICY, LoginFailures
+from headrace_auth.domain.lockout import (
+    ACCOUNT_POLICY,
+    BROWSER_POLICY,
+    MAILBOX_POLICY,
+    LoginFailures,
+    account_subject,
+)
 from headrace_auth.domain.oauth_clients import OAuthClient
 from headrace_auth.domain.oauth_grants import AuthorizationCode, AuthorizationRequest
 from headrace_auth.domain.principal import Scope
@@ -41,6 +47,7 @@ from headrace_auth.testing.oauth_flow import (
 )
 from headrace_auth.testing.oauth_world import NATIVE, SECRET, WEB, WEB_REDIRECT
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.client_authorizations import Answer, ClientAuthorizations
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.open_sessions import SessionOpener
@@ -71,7 +78,8 @@ async def asking(
     async with store.begin() as transaction:
         for client in (WEB, NATIVE):
             await transaction.of(OAuthClient).add(client)
-    return ClientAuthorizations(acts, login, server_for)
+    throttle = AskingThrottle(acts, MAILBOX_POLICY, BROWSER_POLICY)
+    return ClientAuthorizations(acts, login, throttle, server_for)
 
 
 @pytest.fixture
@@ -112,6 +120,21 @@ async def test_nothing_that_the_browser_has_is_in_the_store(
     [kept] = store.rows[AuthorizationRequest].values()
     assert question.authorization_id not in str(kept)
     assert question.authorization_id.encode() != kept.request_sha256
+
+
+async def test_one_address_cannot_fill_the_store(
+    asking: ClientAuthorizations, store: MemoryStore, clock: FakeClock
+) -> None:
+    most = BROWSER_POLICY.free_failures + 1
+    for _ in range(most):
+        await asking.ask(HERE, authorization_request())
+    assert await refusal(asking.ask(HERE, authorization_request())) is Reason.REQUEST_RATE_LIMITED
+    assert len(store.rows[AuthorizationRequest]) == most
+    await asking.ask(Caller(source_address="192.0.2.8"), authorization_request())
+    # Who is really there waits for a moment only, however many were asked for.
+    for _ in range(5):
+        clock.advance(BROWSER_POLICY.maximum_wait_seconds)
+        await asking.ask(HERE, authorization_request())
 
 
 async def test_a_wrong_request_keeps_nothing(
@@ -184,7 +207,7 @@ async def test_an_id_cannot_be_guessed(
 ) -> None:
     assert await refusal(allow(asking, guess)) is Reason.RESOURCE_NOT_FOUND
     # And nobody's password was looked at for it.
-    assert not store.rows.get(LoginFailures)
+    assert (account_subject(MEMBER.email),) not in store.rows[LoginFailures]
     await asking.look_up(HERE, asked)
 
 

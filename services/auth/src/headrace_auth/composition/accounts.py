@@ -6,12 +6,10 @@ from headrace_auth.adapters.breached_passwords import (
     common_passwords,
 )
 from headrace_auth.composition.identity import Identity
-from headrace_auth.domain.lockout import ASKING_POLICY, MAILBOX_POLICY
 from headrace_auth.ports import BreachedPasswords
 from headrace_auth.servicers.accounts import Accounts, AccountServicer
 from headrace_auth.servicers.sessions import SessionServicer
 from headrace_auth.settings import AuthSettings
-from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.email_verification import EmailVerification
 from headrace_auth.use_cases.even_time import STEP_SECONDS
 from headrace_auth.use_cases.new_passwords import NewPasswords
@@ -41,7 +39,7 @@ def session_servicer(identity: Identity, new_passwords: NewPasswords) -> Session
 def account_servicer(identity: Identity, new_passwords: NewPasswords) -> AccountServicer:
     """What people do with their own accounts."""
     acts, throttle, letters = identity.acts, identity.throttle, identity.letters
-    asking = AskingThrottle(acts, MAILBOX_POLICY, ASKING_POLICY)
+    asking = identity.asking
     setter = PasswordSetter(letters)
     proof = identity.reauthentication
     accounts = Accounts(

@@ -42,7 +42,7 @@ def start_federation(settings: AuthSettings, runtime: Runtime, clock: Clock) -> 
     }
     states = RedisOneTimeStore(redis, "login-state", PendingLogin, timeout_seconds=seconds)
     codes = RedisOneTimeStore(redis, "login-code", ProvenLogin, timeout_seconds=seconds)
-    return Federation(providers, states, codes)
+    return Federation(providers, states, codes, settings.issuer, settings.federation_redirect_uris)
 
 
 def federation_servicer(identity: Identity, federation: Federation) -> FederationServicer:
@@ -52,13 +52,12 @@ def federation_servicer(identity: Identity, federation: Federation) -> Federatio
     identities = OwnIdentities(acts, accounts, letters, federation.providers.keys())
     logins = FederatedLogins(
         acts,
+        identity.browser_logins,
         federation,
         accounts,
         identities,
         identity.reauthentication,
         identity.clock,
-        issuer=settings.issuer,
-        redirect_uris=settings.federation_redirect_uris,
     )
     exchange = LoginCodeExchange(
         acts,

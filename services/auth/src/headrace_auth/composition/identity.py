@@ -8,12 +8,19 @@ from headrace_auth.adapters.audit_events import EntryEncoder
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
-from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
+from headrace_auth.domain.lockout import (
+    ACCOUNT_POLICY,
+    ADDRESS_POLICY,
+    ASKING_POLICY,
+    BROWSER_POLICY,
+    MAILBOX_POLICY,
+)
 from headrace_auth.metrics import AuthMetrics
 from headrace_auth.ports import Mailer, RevocationAnnouncer, Store
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.settings import AuthSettings
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.open_sessions import SessionOpener
@@ -44,6 +51,8 @@ class Identity:
     second_factors: SecondFactors
     login: Login
     reauthentication: Reauthentication
+    asking: AskingThrottle
+    browser_logins: AskingThrottle
 
 
 def create_identity(
@@ -84,4 +93,8 @@ def create_identity(
         second_factors=second_factors,
         login=login,
         reauthentication=Reauthentication(acts, login, second_factors),
+        asking=AskingThrottle(acts, MAILBOX_POLICY, ASKING_POLICY),
+        browser_logins=AskingThrottle(
+            acts, MAILBOX_POLICY, BROWSER_POLICY, doing="browser logins of address"
+        ),
     )

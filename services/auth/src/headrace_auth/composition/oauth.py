@@ -33,7 +33,9 @@ def oauth_servicer(identity: Identity, bridge: Bridge) -> OAuthServicer:
 
     return OAuthServicer(
         callers=identity.callers,
-        authorizations=ClientAuthorizations(identity.acts, identity.login, server_for),
+        authorizations=ClientAuthorizations(
+            identity.acts, identity.login, identity.browser_logins, server_for
+        ),
         server_for=server_for,
         resolver=identity.resolver,
         metrics=identity.metrics,

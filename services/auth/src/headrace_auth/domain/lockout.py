@@ -49,10 +49,21 @@ MAILBOX_POLICY = LockoutPolicy(
     forget_seconds=86_400.0,
 )
 ASKING_POLICY = LockoutPolicy(free_failures=30)
+
+# Every login by a browser begins with a request that is kept for ten minutes. A whole company may
+# log in from behind one address: after the first 300 it still gets one every other second, so that
+# an address never has more than about 600 kept.
+BROWSER_POLICY = LockoutPolicy(free_failures=300, maximum_wait_seconds=2.0, forget_seconds=600.0)
 LONGEST_MEMORY = timedelta(
     seconds=max(
         policy.forget_seconds
-        for policy in (ACCOUNT_POLICY, ADDRESS_POLICY, MAILBOX_POLICY, ASKING_POLICY)
+        for policy in (
+            ACCOUNT_POLICY,
+            ADDRESS_POLICY,
+            MAILBOX_POLICY,
+            ASKING_POLICY,
+            BROWSER_POLICY,
+        )
     )
 )
 """What is older counts for nothing."""

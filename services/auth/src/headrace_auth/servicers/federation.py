@@ -32,9 +32,10 @@ class FederationServicer(federation_pb2_grpc.FederationServiceServicer):
         self._metrics = metrics
 
     async def StartFederatedLogin(  # noqa: N802 - the proto's name
-        self, request: federation_pb2.StartFederatedLoginRequest, _context: Any
+        self, request: federation_pb2.StartFederatedLoginRequest, context: Any
     ) -> federation_pb2.StartFederatedLoginResponse:
-        url = await self._federated.logins.start(_begun(request))
+        caller = self._callers.anybody(context)
+        url = await self._federated.logins.start(caller, _begun(request))
         return federation_pb2.StartFederatedLoginResponse(authorization_url=url)
 
     async def CompleteFederatedLogin(  # noqa: N802 - the proto's name

@@ -21,6 +21,7 @@ from headrace_auth.domain.lockout import (
     ACCOUNT_POLICY,
     ADDRESS_POLICY,
     ASKING_POLICY,
+    BROWSER_POLICY,
     MAILBOX_POLICY,
 )
 from headrace_auth.domain.registration import RegistrationMode
@@ -80,6 +81,7 @@ class AccountWorld:
     acts: Acts
     new_passwords: NewPasswords
     asking: AskingThrottle
+    browser_logins: AskingThrottle
     letters: Letters
     resolver: CredentialResolver
     opener: SessionOpener
@@ -163,6 +165,7 @@ async def _build(
         acts=acts,
         new_passwords=new,
         asking=asking,
+        browser_logins=AskingThrottle(acts, MAILBOX_POLICY, BROWSER_POLICY, doing="browser"),
         letters=letters,
         resolver=CredentialResolver(store, tokens, clock),
         opener=opener,

@@ -51,7 +51,7 @@ class FederationWorld:
         begun = Begun(PROVIDER, FRONT_END, s256_challenge(verifier))
         if by is not None:
             return await self.logins.start_link(by, begun, password=password, code=code)
-        return await self.logins.start(begun)
+        return await self.logins.start(HERE, begun)
 
     async def land(self, url: str, identity: ExternalIdentity = ADA) -> Landing:
         """The person agrees at the provider and comes back."""
@@ -137,13 +137,12 @@ def federation_world(
     identities = OwnIdentities(accounts.acts, users, accounts.letters, federation.providers.keys())
     logins = FederatedLogins(
         accounts.acts,
+        accounts.browser_logins,
         federation,
         users,
         identities,
         accounts.reauthentication,
         accounts.clock,
-        issuer=f"{SITE}/",
-        redirect_uris=(FRONT_END, OTHER_FRONT_END),
     )
     exchange = LoginCodeExchange(
         accounts.acts,
@@ -163,7 +162,8 @@ def federation_of(
 ) -> Federation:
     """Two providers, and what is kept of logins under way in memory."""
     providers = {PROVIDER: provider, OTHER_PROVIDER: other}
-    return Federation(providers, MemoryOneTimeStore(clock), MemoryOneTimeStore(clock))
+    states, codes = MemoryOneTimeStore(clock), MemoryOneTimeStore(clock)
+    return Federation(providers, states, codes, SITE, (FRONT_END, OTHER_FRONT_END))
 
 
 def state_of(url: str) -> str:

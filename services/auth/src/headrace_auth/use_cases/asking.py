@@ -16,17 +16,26 @@ from headrace_auth.use_cases.failure_counts import count_failure, failures_of
 class AskingThrottle:
     """Counts as failed logins are counted, under names of its own."""
 
-    def __init__(self, acts: Acts, mailbox: LockoutPolicy, address: LockoutPolicy) -> None:
+    def __init__(
+        self,
+        acts: Acts,
+        mailbox: LockoutPolicy,
+        address: LockoutPolicy,
+        *,
+        doing: str = "asking address",
+    ) -> None:
+        """What is counted from one address is counted apart for each `doing`."""
         self._acts = acts
         self._mailbox = mailbox
         self._address = address
+        self._doing = doing
 
     async def begin(self, caller: Caller) -> None:
         """Count what the caller asks for; raises REQUEST_RATE_LIMITED."""
         if not caller.source_address:
             return
         async with self._acts.begin(caller) as act:
-            subject = address_subject(caller.source_address, "asking address")
+            subject = address_subject(caller.source_address, self._doing)
             wait = await _count(act, subject, self._address)
             if wait > 0:
                 raise too_many_requests(wait)

@@ -15,6 +15,7 @@ from headrace_auth.oauth.errors import AuthorizationError
 from headrace_auth.oauth.messages import OAuthRequest
 from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.login import Login
 
 ID_BYTES = 32
@@ -48,15 +49,24 @@ class ClientAuthorizations:
     """
 
     def __init__(
-        self, acts: Acts, login: Login, server_for: Callable[[Caller], OAuthServer]
+        self,
+        acts: Acts,
+        login: Login,
+        asking: AskingThrottle,
+        server_for: Callable[[Caller], OAuthServer],
     ) -> None:
         """`server_for` gives the authorization server as it works for one caller."""
         self._acts = acts
         self._login = login
+        self._asking = asking
         self._server_for = server_for
 
     async def ask(self, caller: Caller, request: OAuthRequest) -> Question:
-        """Keep a request for ten minutes; raises what `OAuthServer.check_authorization` raises."""
+        """Keep a request for ten minutes.
+
+        Raises REQUEST_RATE_LIMITED, and what `OAuthServer.check_authorization` raises.
+        """
+        await self._asking.begin(caller)
         pending = await self._server_for(caller).check_authorization(request)
         authorization_id = secrets.token_urlsafe(ID_BYTES)
         async with self._acts.begin(caller) as act:

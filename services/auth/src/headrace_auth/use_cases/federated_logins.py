@@ -21,6 +21,7 @@ from headrace_auth.domain.refusals import invalid_field, not_found
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.ports import IdentityProvider, LoginCodes, LoginStates
 from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.federated_accounts import FederatedAccounts
 from headrace_auth.use_cases.own_identities import OwnIdentities
 from headrace_auth.use_cases.reauthentication import Reauthentication
@@ -33,11 +34,16 @@ ENTROPY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """The identity providers by name, and what is kept of logins under way."""
+    """The identity providers by name, and what is kept of logins under way.
+
+    `issuer` is this installation's URL; front ends live at `redirect_uris`, exactly.
+    """
 
     providers: Mapping[str, IdentityProvider]
     states: LoginStates
     codes: LoginCodes
+    issuer: str
+    redirect_uris: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +70,30 @@ class FederatedLogins:
     def __init__(
         self,
         acts: Acts,
+        asking: AskingThrottle,
         federation: Federation,
         accounts: FederatedAccounts,
         identities: OwnIdentities,
         reauthentication: Reauthentication,
         clock: Clock,
-        *,
-        issuer: str,
-        redirect_uris: Collection[str],
     ) -> None:
-        """`issuer` is this installation's URL; front ends live at `redirect_uris`, exactly."""
         self._acts = acts
+        self._asking = asking
         self._federation = federation
         self._accounts = accounts
         self._identities = identities
         self._reauthentication = reauthentication
         self._clock = clock
-        self._issuer = issuer.rstrip("/")
-        self._redirect_uris = frozenset(redirect_uris)
 
-    async def start(self, wanted: Begun) -> str:
+    async def start(self, caller: Caller, wanted: Begun) -> str:
         """The provider's URL for somebody who logs in.
 
-        Raises RESOURCE_NOT_FOUND (provider), INVALID_FIELD, DEPENDENCY_UNAVAILABLE.
+        Raises REQUEST_RATE_LIMITED, RESOURCE_NOT_FOUND (provider), INVALID_FIELD,
+        DEPENDENCY_UNAVAILABLE.
         """
-        return await self._start(self._check(wanted), wanted, None)
+        checked = self._check(wanted)
+        await self._asking.begin(caller)
+        return await self._start(checked, wanted, None)
 
     async def start_link(self, caller: Caller, wanted: Begun, *, password: str, code: str) -> str:
         """The provider's URL for the caller, who links an identity.
@@ -131,7 +136,7 @@ class FederatedLogins:
         provider = self._federation.providers.get(wanted.provider)
         if provider is None:
             raise not_found("identity_provider")
-        if wanted.redirect_uri not in self._redirect_uris:
+        if wanted.redirect_uri not in self._federation.redirect_uris:
             raise invalid_field("redirect_uri", "must be one that is configured, to the letter")
         if not is_s256_challenge(wanted.code_challenge):
             raise invalid_field("code_challenge", "must be an S256 challenge (RFC 7636)")
@@ -208,7 +213,7 @@ class FederatedLogins:
 
     def _callback(self, provider: str) -> str:
         """Where providers send people back to; nothing of a request has a say in it."""
-        return f"{self._issuer}/oauth2/{provider}/callback"
+        return f"{self._federation.issuer}/oauth2/{provider}/callback"
 
 
 async def tell_refusal(act: Act, identity: ExternalIdentity, reason: str) -> None:

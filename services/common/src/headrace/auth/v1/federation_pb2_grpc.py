@@ -82,8 +82,8 @@ class FederationServiceServicer:
     def StartFederatedLogin(self, request, context):
         """StartFederatedLogin begins a login and tells where at the provider the browser goes.
         Callers: gateway. Errors: RESOURCE_NOT_FOUND (provider), INVALID_FIELD (`redirect_uri` is not
-        configured to the letter; `code_challenge`), DEPENDENCY_UNAVAILABLE (the provider or Redis). May
-        be retried; deadline: 12 s.
+        configured to the letter; `code_challenge`), REQUEST_RATE_LIMITED (too many from one address),
+        DEPENDENCY_UNAVAILABLE (the provider or Redis). May be retried; deadline: 12 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -315,8 +315,8 @@ class OAuthServiceServicer:
         """CheckAuthorization begins an authorization request (RFC 6749, section 4.1.1) and keeps it for
         ten minutes, until it is answered.
         Callers: gateway. Errors: INVALID_FIELD (client or redirect URI are wrong: to be shown to the
-        person and never redirected), DEPENDENCY_UNAVAILABLE. Not to be retried: each call keeps a
-        request; deadline: 5 s.
+        person and never redirected), REQUEST_RATE_LIMITED (too many from one address),
+        DEPENDENCY_UNAVAILABLE. Not to be retried: each call keeps a request; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
