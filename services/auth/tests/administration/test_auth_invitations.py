@@ -7,6 +7,7 @@ import pytest
 from headrace_auth.domain import one_time_tokens
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Invitation, Membership, User
+from headrace_auth.domain.lockout import MAILBOX_POLICY
 from headrace_auth.domain.one_time_tokens import TokenPrefix
 from headrace_auth.domain.principal import CredentialKind, Role, Scope
 from headrace_auth.testing.administration import (
@@ -85,6 +86,24 @@ async def test_a_new_invitation_takes_the_place_of_an_open_one(world: Administra
     accepted = await world.get(Invitation, second.invitation_id)
     assert accepted is not None
     assert accepted.accepted_at == world.clock.now()
+
+
+async def test_one_mailbox_gets_few_invitations_whoever_invites(world: Administration) -> None:
+    callers = [await world.caller(OWNER), await world.caller(OUTSIDER)]
+    most = MAILBOX_POLICY.free_failures + 1
+    for number in range(most):
+        await world.invitations.invite(callers[number % 2], AUDITING)
+    open_ones = await world.find(Invitation, email=HOMELESS.email, revoked_at=None)
+    for caller in callers:
+        again = world.invitations.invite(caller, AUDITING)
+        assert await refused(again) is Reason.REQUEST_RATE_LIMITED
+    assert len(world.mailer.sent) == most
+    # The links that were sent still work.
+    left = await world.find(Invitation, email=HOMELESS.email, revoked_at=None)
+    assert left == open_ones
+    await world.invitations.invite(callers[0], replace(AUDITING, email="another@new.test"))
+    world.clock.advance(MAILBOX_POLICY.first_wait_seconds)
+    await world.invitations.invite(callers[0], AUDITING)
 
 
 async def test_another_organisations_invitation_is_not_replaced(world: Administration) -> None:

@@ -53,7 +53,11 @@ def api_key_servicer(identity: Identity) -> ApiKeyServicer:
 def directory_servicer(identity: Identity) -> DirectoryServicer:
     """Organisations, teams, users, invitations."""
     acts = identity.acts
-    inviter = Inviter(identity.letters, lifetime_seconds=identity.settings.invitation_seconds)
+    inviter = Inviter(
+        identity.letters,
+        identity.asking,
+        lifetime_seconds=identity.settings.invitation_seconds,
+    )
     return DirectoryServicer(
         callers=identity.callers,
         organizations=Organizations(acts, inviter),

@@ -19,7 +19,7 @@ from headrace_common.runtime import Runtime
 
 def no_federation(clock: Clock) -> Federation:
     """No provider, and so nothing to keep."""
-    return Federation({}, MemoryOneTimeStore(clock), MemoryOneTimeStore(clock))
+    return Federation({}, MemoryOneTimeStore(clock), MemoryOneTimeStore(clock), "", ())
 
 
 def start_federation(settings: AuthSettings, runtime: Runtime, clock: Clock) -> Federation:

@@ -12,12 +12,14 @@ from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.directory import Membership, Team, User
 from headrace_auth.domain.links import Links
+from headrace_auth.domain.lockout import ASKING_POLICY, MAILBOX_POLICY
 from headrace_auth.domain.principal import CredentialKind, Principal, Role, Scope
 from headrace_auth.domain.records import Record
 from headrace_auth.domain.rights import SCOPES_OF_ROLE
 from headrace_auth.ports import Store
 from headrace_auth.testing.directory import ACME, CREATED_AT, GLOBEX, Person
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.caps import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
 from headrace_auth.use_cases.inviting import Inviter
 from headrace_auth.use_cases.letters import Letters
@@ -59,7 +61,9 @@ class Administration:
             f"{SITE}/invitation#{{token}}",
             f"{SITE}/login",
         )
-        return Inviter(Letters(self.mailer, links), lifetime_seconds=INVITATION_SECONDS)
+        asking = AskingThrottle(self.acts, MAILBOX_POLICY, ASKING_POLICY)
+        letters = Letters(self.mailer, links)
+        return Inviter(letters, asking, lifetime_seconds=INVITATION_SECONDS)
 
     @property
     def organizations(self) -> Organizations:

@@ -162,8 +162,13 @@ def federation_of(
 ) -> Federation:
     """Two providers, and what is kept of logins under way in memory."""
     providers = {PROVIDER: provider, OTHER_PROVIDER: other}
-    states, codes = MemoryOneTimeStore(clock), MemoryOneTimeStore(clock)
-    return Federation(providers, states, codes, SITE, (FRONT_END, OTHER_FRONT_END))
+    return Federation(
+        providers,
+        MemoryOneTimeStore(clock),
+        MemoryOneTimeStore(clock),
+        SITE,
+        (FRONT_END, OTHER_FRONT_END),
+    )
 
 
 def state_of(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Bounds what people who have not logged in can ask for: from one address, and to one mailbox."""
+"""Bounds what strangers can ask for, from one address, and what anybody has sent to one mailbox."""
 
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
@@ -52,6 +52,12 @@ class AskingThrottle:
         may_send = await self.may_send(act, email)
         user = next(iter(await act.of(User).find(email=email)), None)
         return user if may_send and user is not None and user.disabled_at is None else None
+
+    async def check_mailbox(self, act: Act, email: str) -> None:
+        """Count a mail that the caller knows to cause; raises REQUEST_RATE_LIMITED."""
+        wait = await _count(act, mailbox_subject(email), self._mailbox)
+        if wait > 0:
+            raise too_many_requests(wait)
 
 
 async def _count(act: Act, subject: str, policy: LockoutPolicy) -> float:

@@ -10,6 +10,7 @@ from headrace_auth.domain.one_time_tokens import TokenPrefix
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.refusals import already_exists
 from headrace_auth.use_cases.acts import Act
+from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.letters import Letters
 from headrace_common.ids import uuid7
 
@@ -27,14 +28,22 @@ class Offer:
 class Inviter:
     """Makes invitations within acts; their mails leave once the act is committed."""
 
-    def __init__(self, letters: Letters, *, lifetime_seconds: float) -> None:
+    def __init__(
+        self, letters: Letters, asking: AskingThrottle, *, lifetime_seconds: float
+    ) -> None:
         self._letters = letters
+        self._asking = asking
         self._lifetime = timedelta(seconds=lifetime_seconds)
 
     async def offer(self, act: Act, offer: Offer) -> Invitation:
-        """An invitation that takes the place of open ones; raises ALREADY_EXISTS for a member."""
+        """An invitation that takes the place of open ones.
+
+        Raises ALREADY_EXISTS for a member, and REQUEST_RATE_LIMITED for a mailbox that got many
+        mails already: whoever may register may invite, so the address may be anybody's.
+        """
         inviter = act.caller.identified().member.user_id
         await _refuse_member(act, offer)
+        await self._asking.check_mailbox(act, offer.email)
         await _replace_open(act, offer)
         token = one_time_tokens.mint(
             TokenPrefix.INVITATION, secrets.token_bytes(one_time_tokens.ENTROPY_BYTES)

@@ -155,8 +155,9 @@ class DirectoryServiceServicer:
 
     def CreateOrganization(self, request, context):
         """CreateOrganization makes a tenant, and invites its first owner if an address is given.
-        Callers: owners of the organisation that runs this installation. Errors: ALREADY_EXISTS.
-        Not to be retried: a repetition is ALREADY_EXISTS; deadline: 5 s.
+        Callers: owners of the organisation that runs this installation. Errors: ALREADY_EXISTS,
+        REQUEST_RATE_LIMITED as InviteUser. Not to be retried: a repetition is ALREADY_EXISTS;
+        deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -301,7 +302,8 @@ class DirectoryServiceServicer:
         """InviteUser offers a membership to an address. A new invitation takes the place of an open one to
         the same address.
         Callers: owners and admins; owners of the organisation that runs this installation may invite
-        owners into any. Errors: RESOURCE_NOT_FOUND (team, organization), ALREADY_EXISTS (is a member).
+        owners into any. Errors: RESOURCE_NOT_FOUND (team, organization), ALREADY_EXISTS (is a member),
+        REQUEST_RATE_LIMITED (this address was sent many mails already, by whomever).
         May be retried: the mail may be lost, and a new one takes its place; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
