@@ -124,6 +124,18 @@ async def test_who_was_invited_joins_also_where_nobody_else_may_register(
     assert invitation.accepted_at is not None
 
 
+async def test_where_anybody_may_register_an_invitation_is_accepted_by_its_token_only(
+    federation: FederationWorld,
+) -> None:
+    await invite(federation.accounts, "ada@new.test")
+    result = await federation.log_in()
+    member = result.principal.member
+    assert (member.role, member.organization_id == ACME) == (Role.OWNER, False)
+    async with federation.accounts.store.begin() as transaction:
+        [invitation] = await transaction.of(Invitation).find(email="ada@new.test")
+    assert invitation.accepted_at is None
+
+
 async def test_an_invitation_does_not_open_what_is_closed(federation: FederationWorld) -> None:
     world = federation_world(federation.accounts, RegistrationMode.CLOSED)
     await invite(world.accounts, "ada@new.test")

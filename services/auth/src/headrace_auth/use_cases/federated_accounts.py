@@ -76,9 +76,14 @@ class FederatedAccounts:
         return user
 
     async def _invitation(self, act: Act, identity: ExternalIdentity) -> Invitation | None:
-        """The oldest that was sent to the verified address and can be taken."""
+        """The oldest that was sent to the verified address and can be taken.
+
+        None where anybody may register: there anybody may invite, too, and nobody becomes another's
+        member without saying so. Such a newcomer can still accept by the mail's token.
+        """
         email = identity.email
-        if self._mode is RegistrationMode.CLOSED or email is None or not identity.email_verified:
+        needed = self._mode is RegistrationMode.INVITATION
+        if not needed or email is None or not identity.email_verified:
             return None
         sent = await act.of(Invitation).find(email=email, accepted_at=None)
         for invitation in sorted(sent, key=lambda each: each.created_at):
