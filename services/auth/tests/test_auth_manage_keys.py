@@ -13,6 +13,7 @@ from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.consumption import LimitRecord
+from headrace_auth.domain.directory import Membership, User
 from headrace_auth.domain.fields import ApiKeyRequest
 from headrace_auth.domain.principal import LimitKind, Scope
 from headrace_auth.domain.rights import DEFAULT_KEY_SCOPES
@@ -190,10 +191,29 @@ async def test_who_revokes_whose_keys(actors: Actors, announcer: MemoryRevocatio
         with pytest.raises(HeadraceError) as caught:
             await actors.revoke(person, owners)
         assert caught.value.reason is Reason.RESOURCE_NOT_FOUND
-    with pytest.raises(HeadraceError) as caught:
-        await actors.revoke(AUDITOR, owners)
-    assert caught.value.reason is Reason.PERMISSION_DENIED
+    for person in (AUDITOR, ADMIN):
+        with pytest.raises(HeadraceError) as caught:
+            await actors.revoke(person, owners)
+        assert caught.value.reason is Reason.PERMISSION_DENIED
     assert announcer.announced == []
+    assert (await actors.revoke(OWNER, owners)).revoked_at is not None
+    for maker, ender in ((MEMBER, ADMIN), (ADMIN, OWNER), (ADMIN, ADMIN)):
+        key = (await actors.create(maker)).view.key
+        assert (await actors.revoke(ender, key)).revoked_at is not None
+
+
+@pytest.mark.parametrize("how", ["removed", "disabled"])
+async def test_the_keys_of_who_is_gone_are_an_admins_to_revoke(
+    actors: Actors, store: MemoryStore, clock: FakeClock, how: str
+) -> None:
+    owners = (await actors.create(OWNER)).view.key
+    async with store.begin() as transaction:
+        if how == "removed":
+            await transaction.of(Membership).remove(OWNER.user_id, ACME)
+        else:
+            user = await transaction.of(User).get(OWNER.user_id)
+            assert user is not None
+            await transaction.of(User).put(replace(user, disabled_at=clock.now()))
     assert (await actors.revoke(ADMIN, owners)).revoked_at is not None
 
 

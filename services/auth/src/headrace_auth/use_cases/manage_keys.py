@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from headrace_auth.domain import api_keys
 from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.callers import Caller
+from headrace_auth.domain.directory import Membership, User
 from headrace_auth.domain.fields import ApiKeyRequest
 from headrace_auth.domain.paging import Position
-from headrace_auth.domain.rights import Action, Reach, authorize
-from headrace_auth.use_cases.acts import Acts
+from headrace_auth.domain.principal import Principal
+from headrace_auth.domain.rights import Action, Reach, authorize, check_grant
+from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.api_key_views import ApiKeyView, key_within, view, views
 from headrace_auth.use_cases.new_api_keys import add_key, draft_key
 from headrace_auth.use_cases.pages import Page, page_of
@@ -57,14 +59,32 @@ class KeyManager:
             return await view(act, await key_within(act, principal, reach, api_key_id, lock=False))
 
     async def revoke(self, caller: Caller, api_key_id: str) -> ApiKeyView:
-        """Raises PERMISSION_DENIED or RESOURCE_NOT_FOUND; repeating it announces it again."""
+        """Raises PERMISSION_DENIED, also for a key of somebody above, or RESOURCE_NOT_FOUND.
+
+        Repeating it announces it again.
+        """
         principal = caller.identified()
         reach = authorize(principal, Action.REVOKE_API_KEY)
         async with self._acts.begin(caller) as act:
             key = await key_within(act, principal, reach, api_key_id)
+            await _check_may_end(act, principal, key)
             if key.revoked_at is None:
                 revoked = replace(key, revoked_at=act.now)
                 await act.change(key, revoked, "revoke")
                 key = revoked
             await act.end(key.organization_id, key.api_key_id)
             return await view(act, key)
+
+
+async def _check_may_end(act: Act, principal: Principal, key: ApiKey) -> None:
+    """Raise PERMISSION_DENIED if the key acts in a role that the principal may not deal with.
+
+    The keys of people who have left or are disabled act in none.
+    """
+    user_id = key.created_by
+    if user_id == principal.member.user_id:
+        return
+    membership = await act.of(Membership).get(user_id, key.organization_id)
+    user = await act.of(User).get(user_id)
+    if membership is not None and user is not None and user.disabled_at is None:
+        check_grant(principal, membership.role)

@@ -150,8 +150,9 @@ class ApiKeyServiceServicer:
     def RevokeApiKey(self, request, context):
         """RevokeApiKey ends a key for good; it is announced to all gateways.
         Callers: gateway, with the person's credential. Errors: CREDENTIAL_MISSING, CREDENTIAL_INVALID,
-        PERMISSION_DENIED, RESOURCE_NOT_FOUND (also another organisation's and, to members, another
-        person's key), DEPENDENCY_UNAVAILABLE. Idempotent, may be retried; deadline: 5 s.
+        PERMISSION_DENIED (also an owner's key, to admins), RESOURCE_NOT_FOUND (also another
+        organisation's and, to members, another person's key), DEPENDENCY_UNAVAILABLE. Idempotent, may
+        be retried; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
