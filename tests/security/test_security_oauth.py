@@ -185,14 +185,26 @@ async def test_nobody_is_sent_to_an_address_that_is_not_registered(
     assert (page.links, page.refresh, page.forms) == ([], "", [])
 
 
+async def test_no_link_to_us_leads_elsewhere_by_itself(world: World, app: App) -> None:
+    for wrong in ({"scope": "unknown"}, {"response_type": "token"}, {"code_challenge": None}):
+        response = await world.client.get(app.url(**wrong))
+        page = Page(response.text)
+        assert (response.status_code, page.refresh) == (400, "")
+        assert not {"location", "refresh"} & set(response.headers)
+        [link] = page.links
+        assert parameters_of(link)["tenant"] == "1"
+
+
 async def test_what_an_attacker_writes_into_a_request_stays_text(world: World, app: App) -> None:
     state = "x\r\nset-cookie: a=b\r\n\r\n<script>"
     refused = await world.client.get(app.url(state="y" * 3000, scope="unknown"))
-    assert refused.status_code == 303
-    assert "state" not in parameters_of(refused.headers["location"])
+    assert refused.status_code == 400
+    assert "state" not in parameters_of(*Page(refused.text).links)
     broken = await world.client.get(app.url(state=state))
-    assert broken.status_code == 303
-    assert urlsplit(broken.headers["location"]).netloc == "app.example"
+    assert broken.status_code == 400
+    [link] = Page(broken.text).links
+    assert urlsplit(link).netloc == "app.example"
+    assert "script" not in Page(broken.text).tags
     assert "set-cookie" not in broken.headers
 
 

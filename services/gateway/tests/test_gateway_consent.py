@@ -116,12 +116,22 @@ async def test_a_no_needs_no_login(gateway: Gateway) -> None:
     assert (exchange.act, exchange.resource) == (Act.LOGIN, "client:web")
 
 
-async def test_a_wrong_request_goes_back_to_the_application(gateway: Gateway) -> None:
-    location = "https://app.example/a;b~c?error=invalid_scope&state=%0D%0A"
+async def test_a_wrong_request_is_told_to_the_person_who_may_go_back(gateway: Gateway) -> None:
+    location = (
+        "https://app.example/a;b~c?error_description=mine&error=invalid_scope"
+        "&error_description=no+such+%3Cscope%3E&state=%0D%0A"
+    )
     gateway.accounts.answers[CHECK] = AccountAnswer({"authorization": None, "location": location})
     response = await gateway.client.get(PATH)
-    assert (response.status_code, response.text) == (303, "")
-    assert response.headers["location"] == location
+    page = Page(response.text)
+    assert response.status_code == 400
+    assert "asked in a wrong way: no such <scope>." in page.text
+    assert "app.example" in page.text
+    assert (page.links, page.forms) == ([location], [])
+    # By itself nothing leaves: nobody has logged in, and anybody could have made this link.
+    assert "location" not in response.headers
+    assert "refresh" not in response.headers
+    assert page.refresh == ""
 
 
 async def test_a_failed_login_asks_again_with_the_one_message(gateway: Gateway) -> None:
@@ -274,6 +284,7 @@ def test_no_text_becomes_markup(name: str, email: str, message: str, scopes: lis
 @given(st.text(st.characters(codec="ascii"), min_size=1))
 def test_no_location_escapes_its_attribute(text: str) -> None:
     location = f"https://app.example/{text}"
-    page = Page(bytes(ConsentPages().way_back(location).body).decode())
-    assert page.links == [location]
-    assert page.tags == Page(bytes(ConsentPages().way_back(LOCATION).body).decode()).tags
+    for make in (ConsentPages().way_back, ConsentPages().wrong_request):
+        page = Page(bytes(make(location).body).decode())
+        assert page.links == [location]
+        assert page.tags == Page(bytes(make(LOCATION).body).decode()).tags

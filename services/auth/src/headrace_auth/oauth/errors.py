@@ -32,7 +32,7 @@ class OAuthError(Exception):
 
 
 class AuthorizationError(Exception):
-    """An authorization request fails; the browser is to be sent to `location`, which says why."""
+    """An authorization request fails; at `location` the application hears why."""
 
     def __init__(self, code: ErrorCode, location: str) -> None:
         super().__init__(code)

@@ -53,7 +53,7 @@ class Consent:
         self._pages = ConsentPages()
 
     async def ask(self, request: Request) -> Response:
-        """The page, or for a request that is wrong the way back to the application."""
+        """The page, or one that says what is wrong with the request."""
         exchange = open_exchange(request, Act.SESSION, self._door.clock)
 
         async def act() -> Mapping[str, Any]:
@@ -65,8 +65,7 @@ class Consent:
         except HeadraceError as error:
             return self._failure(error)
         if answer["location"] is not None:
-            # Nothing was posted, so no policy on forms is in the way.
-            return Response(status_code=303, headers={"location": answer["location"]})
+            return self._pages.wrong_request(answer["location"])
         return self._pages.question(answer["authorization"])
 
     async def decide(self, request: Request) -> Response:

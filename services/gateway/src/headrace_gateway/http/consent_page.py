@@ -1,4 +1,4 @@
-"""The three pages of `/oauth2/authorize`: the question, the way back, and what went wrong.
+"""The pages of `/oauth2/authorize`: the question, the way back, and what went wrong.
 
 They have no script and load nothing. What others wrote, `_fill` escapes. Browsers apply a page's
 `form-action` to every redirect that follows a form, so an answer that redirected would need the
@@ -15,8 +15,19 @@ from typing import Any
 
 from starlette.responses import HTMLResponse
 
-from headrace_gateway.http.consent_templates import BACK, FAILURE, PAGE, QUESTION, STYLE
-from headrace_gateway.http.consent_words import destination_in_words, scope_in_words
+from headrace_gateway.http.consent_templates import (
+    BACK,
+    FAILURE,
+    PAGE,
+    QUESTION,
+    STYLE,
+    WRONG_REQUEST,
+)
+from headrace_gateway.http.consent_words import (
+    destination_in_words,
+    request_error_in_words,
+    scope_in_words,
+)
 
 
 class _Html(str):
@@ -81,6 +92,20 @@ class ConsentPages:
         )
         body = _fill(BACK, location=location, destination=destination_in_words(location))
         return self._page("Back to the application", body, head=refresh)
+
+    def wrong_request(self, location: str) -> HTMLResponse:
+        """For the person, who alone decides whether to go where the application would hear of it.
+
+        Nobody has logged in, so a redirect by itself would make any link to this server one to
+        wherever somebody registered (RFC 9700, section 4.11.2).
+        """
+        body = _fill(
+            WRONG_REQUEST,
+            message=request_error_in_words(location),
+            location=location,
+            destination=destination_in_words(location),
+        )
+        return self._page("This does not work", body, status=400)
 
     def failure(self, message: str, *, status: int) -> HTMLResponse:
         """For the person, who can do nothing here but read it."""

@@ -88,3 +88,9 @@ BACK = """<h1>Back to the application</h1>
 FAILURE = """<h1>This does not work</h1>
 <p class="bad" role="alert">$message</p>
 <p>Nothing has been allowed. Go back to the application and start again.</p>"""
+
+WRONG_REQUEST = """<h1>This does not work</h1>
+<p class="bad" role="alert">$message</p>
+<p>Nothing has been allowed. The link that brought you here would lead on to
+<strong>$destination</strong>. Go there only if you know it.</p>
+<div class="buttons"><a class="button" href="$location" rel="noreferrer">Go there</a></div>"""

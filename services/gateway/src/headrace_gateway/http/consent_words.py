@@ -2,6 +2,7 @@
 
 import re
 from types import MappingProxyType
+from urllib.parse import parse_qsl, urlsplit
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.http.errors import OURS_TO_RETRY
@@ -46,6 +47,14 @@ def destination_in_words(redirect_uri: str) -> str:
     if scheme == "http":
         return "a program on this computer"
     return f"an app on this device ({scheme})"
+
+
+def request_error_in_words(location: str) -> str:
+    """What an application would hear at `location` (RFC 6749, section 4.1.2.1)."""
+    # Ours come behind what the registered address may have of its own.
+    told = dict(parse_qsl(urlsplit(location).query))
+    description = told.get("error_description", told.get("error", "unknown"))
+    return f"The application asked in a wrong way: {description}."
 
 
 def failure_in_words(error: HeadraceError) -> str:
