@@ -12,7 +12,15 @@ from headrace_gateway.http.accounts.tables import TABLES
 HEAD = """# The native API: accounts and administration
 
 Written by `make docs` from a run against the real services; `make test` compares it. Tokens are
-shortened, ids are examples. An error looks as `services/gateway/README.md` says.
+shortened, ids are examples. An error looks as [the gateway's README](../../services/gateway) says.
+
+Send bodies with `Content-Type: application/json`. curl's `-d` alone says that they are a form,
+which login takes as well: `username` and `password`, for tools with an OAuth2 password form.
+
+Not in here, but at `/docs`: the public keys (`GET /.well-known/jwks.json`), what third-party
+applications need (`GET /.well-known/oauth-authorization-server` says where), and the way to an
+identity provider and back (`GET /oauth2/{provider}/login`,
+[ADR 19](../adr/0019-logins-through-providers-end-at-the-front-end.md)).
 
 With each call stands who may make it, as the table in
 `services/auth/src/headrace_auth/domain/rights.py` has it: *own* reaches what is one's own,
