@@ -56,6 +56,15 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(desk: Desk) -> None:
     assert ["requests_per_minute", "60", "90"] in [x.split() for x in result.stdout.splitlines()]
 
 
+def test_amounts_are_shown_whole_and_called_so(desk: Desk) -> None:
+    budget = {"subject": "user", "subject_id": "u", "currency": "EUR", "period": "month"}
+    page = _page({**budget, "amount_micros": 25_500_000})
+    desk.logged_in().answers["GET /api/v1/budgets"] = page
+    heading, row = desk("budgets", "list").output.splitlines()
+    assert heading.split()[2] == "amount"
+    assert row.split()[2] == "25.5"
+
+
 def test_a_dry_run_of_a_revocation_shows_the_thing(desk: Desk) -> None:
     desk.logged_in().answers[f"GET {AT}"] = KEY
     plan = json.loads(desk("keys", "revoke", str(KEY["id"]), "--dry-run", "--json").stdout)

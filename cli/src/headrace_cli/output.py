@@ -65,7 +65,7 @@ def record_table(record: Mapping[str, Any]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in record.items():
-        table.add_row(name, Text(text_of(name, value)))
+        table.add_row(label_of(name), Text(text_of(name, value)))
     return table
 
 
@@ -78,10 +78,15 @@ def list_table(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> 
             width = max((len(row[index]) for row in rows), default=0)
             table.add_column(column, no_wrap=True, min_width=width)
         else:
-            table.add_column(column.removesuffix("_at"), overflow="fold")
+            table.add_column(label_of(column).removesuffix("_at"), overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     return table
+
+
+def label_of(name: str) -> str:
+    """A field's name for people, who are shown amounts whole (see `text_of`)."""
+    return "amount" if name == "amount_micros" else name
 
 
 def text_of(name: str, value: Any) -> str:
@@ -94,7 +99,7 @@ def text_of(name: str, value: Any) -> str:
         case int() if name == "amount_micros":
             return f"{value / MICROS:.6f}".rstrip("0").rstrip(".")
         case dict():
-            return " ".join(f"{key}={text_of(key, item)}" for key, item in value.items())
+            return " ".join(f"{label_of(key)}={text_of(key, item)}" for key, item in value.items())
         case list():
             separator = " " if all(isinstance(item, str) for item in value) else "\n"
             return separator.join(text_of(name, item) for item in value)

@@ -59,7 +59,7 @@ def _change_table(changes: Mapping[str, tuple[Any, Any]]) -> Table:
         table.add_column(heading, overflow="fold")
     for name, (before, after) in changes.items():
         cells = [output.text_of(name, before), output.text_of(name, after)]
-        table.add_row(name, *map(Text, cells))
+        table.add_row(output.label_of(name), *map(Text, cells))
     return table
 
 
