@@ -109,7 +109,7 @@ async def test_too_many_questions_are_refused_whoever_they_are_about(
     with pytest.raises(HeadraceError) as caught:
         await world.verification.resend(HERE, email)
     assert caught.value.reason is Reason.REQUEST_RATE_LIMITED
-    assert caught.value.message == "Too many requests. Try again in 1 seconds."
+    assert caught.value.message == "Too many requests. Try again in 1 s."
 
 
 @pytest.mark.parametrize("email", ["a@b\nBcc: c@d.test", "a@b, c@d.test", "ä@b.test", ""])

@@ -19,7 +19,7 @@ def login_throttled(wait_seconds: float) -> HeadraceError:
     """Too many proofs of this account, or from this address, were wrong."""
     return HeadraceError(
         Reason.LOGIN_THROTTLED,
-        f"Too many failed logins. Try again in {math.ceil(wait_seconds)} seconds.",
+        f"Too many failed logins. Try again in {math.ceil(wait_seconds)} s.",
         retry_after_seconds=wait_seconds,
     )
 
@@ -28,7 +28,7 @@ def too_many_requests(wait_seconds: float) -> HeadraceError:
     """Too much was asked for from this address without logging in."""
     return HeadraceError(
         Reason.REQUEST_RATE_LIMITED,
-        f"Too many requests. Try again in {math.ceil(wait_seconds)} seconds.",
+        f"Too many requests. Try again in {math.ceil(wait_seconds)} s.",
         retry_after_seconds=wait_seconds,
     )
 

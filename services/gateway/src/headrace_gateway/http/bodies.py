@@ -47,7 +47,8 @@ def parse_form(model: type[F], raw: bytes) -> F:
         text = raw.decode()
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), errors="strict")
     except ValueError:
-        raise HeadraceError(Reason.INVALID_FIELD, "The body is not a valid form.") from None
+        message = "The body is not a valid form, which its Content-Type says it is."
+        raise HeadraceError(Reason.INVALID_FIELD, message) from None
     values = dict(pairs)
     if len(values) != len(pairs):
         raise HeadraceError(Reason.INVALID_FIELD, "A field of the form is given twice.")

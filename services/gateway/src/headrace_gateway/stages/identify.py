@@ -90,7 +90,7 @@ class Identify:
         if not credential:
             raise HeadraceError(
                 Reason.CREDENTIAL_MISSING,
-                "No API key provided. Send it as `Authorization: Bearer hr_...`.",
+                "No API key or access token provided. Send it as `Authorization: Bearer ...`.",
             )
         if len(credential) > MAXIMUM_CREDENTIAL_CHARACTERS or not credential.isascii():
             raise credential_invalid()
