@@ -13,7 +13,7 @@ from headrace_auth.domain.password_policy import normalize_password
 from headrace_auth.domain.refusals import too_many_logins
 from headrace_common.bounded_threads import BoundedThreads
 
-NICENESS = 10
+NICENESS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,9 @@ def _yield_to_event_loop() -> None:
     argon2 leaves Python's lock alone, but lanes of several hashes fill every core, and the event
     loop that resolves tokens waits for its turn among them. Measured on two busy cores, two hashes
     at a time, eight rounds of each in turn: the loop's median delay fell from 2.7 to 0.2 ms and its
-    99th percentile from 63 to 14 ms, at as many hashes a second.
+    99th percentile from 63 to 14 ms, at as many hashes a second (niceness 10). At 19, tokens are
+    resolved first on a full machine and logins take what is left: `benchmarks/auth_logins.py` saw
+    the 99th percentile of a resolution fall from 19 to 38 ms to 14 to 15 ms.
     """
     # Elsewhere than on Linux niceness belongs to the process. A sandbox that forbids it costs
     # speed; an initializer that raises would cost every login.

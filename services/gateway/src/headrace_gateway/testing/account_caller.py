@@ -17,10 +17,11 @@ class AccountCaller:
 
     accounts: Accounts
     credential: str = ""
+    source_address: str = REQUEST.source_address
 
     async def call(self, name: str, /, **fields: Any) -> dict[str, Any]:
         """The fields of the answer; raises HeadraceError."""
-        exchange = replace(REQUEST, credential=self.credential)
+        exchange = replace(REQUEST, credential=self.credential, source_address=self.source_address)
         return dict((await self.accounts.call(name, fields, exchange)).fields)
 
     async def logged_in(self, email: str, password: str) -> "AccountCaller":
