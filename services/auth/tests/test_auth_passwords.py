@@ -55,5 +55,5 @@ async def test_hashing_threads_step_back_for_the_event_loop(passwords: Passwords
     own = niceness()
     thread, nice = await passwords._threads.run(niceness)
     assert thread != own[0]
-    assert nice == min(own[1] + 10, 19)
+    assert nice == 19
     assert niceness() == own
