@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from tests.api.recorder import Shown
+from tests.api.recorder import Shown, Standard
 
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.rights import RULES, Action, Reach
@@ -17,10 +17,9 @@ shortened, ids are examples. An error looks as [the gateway's README](../../serv
 Send bodies with `Content-Type: application/json`. curl's `-d` alone says that they are a form,
 which login takes as well: `username` and `password`, for tools with an OAuth2 password form.
 
-Not in here, but at `/docs`: the public keys (`GET /.well-known/jwks.json`), what third-party
-applications need (`GET /.well-known/oauth-authorization-server` says where), and the way to an
-identity provider and back (`GET /oauth2/{provider}/login`,
-[ADR 19](../adr/0019-logins-through-providers-end-at-the-front-end.md)).
+At the end stand the endpoints that standards define: keys, metadata, what third-party applications
+call, and the way to an identity provider and back
+([ADR 19](../adr/0019-logins-through-providers-end-at-the-front-end.md)).
 
 With each call stands who may make it, as the table in
 `services/auth/src/headrace_auth/domain/rights.py` has it: *own* reaches what is one's own,
@@ -36,9 +35,9 @@ TITLES = {
 }
 
 
-def document(shown: Sequence[Shown]) -> str:
+def document(shown: Sequence[Shown], standard: Sequence[Standard]) -> str:
     """The whole file."""
-    return "\n".join((HEAD, *_areas(shown))).rstrip() + "\n"
+    return "\n".join((HEAD, *_areas(shown), *_standards(standard))).rstrip() + "\n"
 
 
 def who_may(route: AccountRoute) -> str:
@@ -61,3 +60,10 @@ def _areas(shown: Sequence[Shown]) -> Iterator[str]:
             first = next(each for each in shown if each.route is route)
             yield f"### {route.summary}\n\n`{route.method} {route.path}` · {who_may(route)}\n"
             yield f"```http\n{first.request}\n```\n\n```http\n{first.answer}\n```\n"
+
+
+def _standards(standard: Sequence[Standard]) -> Iterator[str]:
+    yield "## What standards define\n"
+    for each in standard:
+        yield f"### {each.summary}\n"
+        yield f"```http\n{each.request}\n```\n\n```http\n{each.answer}\n```\n"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+import httpx
 from tests.security.world import World
 
 from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
@@ -22,7 +23,10 @@ HIDDEN = (
     (re.compile(r"\b[A-Z2-7]{32}\b"), "JBSWY3DP..."),
     (re.compile(r"\b[A-Z2-7]{4}(-[A-Z2-7]{4}){3}\b"), "ABCD-EFGH-IJKL-MNOP"),
     (re.compile(r'"kid": "[\w-]{43}"'), '"kid": "VBf_4ZAx..."'),
-    (re.compile(r"(nonce|state|code_challenge)=[\w-]{43}"), r"\1=..."),
+    (re.compile(r"\b(nonce|state|code|code_challenge|authorization_id)=[^&\s\"]+"), r"\1=..."),
+    (re.compile(r'"(x|y)": "[\w-]{43}"'), r'"\1": "..."'),
+    (re.compile(r'"jti": "[0-9a-f]{32}"'), '"jti": "5f1c..."'),
+    (re.compile(r"(Basic|Bearer) \S+"), r"\1 ..."),
     (re.compile(r'"next_page_token": "[^"]+"'), '"next_page_token": "WzE3..."'),
     (re.compile(r'"code": "[0-9]{6}"'), '"code": "123456"'),
 )
@@ -41,6 +45,15 @@ class Shown:
     answer: str
 
 
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """One call of the standards' endpoints, which are not in the tables, as it was made."""
+
+    summary: str
+    request: str
+    answer: str
+
+
 @dataclass(slots=True)
 class Recorder:
     """Calls are made as whoever `token` stands for, or as nobody."""
@@ -48,6 +61,7 @@ class Recorder:
     world: World
     provider: MemoryIdentityProvider
     shown: list[Shown] = field(default_factory=list)
+    standard: list[Standard] = field(default_factory=list)
     bodies: dict[tuple[str, str], tuple[Any, Any]] = field(default_factory=dict)
     """Body and query that were sent, by method and path."""
     _names: dict[str, str] = field(default_factory=dict)
@@ -82,6 +96,27 @@ class Recorder:
         self.bodies.setdefault((method, path), (body, query))
         self.shown.append(Shown(route, self._readable(asked), self._readable(told)))
         return answer
+
+    def keep(self, summary: str, response: httpx.Response) -> httpx.Response:
+        """Show a call of a standard's endpoint; the answer again."""
+        request = response.request
+        asked = f"{request.method} {request.url.raw_path.decode()}"
+        for name in ("Authorization", "Content-Type"):
+            if name in request.headers:
+                asked += f"\n{name}: {request.headers[name]}"
+        if request.content:
+            asked += f"\n\n{request.content.decode()}"
+        status = HTTPStatus(response.status_code)
+        told = f"{status.value} {status.phrase}"
+        for name in ("Location", "Cache-Control"):
+            if name in response.headers:
+                told += f"\n{name}: {response.headers[name]}"
+        if response.headers.get("content-type", "").startswith("text/html"):
+            told += "\n\n(a page for a person)"
+        elif response.content:
+            told += f"\n\n{_pretty(response.json())}"
+        self.standard.append(Standard(summary, self._readable(asked), self._readable(told)))
+        return response
 
     def _readable(self, text: str) -> str:
         """Without secrets, and the same in every run."""

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pyotp import TOTP
 from tests.api.recorder import Recorder
+from tests.api.standard_calls import play_standards
 from tests.security.world import BOOTSTRAP_TOKEN, running_world
 
 from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
@@ -46,6 +47,7 @@ async def played() -> AsyncIterator[Recorder]:
     ) as world:
         recorder = Recorder(world, provider)
         await _play(recorder)
+        await play_standards(recorder)
         yield recorder
 
 

@@ -17,7 +17,7 @@ async def test_every_call_is_documented_as_it_is() -> None:
     made = {(each.route.method, each.route.path) for each in shown}
     routes = {(route.method, route.path) for routes in TABLES.values() for route in routes}
     assert routes - made == set()
-    text = document(shown)
+    text = document(shown, recorder.standard)
     if os.environ.get("HEADRACE_WRITE_DOCS"):
         FILE.parent.mkdir(exist_ok=True)
         FILE.write_text(text)
