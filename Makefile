@@ -69,8 +69,13 @@ test-integration: $(VENV)/.dev ## Run adapters against a real PostgreSQL and Red
 test-api: $(VENV)/.dev ## Make every call of the native API and compare docs/api
 	$(PYTEST) tests/api
 
+# Races, outages and clocks of identity: tests of the other suites, which the attacks belong to as well.
+BAD_DAYS := tests/integration/test_auth_accounts_postgres.py tests/integration/test_auth_acts.py \
+	tests/integration/test_auth_outage.py tests/contract/test_signed_requests_end_to_end.py \
+	services/gateway/tests/test_gateway_identify.py services/gateway/tests/test_gateway_revocations.py
+
 test-security: $(VENV)/.dev ## Attack credentials, logins and rights: every route times every role
-	$(PYTEST) tests/security
+	$(PYTEST) tests/security $(BAD_DAYS)
 
 test-e2e: $(VENV)/.dev ## Start the whole stack and drive it over HTTPS
 	$(PYTEST) tests/e2e
