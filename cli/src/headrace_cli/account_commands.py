@@ -80,7 +80,7 @@ class AccountCommands:
         try:
             request.send(self._world.client())
         except NotLoggedInError:
-            pass
+            pass  # nothing to end at the server; what is left of a login here is forgotten below
         except ApiError as error:
             if error.status != UNAUTHORIZED:
                 raise

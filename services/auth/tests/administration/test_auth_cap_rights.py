@@ -61,8 +61,10 @@ async def test_admins_and_owners_cap_what_is_in_their_organisation(world: Admini
             (Subject.USER, SERVICE.user_id),
             (Subject.API_KEY, key.api_key_id),
         ):
+            before = len(await world.operations())
             for call in calls(world, subject, subject_id):
                 await call(caller)
+            assert len(await world.operations()) == before + 4, "each was done and told"
 
 
 async def test_the_platforms_owners_cap_any_organisation(world: Administration) -> None:
