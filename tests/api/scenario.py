@@ -101,7 +101,8 @@ async def _registration(recorder: Recorder) -> None:
     }
     await recorder.call("POST", f"{AUTH}/register", body=body)
     await recorder.call("POST", f"{AUTH}/email/resend", body={"email": ADA})
-    await recorder.call("POST", f"{AUTH}/email/verify", body={"token": _mailed(recorder, "hrv")})
+    proof = {"token": _mailed(recorder, "hrv"), "password": NEW_PASSWORD}
+    await recorder.call("POST", f"{AUTH}/email/verify", body=proof)
 
 
 async def _passwords(recorder: Recorder) -> None:

@@ -76,7 +76,11 @@ async def test_from_registering_to_logging_in(service: Service) -> None:
     assert error.reason is Reason.PERMISSION_DENIED
     token = service.token()
     assert token.startswith("hrv_")
-    await service.accounts.VerifyEmail(pb.VerifyEmailRequest(token=token), timeout=5)
+    verify = pb.VerifyEmailRequest(token=token, password="not the one")
+    error = await _refusal(service.accounts.VerifyEmail(verify, timeout=5))
+    assert error.reason is Reason.LOGIN_FAILED
+    verify.password = NEW_PASSWORD
+    await service.accounts.VerifyEmail(verify, timeout=5)
     caller = await service.log_in(NEWCOMER, NEW_PASSWORD)
     me = await service.sessions.GetMe(sessions_pb2.GetMeRequest(), metadata=caller, timeout=5)
     assert (me.email, me.name, me.role) == (NEWCOMER, "Ann", auth_pb2.ROLE_OWNER)

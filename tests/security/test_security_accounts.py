@@ -55,10 +55,42 @@ async def test_whoever_takes_an_address_first_has_nothing_once_its_owner_comes(
 ) -> None:
     await _post(world, "register", 202, email=NEWCOMER, password="the squatter's password")
     await _post(world, "register", 202, email=NEWCOMER, password=NEW_PASSWORD)
-    assert world.auth.mailer.sent[-1].subject == "You already have an account"
+    assert world.auth.mailer.sent[-1].subject == "Your address is waiting to be confirmed"
     await _post(world, "password/forgot", 202, email=NEWCOMER)
     await _post_reset(world, _token(world))
     await _post(world, "login", 401, email=NEWCOMER, password="the squatter's password")
+    await _post(world, "login", 200, email=NEWCOMER, password=NEW_PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("proof", "status", "reason"),
+    [
+        ({}, 400, "invalid_value"),
+        ({"password": ""}, 400, "invalid_value"),
+        ({"password": NEW_PASSWORD}, 401, "login_failed"),
+        ({"password": NEW_PASSWORD, "email": NEWCOMER}, 400, "invalid_value"),
+    ],
+)
+async def test_who_opens_the_link_in_the_mail_opens_no_account_of_whoever_used_the_address(
+    world: World, proof: dict[str, str], status: int, reason: str
+) -> None:
+    squatted = {"email": NEWCOMER, "password": "the squatter's password"}
+    await _post(world, "register", 202, **squatted)
+    body = {"token": _token(world), **proof}
+    answer = await world.client.post("/api/v1/auth/email/verify", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, reason)
+    await _post(world, "login", 403, **squatted)
+    # Nor does the squatter get further alone.
+    body = {"token": "hrv_" + "x" * 49, "password": squatted["password"]}
+    answer = await world.client.post("/api/v1/auth/email/verify", json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "token")
+
+
+async def test_who_registered_and_reads_the_mail_confirms_the_address(world: World) -> None:
+    await _post(world, "register", 202, email=NEWCOMER, password=NEW_PASSWORD)
+    body = {"token": _token(world), "password": NEW_PASSWORD}
+    answer = await world.client.post("/api/v1/auth/email/verify", json=body)
+    assert answer.status_code == 200
     await _post(world, "login", 200, email=NEWCOMER, password=NEW_PASSWORD)
 
 

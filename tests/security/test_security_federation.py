@@ -206,6 +206,30 @@ async def test_an_address_opens_no_account_that_has_a_password(
     assert answer.headers["location"] == f"{FRONT_END}#error=password_account"
 
 
+async def test_whoever_takes_an_address_first_has_nothing_once_a_provider_vouches_for_its_owner(
+    world: World, provider: MemoryIdentityProvider
+) -> None:
+    """The squatter names the organisation, too, and invites the victim to one of its own."""
+    squatted = {"email": ADA.email, "password": "the squatter's password"}
+    register = {**squatted, "organization_name": "ada's employer"}
+    registered = await world.client.post("/api/v1/auth/register", json=register)
+    assert registered.status_code == 202
+    squatter = await world.token(OUTSIDER.email)
+    offer = {"email": ADA.email, "role": "admin"}
+    assert (await world.ask(squatter, "POST", "/api/v1/invitations", json=offer)).is_success
+    answer = await _exchange(world, await _code(world, provider))
+    assert answer.status_code == 200
+    ada = answer.json()["access_token"]
+    me = (await world.ask(ada, path="/api/v1/auth/me")).json()
+    assert [(place["name"], place["role"]) for place in me["organizations"]] == [
+        ("ada's employer", "owner")
+    ]
+    members = (await world.ask(ada, path="/api/v1/users")).json()["data"]
+    assert [member["email"] for member in members] == [ADA.email]
+    refused = await world.client.post("/api/v1/auth/login", json=squatted)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "login_failed")
+
+
 @pytest.mark.parametrize("field", ["role", "user_id", "email", "scopes", "link_session_id"])
 async def test_an_exchange_takes_no_field_more(
     world: World, provider: MemoryIdentityProvider, field: str

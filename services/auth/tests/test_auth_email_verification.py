@@ -1,4 +1,4 @@
-"""Proving an address: once, in time, and without telling anybody who has an account."""
+"""Proving an address: once, in time, by whoever registered with it, and told to nobody else."""
 
 from dataclasses import replace
 
@@ -6,7 +6,14 @@ import pytest
 
 from headrace_auth.domain import one_time_tokens
 from headrace_auth.domain.directory import User
-from headrace_auth.domain.lockout import ASKING_POLICY, MAILBOX_POLICY
+from headrace_auth.domain.lockout import (
+    ACCOUNT_POLICY,
+    ASKING_POLICY,
+    MAILBOX_POLICY,
+    LoginFailures,
+    account_subject,
+    address_subject,
+)
 from headrace_auth.domain.one_time_tokens import ENTROPY_BYTES, TokenPrefix
 from headrace_auth.domain.sessions import OneTimeToken
 from headrace_auth.testing.account_suite import NEWCOMER, registration
@@ -27,15 +34,77 @@ async def token(world: AccountWorld) -> str:
 
 async def _refused(world: AccountWorld, token: str) -> str:
     with pytest.raises(HeadraceError) as caught:
-        await world.verification.verify(HERE, token)
+        await world.verification.verify(HERE, token, NEW_PASSWORD)
     assert (caught.value.reason, caught.value.param) == (Reason.INVALID_FIELD, "token")
     return caught.value.message
 
 
 async def test_a_token_works_once(world: AccountWorld, token: str) -> None:
-    await world.verification.verify(HERE, token)
+    await world.verification.verify(HERE, token, NEW_PASSWORD)
     await world.log_in(NEWCOMER, NEW_PASSWORD)
     await _refused(world, token)
+
+
+async def _failing(world: AccountWorld, token: str, password: str) -> Reason:
+    with pytest.raises(HeadraceError) as caught:
+        await world.verification.verify(HERE, token, password)
+    return caught.value.reason
+
+
+async def _not_verified(world: AccountWorld, password: str = NEW_PASSWORD) -> None:
+    with pytest.raises(HeadraceError) as caught:
+        await world.log_in(NEWCOMER, password)
+    assert caught.value.reason is Reason.PERMISSION_DENIED
+
+
+async def test_another_password_proves_nothing_and_leaves_the_token_good(
+    world: AccountWorld, token: str
+) -> None:
+    assert await _failing(world, token, "the reader's own password") is Reason.LOGIN_FAILED
+    assert await _failing(world, token, "") is Reason.INVALID_FIELD
+    await _not_verified(world)
+    await world.verification.verify(HERE, token, NEW_PASSWORD)
+    await world.log_in(NEWCOMER, NEW_PASSWORD)
+
+
+async def test_guesses_count_as_those_of_logins(world: AccountWorld, token: str) -> None:
+    for number in range(ACCOUNT_POLICY.free_failures + 1):
+        assert await _failing(world, token, f"guess {number}") is Reason.LOGIN_FAILED
+    assert await _failing(world, token, NEW_PASSWORD) is Reason.LOGIN_THROTTLED
+    with pytest.raises(HeadraceError) as caught:
+        await world.log_in(NEWCOMER, NEW_PASSWORD)
+    assert caught.value.reason is Reason.LOGIN_THROTTLED
+    world.clock.advance(2)
+    await world.verification.verify(HERE, token, NEW_PASSWORD)
+    async with world.store.begin() as transaction:
+        known = transaction.of(LoginFailures)
+        assert await known.get(account_subject(NEWCOMER)) is None
+        assert await known.get(address_subject(HERE.source_address)) is not None
+
+
+async def test_without_a_token_no_password_is_looked_at(world: AccountWorld) -> None:
+    async with world.store.begin() as transaction:
+        before = await transaction.of(LoginFailures).find()
+    for password in ("", NEW_PASSWORD, "x" * 5000):
+        with pytest.raises(HeadraceError) as caught:
+            await world.verification.verify(HERE, "hrv_nonsense", password)
+        assert caught.value.param == "token"
+    async with world.store.begin() as transaction:
+        assert await transaction.of(LoginFailures).find() == before
+
+
+@pytest.mark.parametrize("field", ["password_hash", "disabled_at"])
+async def test_an_account_without_a_password_or_a_disabled_one_proves_nothing(
+    world: AccountWorld, token: str, field: str
+) -> None:
+    async with world.store.begin() as transaction:
+        [user] = await transaction.of(User).find(email=NEWCOMER)
+        spoilt = {"password_hash": None, "disabled_at": world.clock.now()}[field]
+        await transaction.of(User).put(replace(user, **{field: spoilt}))  # type: ignore[arg-type]
+    assert await _failing(world, token, NEW_PASSWORD) is Reason.LOGIN_FAILED
+    async with world.store.begin() as transaction:
+        [user] = await transaction.of(User).find(email=NEWCOMER)
+    assert user.email_verified_at is None
 
 
 async def test_a_token_works_for_a_day(world: AccountWorld, token: str) -> None:
@@ -44,12 +113,12 @@ async def test_a_token_works_for_a_day(world: AccountWorld, token: str) -> None:
     later = world.token()
     world.clock.advance(1)
     await _refused(world, token)
-    await world.verification.verify(HERE, later)
+    await world.verification.verify(HERE, later, NEW_PASSWORD)
 
 
 async def test_with_one_token_the_others_are_used_up(world: AccountWorld, token: str) -> None:
     await world.verification.resend(HERE, NEWCOMER)
-    await world.verification.verify(HERE, token)
+    await world.verification.verify(HERE, token, NEW_PASSWORD)
     await _refused(world, world.token())
     async with world.store.begin() as transaction:
         assert await transaction.of(OneTimeToken).find() == []
@@ -65,7 +134,7 @@ async def test_whatever_is_wrong_with_a_token_is_said_in_one_way(
     relabelled = "hrv" + reset.removeprefix("hrp")
     wrong = ("", "x", token[:-1], token + "x", token.swapcase(), unknown, reset, relabelled, "é")
     assert len({await _refused(world, each) for each in wrong}) == 1
-    await world.verification.verify(HERE, token)
+    await world.verification.verify(HERE, token, NEW_PASSWORD)
 
 
 @pytest.mark.parametrize("email", [OWNER.email, "nobody@people.test"])

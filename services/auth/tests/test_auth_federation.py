@@ -26,6 +26,7 @@ LINKED, OWNER = "user-linked", "user-with-the-address"
 
 LOG_IN = Decision(Action.LOG_IN, LINKED)
 LINK = Decision(Action.LINK, OWNER)
+TAKE = Decision(Action.TAKE_OVER, OWNER)
 CREATE = Decision(Action.CREATE)
 
 
@@ -48,6 +49,7 @@ ACCOUNTS = {
     "verified, password": EmailAccount(OWNER, email_verified=True, has_password=True),
     "unverified": EmailAccount(OWNER, email_verified=False, has_password=False),
     "unverified, password": EmailAccount(OWNER, email_verified=False, has_password=True),
+    "as registered": EmailAccount(OWNER, False, has_password=True, is_as_registered=True),
 }
 WELCOMES = {
     "closed": {"registration_open": False, "invited": False},
@@ -61,7 +63,8 @@ OF_VERIFIED_ADDRESS = {
     "verified":             (LINK,     LINK,     LINK,     LINK),
     "verified, password":   (PASSWORD, PASSWORD, PASSWORD, PASSWORD),
     "unverified":           (SQUATTED, SQUATTED, SQUATTED, SQUATTED),
-    "unverified, password": (PASSWORD, PASSWORD, PASSWORD, PASSWORD),
+    "unverified, password": (SQUATTED, SQUATTED, SQUATTED, SQUATTED),
+    "as registered":        (TAKE,     TAKE,     TAKE,     TAKE),
 }  # fmt: skip
 
 

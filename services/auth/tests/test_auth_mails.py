@@ -25,6 +25,8 @@ EVERY_MAIL = [
     mails.second_factor_enabled(TO),
     mails.second_factor_disabled(TO),
     mails.recovery_code_used(TO, 3),
+    mails.unconfirmed_account(TO, LINK),
+    mails.account_taken_over(TO, "GitHub"),
 ]
 
 

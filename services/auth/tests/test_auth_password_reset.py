@@ -8,6 +8,7 @@ from headrace.audit.v1 import audit_pb2
 from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.domain.directory import Membership, User
 from headrace_auth.domain.revocation_ids import user_revocation
+from headrace_auth.domain.sessions import OneTimeToken, Session
 from headrace_auth.testing.account_suite import (
     NEWCOMER,
     registration,
@@ -15,6 +16,7 @@ from headrace_auth.testing.account_suite import (
 )
 from headrace_auth.testing.accounts import BREACHED, HERE, NEW_PASSWORD, AccountWorld
 from headrace_auth.testing.directory import ACME, GLOBEX, MEMBER, OWNER, PASSWORD
+from headrace_auth.use_cases.open_sessions import home_of
 from headrace_common.errors import HeadraceError, Reason
 
 RESET, CHANGED = "Set a new password", "Your password was changed"
@@ -107,6 +109,37 @@ async def test_reading_the_mail_proves_the_address(world: AccountWorld) -> None:
     # Whoever registered with an address that is not theirs has nothing of it.
     await _login_fails(world, NEWCOMER, "somebody else's words")
     await world.log_in(NEWCOMER, NEW_PASSWORD)
+
+
+async def test_whoever_registered_keeps_nothing_of_an_account_that_is_reset(
+    world: AccountWorld,
+) -> None:
+    squatted = "somebody else's words"
+    await world.registration().register(HERE, registration(password=squatted))
+    verify = world.token()
+    async with world.acts.begin(HERE) as act:  # which nobody could have
+        [user] = await act.of(User).find(email=NEWCOMER)
+        opened = await world.opener.open(act, user, await home_of(act, user, ""))
+    tokens = await world.opener.tokens(opened)
+    await world.password_reset.reset(HERE, await _token(world, NEWCOMER), NEW_PASSWORD)
+    async with world.store.begin() as transaction:
+        [user] = await transaction.of(User).find(email=NEWCOMER)
+        assert user.email_verified_at == world.clock.now()
+        assert user.token_version == 2
+        assert [each.ended_at for each in await transaction.of(Session).find()] != [None]
+        left = await transaction.of(OneTimeToken).find(user_id=user.user_id)
+    assert left == []
+    for password in (squatted, NEW_PASSWORD):
+        with pytest.raises(HeadraceError) as caught:
+            await world.verification.verify(HERE, verify, password)
+        assert caught.value.param == "token"
+    for call in (
+        world.resolver.resolve(tokens.access_token),
+        world.sessions.refresh(HERE, tokens.refresh_token),
+    ):
+        with pytest.raises(HeadraceError) as caught:
+            await call
+        assert caught.value.reason is Reason.CREDENTIAL_INVALID
 
 
 async def test_who_was_locked_out_by_strangers_gets_in_again(world: AccountWorld) -> None:

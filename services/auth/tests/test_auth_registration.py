@@ -29,6 +29,7 @@ from headrace_common.errors import HeadraceError, Reason
 
 CLOSED, BY_INVITATION = RegistrationMode.CLOSED, RegistrationMode.INVITATION
 VERIFY, ALREADY = "Confirm your e-mail address", "You already have an account"
+UNCONFIRMED = "Your address is waiting to be confirmed"
 INVITED = registration(invitation_sha256=INVITATION.sha256)
 
 
@@ -80,7 +81,7 @@ async def test_a_newcomer_owns_an_organisation_and_proves_the_address(world: Acc
     with pytest.raises(HeadraceError) as caught:
         await world.log_in(NEWCOMER, NEW_PASSWORD)
     assert caught.value.reason is Reason.PERMISSION_DENIED
-    await world.verification.verify(HERE, world.token())
+    await world.verification.verify(HERE, world.token(), NEW_PASSWORD)
     caller = await world.log_in(NEWCOMER, NEW_PASSWORD)
     assert caller.identified().member.organization_id == organization.organization_id
 
@@ -91,6 +92,19 @@ async def test_a_taken_address_hears_of_it_and_nothing_else_happens(world: Accou
     assert world.subjects(OWNER.email) == [ALREADY]
     assert await _user(world, OWNER.email) == before
     await world.log_in(OWNER.email, PASSWORD)
+
+
+async def test_who_comes_after_somebody_who_never_confirmed_is_told_what_to_do(
+    world: AccountWorld,
+) -> None:
+    for password in ("somebody else's words", NEW_PASSWORD):
+        await world.registration().register(HERE, registration(password=password))
+    assert world.subjects(NEWCOMER) == [VERIFY, UNCONFIRMED]
+    assert "set a new one here" in world.mailer.sent[-1].text
+    await world.password_reset.request(HERE, NEWCOMER)
+    await world.password_reset.reset(HERE, world.token(), NEW_PASSWORD)
+    await world.registration().register(HERE, registration())
+    assert world.subjects(NEWCOMER)[-1] == ALREADY
 
 
 async def test_without_a_name_the_organisation_is_called_after_the_address(
@@ -288,7 +302,7 @@ async def test_mail_that_cannot_be_sent_loses_no_account(world: AccountWorld) ->
     await queue.drain()
     assert await _user(world) is not None
     await world.verification.resend(HERE, NEWCOMER)
-    await world.verification.verify(HERE, world.token())
+    await world.verification.verify(HERE, world.token(), NEW_PASSWORD)
     await world.log_in(NEWCOMER, NEW_PASSWORD)
 
 

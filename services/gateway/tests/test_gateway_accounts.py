@@ -15,7 +15,7 @@ EMAIL, PASSWORD = "ada@example.org", "correct horse battery staple"
 CODES = {"recovery_codes": ["ABCD-EFGH-IJKL-MNOP"]}
 OPEN: tuple[tuple[str, str, dict[str, Any], int], ...] = (
     ("register", "Register", {"email": EMAIL, "password": PASSWORD}, 202),
-    ("email/verify", "VerifyEmail", {"token": "hrv_x"}, 200),
+    ("email/verify", "VerifyEmail", {"token": "hrv_x", "password": PASSWORD}, 200),
     ("email/resend", "ResendVerification", {"email": EMAIL}, 202),
     ("password/forgot", "RequestPasswordReset", {"email": EMAIL}, 202),
     ("password/reset", "ResetPassword", {"token": "hrp_x", "new_password": PASSWORD}, 200),

@@ -51,7 +51,9 @@ def account_servicer(identity: Identity, new_passwords: NewPasswords) -> Account
             mode=identity.settings.registration,
             step_seconds=STEP_SECONDS,
         ),
-        verification=EmailVerification(acts, asking, letters, step_seconds=STEP_SECONDS),
+        verification=EmailVerification(
+            acts, identity.login, throttle, asking, letters, step_seconds=STEP_SECONDS
+        ),
         invitations=OwnInvitations(acts),
         password_reset=PasswordReset(
             acts, new_passwords, asking, throttle, setter, letters, step_seconds=STEP_SECONDS

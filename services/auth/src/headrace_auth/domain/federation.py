@@ -84,6 +84,7 @@ class Action(StrEnum):
 
     LOG_IN = "log_in"
     LINK = "link"
+    TAKE_OVER = "take_over"
     CREATE = "create"
     REFUSE = "refuse"
 
@@ -95,11 +96,13 @@ class EmailAccount:
     user_id: str
     email_verified: bool
     has_password: bool
+    is_as_registered: bool = False
+    """Nobody has proven the address, and the account has only what registering gave it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`user_id` is set to log in and to link, `refusal` to refuse."""
+    """`user_id` is set to log in, to link and to take over, `refusal` to refuse."""
 
     action: Action
     user_id: str | None = None
@@ -118,14 +121,19 @@ def decide(
 
     `linked_user_id` is whom the identity has been linked to, `account` has `identity.email`,
     `invited` tells of an open invitation to that address. An e-mail address alone never opens an
-    account that has a password: its owner may have chosen not to trust that provider.
+    account that has a password: its owner may have chosen not to trust that provider. An account
+    that nobody has proven the address of has no owner yet; the first who does takes it over, as
+    long as nobody else has given it anything.
     """
     if linked_user_id is not None:
         return Decision(Action.LOG_IN, linked_user_id)
     refusal = _refusal(identity, account, may_register=registration_open or invited)
     if refusal is not None:
         return Decision(Action.REFUSE, refusal=refusal)
-    return Decision(Action.LINK, account.user_id) if account else Decision(Action.CREATE)
+    if account is None:
+        return Decision(Action.CREATE)
+    action = Action.LINK if account.email_verified else Action.TAKE_OVER
+    return Decision(action, account.user_id)
 
 
 def _refusal(
@@ -135,6 +143,6 @@ def _refusal(
         return Refusal.EMAIL_NOT_VERIFIED
     if account is None:
         return None if may_register else Refusal.REGISTRATION_CLOSED
-    if account.has_password:
-        return Refusal.PASSWORD_ACCOUNT
-    return None if account.email_verified else Refusal.ACCOUNT_NOT_VERIFIED
+    if account.email_verified:
+        return Refusal.PASSWORD_ACCOUNT if account.has_password else None
+    return None if account.is_as_registered else Refusal.ACCOUNT_NOT_VERIFIED

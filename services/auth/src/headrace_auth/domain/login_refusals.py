@@ -21,7 +21,7 @@ class Refusal(StrEnum):
     PASSWORD_ACCOUNT = "password_account"  # noqa: S105 - not a password
     """Log in with the password and link the provider in the account settings."""
     ACCOUNT_NOT_VERIFIED = "account_not_verified"
-    """Whoever made the account has not shown that the address is theirs."""
+    """Nobody has shown that its address is theirs, and it has more than registering gives."""
     REGISTRATION_CLOSED = "registration_closed"
     ACCOUNT_DISABLED = "account_disabled"
     NO_ORGANIZATION = "no_organization"
@@ -53,7 +53,9 @@ _SENTENCES = MappingProxyType(
     {
         Refusal.EMAIL_NOT_VERIFIED: "The identity provider has not verified your e-mail address.",
         Refusal.PASSWORD_ACCOUNT: "Log in with your password, then link this identity provider.",
-        Refusal.ACCOUNT_NOT_VERIFIED: "The address of this account has not been confirmed.",
+        Refusal.ACCOUNT_NOT_VERIFIED: (
+            "The address of this account has not been confirmed: set a new password by mail."
+        ),
         Refusal.REGISTRATION_CLOSED: "There is no account for you; ask an administrator.",
         Refusal.ACCOUNT_DISABLED: "This account is disabled.",
         Refusal.NO_ORGANIZATION: "This account is in no organization.",

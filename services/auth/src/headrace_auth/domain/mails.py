@@ -47,11 +47,12 @@ def is_plain_address(text: str) -> bool:
 
 
 def verify_email(to: str, link: str) -> Mail:
-    """`link` proves that who opens it reads this address."""
+    """`link` proves that who opens it reads this address, and asks for the account's password."""
     return _mail(
         to,
         "Confirm your e-mail address",
-        "Please confirm that this is your e-mail address by opening this link:",
+        "Please confirm that this is your e-mail address: open this link, and enter the password"
+        " that you chose when you signed up.",
         link,
         "It works once and only for a short time. If you did not sign up, do nothing: without"
         " you, nothing will happen.",
@@ -67,6 +68,20 @@ def already_registered(to: str, link: str) -> Mail:
         " for it already. You can log in or set a new password here:",
         link,
         "If it was not you, do nothing: your account is unchanged.",
+    )
+
+
+def unconfirmed_account(to: str, link: str) -> Mail:
+    """As `already_registered`, of an account that may be a stranger's: nobody has confirmed it."""
+    return _mail(
+        to,
+        "Your address is waiting to be confirmed",
+        "Somebody, probably you, tried to sign up with this e-mail address. There is an account for"
+        " it already, which nobody has confirmed. If you know its password, use the link in our"
+        " first mail. If not, set a new one here: that confirms your address, and nobody else gets"
+        " into the account any more.",
+        link,
+        "If it was not you, do nothing: without you, nothing will happen.",
     )
 
 
@@ -106,6 +121,17 @@ def login_method_linked(to: str, method: str) -> Mail:
         to,
         "New way to log in",
         f"From now on {_one_line(method)} can be used to log in to your account.",
+    )
+
+
+def account_taken_over(to: str, method: str) -> Mail:
+    """To whoever `method`, like `GitHub`, knows by an address that somebody had signed up with."""
+    return _notice(
+        to,
+        "Your account is confirmed",
+        "Somebody signed up with this e-mail address and never confirmed it. You have now logged in"
+        f" through {_one_line(method)}, which knows the address as yours. The account is yours; the"
+        " password that was chosen for it no longer works.",
     )
 
 

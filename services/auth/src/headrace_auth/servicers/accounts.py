@@ -51,7 +51,9 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
     async def VerifyEmail(  # noqa: N802 - the proto's name
         self, request: accounts_pb2.VerifyEmailRequest, context: Any
     ) -> accounts_pb2.VerifyEmailResponse:
-        await self._accounts.verification.verify(self._callers.anybody(context), request.token)
+        await self._accounts.verification.verify(
+            self._callers.anybody(context), request.token, request.password
+        )
         return accounts_pb2.VerifyEmailResponse()
 
     async def ResendVerification(  # noqa: N802 - the proto's name

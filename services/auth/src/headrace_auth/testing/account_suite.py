@@ -97,7 +97,7 @@ class AccountRacesSuite:
         assert len(organizations) == 3
         subjects = world.subjects(NEWCOMER)
         assert subjects.count("Confirm your e-mail address") == 1
-        assert set(subjects[1:]) == {"You already have an account"}
+        assert set(subjects[1:]) == {"Your address is waiting to be confirmed"}
 
     async def test_racing_newcomers_who_want_one_name_all_get_an_organisation(
         self, world: AccountWorld

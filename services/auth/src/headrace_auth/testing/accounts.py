@@ -174,7 +174,9 @@ async def _build(
         login=login,
         reauthentication=proof,
         sessions=OwnSessions(acts, opener, second_factors),
-        verification=EmailVerification(acts, asking, letters, step_seconds=step_seconds),
+        verification=EmailVerification(
+            acts, login, throttle, asking, letters, step_seconds=step_seconds
+        ),
         password_reset=PasswordReset(
             acts, new, asking, throttle, setter, letters, step_seconds=step_seconds
         ),

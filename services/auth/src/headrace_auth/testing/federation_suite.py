@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from headrace_auth.domain.directory import LinkedIdentity, User
-from headrace_auth.testing.account_suite import outcomes
-from headrace_auth.testing.accounts import HERE
+from headrace_auth.testing.account_suite import outcomes, registration
+from headrace_auth.testing.accounts import HERE, NEW_PASSWORD
 from headrace_auth.testing.directory import MEMBER, OUTSIDER
 from headrace_auth.testing.federation import ADA, PROVIDER, VERIFIER, FederationWorld
 from headrace_common.errors import Reason
@@ -37,6 +37,27 @@ class FederationRacesSuite:
         codes = [await world.login_code(by=caller) for caller in callers]
         ended = await outcomes(world.exchange.exchange(HERE, code, VERIFIER) for code in codes)
         assert sorted(map(str, ended)) == ["ALREADY_EXISTS", "None"]
+
+    async def test_an_account_is_confirmed_or_taken_over_and_never_both(
+        self, world: FederationWorld
+    ) -> None:
+        accounts = world.accounts
+        await accounts.registration().register(HERE, registration(str(ADA.email)))
+        token, code = accounts.token(), await world.login_code()
+        verified, taken = await outcomes(
+            (
+                accounts.verification.verify(HERE, token, NEW_PASSWORD),
+                world.exchange.exchange(HERE, code, VERIFIER),
+            )
+        )
+        user = await world.user(ADA.email)
+        assert user.email_verified_at is not None
+        if verified is None:
+            assert (taken, await world.linked(user.user_id)) == (Reason.PERMISSION_DENIED, [])
+            await accounts.log_in(str(ADA.email), NEW_PASSWORD)
+        else:
+            assert verified in (Reason.LOGIN_FAILED, Reason.INVALID_FIELD)
+            assert (taken, user.password_hash) == (None, None)
 
     async def test_of_two_last_ways_in_one_stays(self, world: FederationWorld) -> None:
         ada = await world.accounts.caller(await world.log_in())

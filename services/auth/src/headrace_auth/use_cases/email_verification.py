@@ -1,4 +1,4 @@
-"""Proving that an account's address is read by its owner."""
+"""Proving that an account's address is read by whoever registered with it."""
 
 from dataclasses import replace
 
@@ -13,6 +13,8 @@ from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.even_time import even_time
 from headrace_auth.use_cases.letters import Letters
+from headrace_auth.use_cases.login import Login, still_proven
+from headrace_auth.use_cases.throttle import LoginThrottle
 
 
 class EmailVerification:
@@ -21,23 +23,38 @@ class EmailVerification:
     def __init__(
         self,
         acts: Acts,
+        login: Login,
+        throttle: LoginThrottle,
         asking: AskingThrottle,
         letters: Letters,
         *,
         step_seconds: float,
     ) -> None:
         self._acts = acts
+        self._login = login
+        self._throttle = throttle
         self._asking = asking
         self._letters = letters
         self._step_seconds = step_seconds
 
-    async def verify(self, caller: Caller, token_text: str) -> None:
-        """Raises INVALID_FIELD (`token`)."""
+    async def verify(self, caller: Caller, token_text: str, password: str) -> None:
+        """The address is proven, if token and password belong to one account.
+
+        The token alone is not enough: its reader would open to a stranger the account that the
+        stranger registered with the reader's address. Who has no password to show resets it.
+        Raises INVALID_FIELD (`token`), and what `Login.prove` raises; then the token stays good.
+        """
+        # Looked at first: hashing is work that strangers should not get for the asking.
         async with self._acts.begin(caller) as act:
-            token = await one_time.use(act, Purpose.VERIFY_EMAIL, token_text)
-            user = await act.of(User).get(token.user_id, lock=True)
-            if user is None:
-                raise token_invalid()
+            token = await one_time.look_up(act, Purpose.VERIFY_EMAIL, token_text)
+            owner = await act.of(User).get(token.user_id)
+        if owner is None or owner.email is None:
+            raise token_invalid()
+        proven = await self._login.prove(caller, owner.email, password, self._throttle)
+        async with self._acts.begin(caller) as act:
+            user = await still_proven(act, proven)
+            await one_time.use(act, Purpose.VERIFY_EMAIL, token_text)
+            await self._throttle.succeeded(act, owner.email)
             verified = replace(user, email_verified_at=user.email_verified_at or act.now)
             await act.change(user, verified, "verify_email", user_id=user.user_id)
             await one_time.void(act, Purpose.VERIFY_EMAIL, user.user_id)

@@ -10,6 +10,7 @@ from headrace_auth.use_cases import invitations
 from headrace_auth.use_cases.acts import Act
 from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.registration import add_own_organization
+from headrace_auth.use_cases.unproven_accounts import is_as_registered, take_over
 from headrace_common.errors import HeadraceError
 from headrace_common.ids import uuid7
 
@@ -31,7 +32,7 @@ class FederatedAccounts:
         decision = federation.decide(
             identity,
             linked_user_id=linked.user_id if linked else None,
-            account=await _account(act, identity),
+            account=None if linked else await _account(act, identity),
             registration_open=self._mode is RegistrationMode.OPEN,
             invited=await self._invitation(act, identity) is not None,
         )
@@ -46,6 +47,8 @@ class FederatedAccounts:
         user = await _locked(act, decision.user_id)
         if decision.action is Action.LINK:
             await self.link(act, identity, user)
+        elif decision.action is Action.TAKE_OVER:
+            user = await self._take_over(act, identity, user)
         return user
 
     async def link(
@@ -58,6 +61,14 @@ class FederatedAccounts:
             act, user, lambda address: mails.login_method_linked(address, identity.provider)
         )
         return link
+
+    async def _take_over(self, act: Act, identity: ExternalIdentity, user: User) -> User:
+        taken = await take_over(act, user, identity.name)
+        await act.add(_link(act, identity, taken), user_id=taken.user_id)
+        self._letters.tell(
+            act, taken, lambda address: mails.account_taken_over(address, identity.provider)
+        )
+        return taken
 
     async def _create(self, act: Act, identity: ExternalIdentity) -> User:
         user = User(
@@ -100,17 +111,19 @@ async def alone_with(act: Act, identity: ExternalIdentity) -> None:
 
 
 async def _account(act: Act, identity: ExternalIdentity) -> EmailAccount | None:
-    found = await act.of(User).find(email=identity.email) if identity.email else []
-    return next(
-        (
-            EmailAccount(
-                user_id=user.user_id,
-                email_verified=user.email_verified_at is not None,
-                has_password=user.password_hash is not None,
-            )
-            for user in found
-        ),
-        None,
+    """Whose address it is, unless the provider has not verified it: then it opens nothing."""
+    known = identity.email is not None and identity.email_verified
+    found = await act.of(User).find(email=identity.email) if known else []
+    if not found:
+        return None
+    # Locked: nobody proves the address, or sets a password, while this is decided.
+    user = await _locked(act, found[0].user_id)
+    is_proven = user.email_verified_at is not None
+    return EmailAccount(
+        user_id=user.user_id,
+        email_verified=is_proven,
+        has_password=user.password_hash is not None,
+        is_as_registered=not is_proven and await is_as_registered(act, user.user_id),
     )
 
 

@@ -62,3 +62,9 @@ async def void(act: Act, purpose: Purpose, user_id: str) -> None:
     tokens = act.of(OneTimeToken)
     for token in await tokens.find(user_id=user_id, purpose=purpose):
         await tokens.remove(token.token_sha256)
+
+
+async def void_all(act: Act, user_id: str) -> None:
+    """No token that was sent to this user is good any more."""
+    for purpose in Purpose:
+        await void(act, purpose, user_id)

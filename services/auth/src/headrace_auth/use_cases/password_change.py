@@ -7,7 +7,6 @@ from headrace_auth.domain import mails
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
 from headrace_auth.domain.rights import Action, authorize
-from headrace_auth.domain.sessions import Purpose
 from headrace_auth.use_cases import one_time
 from headrace_auth.use_cases.acts import Act
 from headrace_auth.use_cases.letters import Letters
@@ -29,7 +28,7 @@ class PasswordSetter:
     async def set(
         self, act: Act, user_id: str, password_hash: str, *, verified_at: datetime | None = None
     ) -> User:
-        """The user as it is then: no session, access token or token to reset is good any more."""
+        """The user as it is then: no session, access token or token from a mail is good."""
         user = await end_everything(act, user_id)
         if user is None:
             raise credential_invalid()
@@ -39,7 +38,7 @@ class PasswordSetter:
             email_verified_at=verified_at or user.email_verified_at,
         )
         await act.change(user, later, "set_password", user_id=user_id)
-        await one_time.void(act, Purpose.RESET_PASSWORD, user_id)
+        await one_time.void_all(act, user_id)
         self._letters.tell(act, user, mails.password_changed)
         return later
 

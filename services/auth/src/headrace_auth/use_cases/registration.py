@@ -67,7 +67,7 @@ class Registration:
             if user is not None:
                 await self._settle(act, user, request)
             elif may_send:
-                self._tell_owner(act, request.email)
+                await self._tell_owner(act, request.email)
 
     def _check_mode(self, request: RegistrationRequest) -> None:
         if self._mode is RegistrationMode.CLOSED:
@@ -116,9 +116,12 @@ class Registration:
         mail = mails.verify_email(request.email, self._letters.links.verify_email(token))
         self._letters.post(act, mail)
 
-    def _tell_owner(self, act: Act, email: str) -> None:
-        mail = mails.already_registered(email, self._letters.links.log_in_url)
-        self._letters.post(act, mail)
+    async def _tell_owner(self, act: Act, email: str) -> None:
+        users = await act.of(User).find(email=email)
+        # Whoever registered before may be a stranger, until the address is proven.
+        is_proven = any(user.email_verified_at is not None for user in users)
+        write = mails.already_registered if is_proven else mails.unconfirmed_account
+        self._letters.post(act, write(email, self._letters.links.log_in_url))
 
 
 async def add_own_organization(act: Act, user: User, organization_name: str = "") -> None:

@@ -27,10 +27,12 @@ class RegisterResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class VerifyEmailRequest(_message.Message):
-    __slots__ = ("token",)
+    __slots__ = ("token", "password")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
     token: str
-    def __init__(self, token: _Optional[str] = ...) -> None: ...
+    password: str
+    def __init__(self, token: _Optional[str] = ..., password: _Optional[str] = ...) -> None: ...
 
 class VerifyEmailResponse(_message.Message):
     __slots__ = ()

@@ -111,9 +111,13 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyEmail(self, request, context):
-        """VerifyEmail takes the token that was sent to a new account's address.
-        Callers: gateway. Errors: INVALID_FIELD (`token`: unknown, used or expired),
-        DEPENDENCY_UNAVAILABLE. Not to be retried: the token works once; deadline: 5 s.
+        """VerifyEmail takes the token that was sent to a new account's address, and the account's password:
+        the token shows that the mail is read, the password that it is read by who registered. Whoever
+        reads the mail and did not register resets the password instead.
+        Callers: gateway. Errors: INVALID_FIELD (`token`: unknown, used or expired; `password`: empty or
+        too long), LOGIN_FAILED (another password, or the account has none; the token stays good),
+        LOGIN_THROTTLED (guesses count as those of Login), QUEUE_FULL, DEPENDENCY_UNAVAILABLE.
+        Not to be retried: the token works once; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,8 +156,9 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResetPassword(self, request, context):
-        """ResetPassword sets a new password by such a token. It ends all sessions, access tokens and
-        other tokens to reset; it does not log in, and logins go on needing the second factor.
+        """ResetPassword sets a new password by such a token, which proves the account's address, too. It
+        ends all sessions, access tokens and other tokens from mails; it does not log in, and logins go
+        on needing the second factor.
         Callers: gateway. Errors: INVALID_FIELD (`token`, or `new_password` with its rule), QUEUE_FULL,
         DEPENDENCY_UNAVAILABLE. Not to be retried: the token works once; deadline: 5 s.
         """

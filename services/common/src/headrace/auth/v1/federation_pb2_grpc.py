@@ -102,7 +102,9 @@ class FederationServiceServicer:
 
     def ExchangeLoginCode(self, request, context):
         """ExchangeLoginCode exchanges a login code, with the verifier of the front end that began, for
-        tokens of a new session, or links the identity if that was begun. A code is used up whatever
+        tokens of a new session, or links the identity if that was begun. An account that somebody made
+        with the identity's verified address, and never confirmed, is taken over: its password and all
+        that it opened end. A code is used up whatever
         comes of it, also by a wrong verifier; only for want of a second factor it may be shown again, up
         to five times in all.
         Callers: gateway. Errors: LOGIN_FAILED (the code is unknown, used or expired, or the verifier is

@@ -35,6 +35,13 @@ class TokenBody(Body):
     token: Token
 
 
+class VerifyEmailBody(Body):
+    """`POST /api/v1/auth/email/verify`."""
+
+    token: Token
+    password: Password
+
+
 class ResetPasswordBody(Body):
     """`POST /api/v1/auth/password/reset`."""
 
@@ -104,8 +111,8 @@ ROUTES = (
     _post(
         "email/verify",
         "VerifyEmail",
-        "Prove your address by the token that was sent to it",
-        TokenBody,
+        "Prove your address by the token that was sent to it, and your password",
+        VerifyEmailBody,
         open_=True,
     ),
     _post(
