@@ -136,6 +136,16 @@ class AccountRacesSuite:
         assert (await world.log_in(OWNER.email, winner)).principal is not None
         assert world.subjects(OWNER.email).count("Your password was changed") == 1
 
+    async def test_of_two_tokens_to_reset_used_at_once_one_works(self, world: AccountWorld) -> None:
+        tokens = []
+        for _ in range(2):
+            await world.password_reset.request(HERE, OWNER.email)
+            tokens.append(world.token())
+        ended = await outcomes(
+            world.password_reset.reset(HERE, token, NEW_PASSWORD) for token in tokens
+        )
+        assert sorted(map(str, ended)) == ["INVALID_FIELD", "None"]
+
     async def test_a_code_of_the_app_logs_in_once(self, world: AccountWorld) -> None:
         app, _ = await turn_on_second_factor(world, await world.log_in(MEMBER.email))
         code = app.at(world.clock.now())

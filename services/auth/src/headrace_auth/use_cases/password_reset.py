@@ -65,15 +65,17 @@ class PasswordReset:
             password, about=(user.email or "", user.name), param=NEW_PASSWORD
         )
         async with self._acts.begin(caller) as act:
-            token = await one_time.use(act, Purpose.RESET_PASSWORD, token_text)
-            user = await self._owner(act, token)
+            # The person before the token: setting the password makes all other tokens void, so
+            # whoever held one while waiting for the person would wait for ever.
+            user = await self._owner(act, token, lock=True)
+            await one_time.use(act, Purpose.RESET_PASSWORD, token_text)
             # The mail was read at this address.
             verified_at = user.email_verified_at or act.now
             await self._setter.set(act, user.user_id, password_hash, verified_at=verified_at)
             await self._throttle.succeeded(act, user.email or "")
 
-    async def _owner(self, act: Act, token: OneTimeToken) -> User:
-        user = await act.of(User).get(token.user_id, lock=True)
+    async def _owner(self, act: Act, token: OneTimeToken, *, lock: bool = False) -> User:
+        user = await act.of(User).get(token.user_id, lock=lock)
         if user is None or user.disabled_at is not None:
             raise token_invalid()
         return user
