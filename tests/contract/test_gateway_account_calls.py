@@ -19,7 +19,7 @@ from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.domain.exchange import Act, Exchange
-from headrace_gateway.domain.principal import Limit, LimitKind, Principal
+from headrace_gateway.domain.principal import Budget, BudgetPeriod, Limit, LimitKind, Principal
 from headrace_gateway.http.accounts.keys import NewApiKeyBody
 from headrace_gateway.http.bodies import parse_body
 from headrace_gateway.ports import AccountAnswer
@@ -31,7 +31,9 @@ REQUESTS, TOKENS = LimitKind.REQUESTS_PER_MINUTE, LimitKind.TOKENS_PER_MINUTE
 MEMBER_LIMITS = (
     Limit(REQUESTS, f"organization:{ACME}", 1000),
     Limit(TOKENS, f"team:{ACME_TEAM}", 50_000, "smollm2"),
+    Limit(LimitKind.CONCURRENT_REQUESTS, f"user:{MEMBER.user_id}", 4),
 )
+BUDGETS = (Budget(f"organization:{ACME}", 10_000_000, "EUR", BudgetPeriod.MONTH, "Europe/Berlin"),)
 FIRST_PAGE = {"page_size": 10, "page_token": ""}
 
 
@@ -134,6 +136,7 @@ async def test_a_key_is_made_as_asked_and_resolves_to_what_it_may_do(
         scopes=frozenset({"llm:invoke"}),
         allowed_models=frozenset({"smollm2", "echo"}),
         limits=own + MEMBER_LIMITS,
+        budgets=BUDGETS,
         expires_at=expires_at,
         revocation_ids=(key_id, f"member:{MEMBER.user_id}:1", "organization:1", f"key:{key_id}:1"),
     )

@@ -18,15 +18,16 @@ from headrace_auth.testing.suites import keep
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 from headrace_gateway.adapters.auth_grpc import AuthClient
-from headrace_gateway.domain.principal import Limit, LimitKind, Principal
+from headrace_gateway.domain.principal import Budget, BudgetPeriod, Limit, LimitKind, Principal
 from headrace_gateway.stages.revocations import Ended
 
 REQUESTS, TOKENS = LimitKind.REQUESTS_PER_MINUTE, LimitKind.TOKENS_PER_MINUTE
 MEMBER_LIMITS = (
     Limit(REQUESTS, f"organization:{ACME}", 1000),
     Limit(TOKENS, f"team:{ACME_TEAM}", 50_000, "smollm2"),
+    Limit(LimitKind.CONCURRENT_REQUESTS, f"user:{MEMBER.user_id}", 4),
 )
-"""The directory's, without the one on concurrent requests, which no gateway enforces."""
+BUDGETS = (Budget(f"organization:{ACME}", 10_000_000, "EUR", BudgetPeriod.MONTH, "Europe/Berlin"),)
 
 
 @pytest.fixture
@@ -62,6 +63,7 @@ async def test_a_token_resolves_to_its_person_with_names_for_its_end(
         scopes=frozenset(SCOPES_OF_ROLE[Role.MEMBER]),
         allowed_models=frozenset(),
         limits=MEMBER_LIMITS,
+        budgets=BUDGETS,
         expires_at=clock.now() + timedelta(minutes=30),
         revocation_ids=principal.revocation_ids,
     )

@@ -20,8 +20,8 @@ from headrace.auth.v1 import (
     sessions_pb2,
 )
 from headrace_common.grpc_errors import translate_rpc_errors
-from headrace_gateway.adapters.auth_grpc import to_principal
 from headrace_gateway.adapters.messages import fill, plain
+from headrace_gateway.adapters.principals import to_principal
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.ports import AccountAnswer
 

@@ -2,23 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from ipaddress import ip_network
 
 import grpc
 
 from headrace.auth.v1 import auth_pb2, auth_pb2_grpc
 from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_gateway.adapters.principals import to_principal
 from headrace_gateway.domain.key_uses import UseBatch
-from headrace_gateway.domain.principal import Limit, LimitKind, Principal
+from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.signed_request import SignedRequest
 
 REVOCATIONS_SECONDS = 1.0
 REPORT_SECONDS = 5.0
-
-KINDS = {
-    auth_pb2.LIMIT_KIND_REQUESTS_PER_MINUTE: LimitKind.REQUESTS_PER_MINUTE,
-    auth_pb2.LIMIT_KIND_TOKENS_PER_MINUTE: LimitKind.TOKENS_PER_MINUTE,
-}
 
 
 class AuthClient:
@@ -72,31 +67,3 @@ class AuthClient:
             response = await self._stub.ListRevocations(request, timeout=REVOCATIONS_SECONDS)
         found = [(each.organization_id, each.revocation_id) for each in response.revocations]
         return found, response.now.ToDatetime(tzinfo=UTC)
-
-
-def to_principal(message: auth_pb2.Principal) -> Principal:
-    """Who the message says it is; limits of kinds that admission does not count are left out."""
-    limits = tuple(
-        Limit(KINDS[limit.kind], _subject(limit), limit.amount, limit.model or None)
-        for limit in message.limits
-        if limit.kind in KINDS
-    )
-    expires_at = None
-    if message.HasField("expires_at"):
-        expires_at = message.expires_at.ToDatetime(tzinfo=UTC)
-    return Principal(
-        credential_id=message.credential_id,
-        user_id=message.user_id,
-        organization_id=message.organization_id,
-        scopes=frozenset(message.scopes),
-        allowed_models=frozenset(message.allowed_models),
-        limits=limits,
-        expires_at=expires_at,
-        revocation_ids=tuple(message.revocation_ids),
-        allowed_networks=tuple(ip_network(each) for each in message.allowed_networks),
-    )
-
-
-def _subject(limit: auth_pb2.Limit) -> str:
-    name = auth_pb2.LimitSubject.Name(limit.subject).removeprefix("LIMIT_SUBJECT_").lower()
-    return f"{name}:{limit.subject_id}"

@@ -16,20 +16,46 @@ Network = IPv4Network | IPv6Network
 
 
 class LimitKind(StrEnum):
-    """What a limit counts; the ones that admission enforces today."""
+    """What a limit counts; `domain/rates.py` says which of them admission holds requests to."""
 
     REQUESTS_PER_MINUTE = "requests"
     TOKENS_PER_MINUTE = "tokens"
+    CONCURRENT_REQUESTS = "concurrent_requests"
+
+
+class BudgetPeriod(StrEnum):
+    """When a budget's count starts again."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A cap on a rate; `model` restricts it to one public model id."""
+    """A cap on a rate or on requests in flight; `model` restricts it to one public model id."""
 
     kind: LimitKind
     subject: str
     """Whose count it is, for example `api_key:4fQ0...`."""
     amount: int
+    """Per minute for rates, at a time for requests in flight."""
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A cap on spending per period; `model` restricts it to one public model id."""
+
+    subject: str
+    """Whose spending it is, as a limit's."""
+    amount_micros: int
+    """Millionths of the currency's unit: whole numbers, so that nothing is ever rounded."""
+    currency: str
+    """ISO 4217."""
+    period: BudgetPeriod
+    time_zone: str
+    """IANA name of the time zone in which periods begin."""
     model: str | None = None
 
 
@@ -43,6 +69,9 @@ class Principal:
     scopes: frozenset[str]
     allowed_models: frozenset[str] = frozenset()
     limits: tuple[Limit, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    not_understood: tuple[str, ...] = ()
+    """Values in limits and budgets that only a newer gateway knows; models are refused then."""
     expires_at: datetime | None = None
     revocation_ids: tuple[str, ...] = ()
     """Names under which its end may be announced."""

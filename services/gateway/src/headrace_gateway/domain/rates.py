@@ -53,6 +53,10 @@ class Admission:
         return min(candidates, key=lambda state: state.remaining, default=None)
 
 
+RATES = (LimitKind.REQUESTS_PER_MINUTE, LimitKind.TOKENS_PER_MINUTE)
+"""The kinds that requests are held to. Nothing counts the others, or budgets, yet."""
+
+
 def charges(
     principal: Principal, request: CompletionRequest | None, default_requests_per_minute: int
 ) -> tuple[Charge, ...]:

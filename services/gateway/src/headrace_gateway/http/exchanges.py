@@ -8,7 +8,7 @@ from starlette.types import Scope
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError
 from headrace_gateway.domain.exchange import Act, Exchange
-from headrace_gateway.domain.principal import LimitKind
+from headrace_gateway.domain.rates import RATES
 from headrace_gateway.http.signatures import parse_signed_request
 
 MAXIMUM_USER_AGENT = 200
@@ -52,7 +52,7 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
     headers = {}
     if exchange.cache_status:
         headers["x-headrace-cache"] = exchange.cache_status
-    for kind in LimitKind:
+    for kind in RATES:
         state = exchange.admission.tightest(kind) if exchange.admission else None
         if state is not None:
             headers[f"x-ratelimit-limit-{kind}"] = str(state.limit.amount)

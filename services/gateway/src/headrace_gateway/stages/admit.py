@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_common.logs import get_logger
 from headrace_gateway.domain.completion import CompletionRequest
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import Limit, LimitKind, Principal
@@ -13,6 +14,8 @@ REASONS = {
     LimitKind.REQUESTS_PER_MINUTE: Reason.REQUEST_RATE_LIMITED,
     LimitKind.TOKENS_PER_MINUTE: Reason.TOKEN_RATE_LIMITED,
 }
+UPGRADE_SECONDS = 10.0
+"""Soon enough to meet another gateway of a rolling upgrade."""
 
 
 class Admit:
@@ -27,7 +30,7 @@ class Admit:
     ) -> bool:
         """Fill `exchange.admission`; False if what is known of the principal has ended.
 
-        Raises a rate-limit error.
+        Raises a rate-limit error, and NOT_SERVING for one whose limits only a newer gateway knows.
         """
         wanted = charges(principal, request, self._default_requests_per_minute)
         _refuse_what_never_fits(wanted)
@@ -38,6 +41,7 @@ class Admit:
         if admission.refused_by:
             raise _rate_limited(admission.refused_by)
         exchange.charges = wanted
+        _refuse_what_is_not_understood(principal)
         return True
 
 
@@ -52,6 +56,20 @@ def _refuse_what_never_fits(wanted: Sequence[Charge]) -> None:
                 f"{limit.amount} per minute of this {_owner(limit)}. "
                 "Ask for fewer with max_tokens, or send less text.",
             )
+
+
+def _refuse_what_is_not_understood(principal: Principal) -> None:
+    """A limit that cannot be held must not be passed over (docs/adr/0021)."""
+    if principal.not_understood:
+        what = ", ".join(principal.not_understood)
+        get_logger().warning(
+            "limit_not_understood", credential_id=principal.credential_id, kind=what
+        )
+        raise HeadraceError(
+            Reason.NOT_SERVING,
+            "This server is too old to hold a limit or budget that applies to you.",
+            retry_after_seconds=UPGRADE_SECONDS,
+        )
 
 
 def _rate_limited(state: RateState) -> HeadraceError:
