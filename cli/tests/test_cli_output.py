@@ -142,3 +142,57 @@ def test_a_ca_file_that_is_none_says_what_to_do(desk: Desk, content: str) -> Non
     arguments = ["--email", "a@b.c", "--ca-file", str(file)]
     result = desk("login", *arguments, code=2, HEADRACE_PASSWORD="a long phrase")
     assert "headrace login --ca-file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"currency": "EUR",\n "prices": [}', "must be JSON; line 2, column 13: Expecting value."),
+        ("[]", "must hold a JSON object."),
+        ('{"currency": NaN}', "must be JSON: Out of range float values are not JSON compliant"),
+        ('{"currency": "\\ud800"}', "must be JSON in UTF-8."),
+        ("[" * 100_000, "must be JSON: maximum recursion depth exceeded"),
+    ],
+)
+def test_a_file_that_is_no_json_is_named_with_the_place_and_the_rule(
+    desk: Desk, content: str, said: str
+) -> None:
+    file = desk.path.parent.parent / "prices.json"
+    file.write_text(content)
+    stderr = desk.logged_in()("prices", "set", str(file), code=2).stderr
+    assert stderr.startswith(f"{file}: {said}")
+    assert len(stderr.splitlines()) == 1
+    assert desk.requests == []
+
+
+def test_a_refusal_of_a_files_content_names_the_file_with_field_and_rule(desk: Desk) -> None:
+    file = desk.path.parent.parent / "prices.json"
+    file.write_text('{"currency": "euro", "prices": []}')
+    told = refusal(400, "invalid_field", "Invalid value for 'currency': no code.", "currency")
+    desk.logged_in().answers["POST /api/v1/prices"] = told
+    assert desk("prices", "set", str(file), code=1).stderr == (
+        f"{file}: Invalid value for 'currency': no code. (param currency, request r-1)\n"
+    )
+    desk.answers["POST /api/v1/prices"] = refusal(403, "permission_denied", "Not you.")
+    assert desk("prices", "set", str(file), code=1).stderr == "Not you. (request r-1)\n"
+
+
+def test_ones_organizations_are_a_list_like_others(desk: Desk) -> None:
+    places = [
+        {
+            "organization_id": "01900000-0000-7000-8000-00000000000a",
+            "name": "acme",
+            "role": "owner",
+        },
+        {"organization_id": "01900000-0000-7000-8000-00000000000b", "name": "gl", "role": "member"},
+    ]
+    me = {"email": "a@b.c", "scopes": ["llm:invoke"], "organizations": places}
+    desk.logged_in().answers["GET /api/v1/auth/me"] = me
+    lines = [line.split() for line in desk("me").stdout.splitlines()]
+    assert lines == [
+        ["email", "a@b.c"],
+        ["scopes", "llm:invoke"],
+        ["id", "name", "role"],
+        *(list(place.values()) for place in places),
+    ]
+    assert json.loads(desk("me", "--json").stdout) == me

@@ -144,6 +144,34 @@ def test_a_team_gets_a_limit_and_a_budget_and_loses_them(headrace: Headrace) -> 
     headrace("teams", "delete", team)
 
 
+def test_prices_are_set_from_a_file_and_shown(headrace: Headrace, tmp_path: Path) -> None:
+    file, price = (
+        tmp_path / "prices.json",
+        {"model": "small", "output_micros_per_million_tokens": 9},
+    )
+    file.write_text(json.dumps({"currency": "EUR", "prices": [price]}))
+    refused = headrace("prices", "set", str(file), code=1).stderr
+    assert refused.startswith(f"{file}: ")
+    assert "'prices[0].input_micros_per_million_tokens'" in refused
+    file.write_text('{"currency": "EUR",\n"prices": }')
+    assert f"{file}: must be JSON; line 2, column 11" in (
+        headrace("prices", "set", str(file), code=2).stderr
+    )
+    whole = [{**price, "input_micros_per_million_tokens": 4}]
+    file.write_text(json.dumps({"currency": "EUR", "prices": whole}))
+    headrace("prices", "set", str(file), "--dry-run")
+    set_ = _json(headrace("prices", "set", str(file), "--json"))
+    shown = headrace("prices", "show", "--json")
+    assert _json(shown) == set_
+    assert (set_["currency"], set_["prices"]) == ("EUR", whole)
+    file.write_text(shown.stdout)
+    headrace("prices", "set", str(file))
+    assert _json(headrace("prices", "show", "--json"))["version"] == set_["version"] + 1
+    assert "small" in headrace("prices", "show").stdout
+    older = headrace("prices", "show", "--version", str(set_["version"]), "--json")
+    assert _json(older) == set_
+
+
 def test_the_platforms_owner_sees_all_else(headrace: Headrace) -> None:
     assert "owner" in headrace("roles").stdout
     assert _json(headrace("orgs", "list", "--all", "--json"))

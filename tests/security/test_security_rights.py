@@ -59,8 +59,8 @@ async def test_every_cell(
         store.rows.update(before)
     denied = _denied(route, role, in_platform=organization_id == ACME)
     message = response.json().get("error", {}).get("message", "")
-    action = route.call.partition("/")[2]
-    assert (message == f"This credential may not use {action}.") is denied, response.text
+    action = Action(route.call.partition("/")[2])
+    assert (message == f"This credential may not {action.in_words}.") is denied, response.text
     assert response.status_code == 403 if denied else response.status_code not in (401, 500)
 
 

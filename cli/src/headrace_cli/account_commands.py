@@ -90,7 +90,13 @@ class AccountCommands:
     def me(self, *, as_json: AsJson = False) -> None:
         """See who you are, and where."""
         me = self._world.client().call("GET", "/api/v1/auth/me")
-        output.show_json(me) if as_json else output.show(output.record_table(me))
+        if as_json:
+            output.show_json(me)
+            return
+        places = [{**each, "id": each["organization_id"]} for each in me.pop("organizations", [])]
+        output.show(output.record_table(me))
+        output.say("You are in these organizations:")
+        output.show(output.list_table(places, ("id", "name", "role")))
 
     def switch(self, organization: str, *, dry_run: DryRun = False) -> None:
         """Go on in another organisation that you are in."""

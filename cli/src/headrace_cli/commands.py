@@ -16,7 +16,7 @@ from headrace_cli.world import World
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; change nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-NOT_FOUND = 404
+BAD_REQUEST, NOT_FOUND = 400, 404
 
 
 def group(world: World, name: str, help_text: str, commands: Sequence[Command]) -> typer.Typer:
@@ -39,7 +39,8 @@ def _function(world: World, command: Command) -> Callable[..., None]:
         if dry_run:
             show_plan(request, _present(command, client, request, typed), as_json=as_json)
         elif command.done:
-            output.show_result(request.send(client), as_json=as_json, done=command.done)
+            answer = _send(command, client, request, typed)
+            output.show_result(answer, as_json=as_json, done=command.done)
         else:
             _read(command, client, request, as_json=as_json)
 
@@ -71,6 +72,19 @@ def _request(command: Command, typed: Mapping[str, Any]) -> Request:
     if command.method == "PATCH" and not fields:
         raise UsageError("Name at least one thing to change.")
     return Request(command.method, path, None if command.empty_body else whole or fields)
+
+
+def _send(
+    command: Command, client: ApiClient, request: Request, typed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The answer; a refusal of what a file holds names the file, too."""
+    try:
+        return request.send(client)
+    except ApiError as error:
+        file = next((typed[each.name] for each in command.inputs if each.whole), None)
+        if file is None or error.status != BAD_REQUEST:
+            raise
+        raise ApiError(f"{file}: {error}", error.status, error.code) from None
 
 
 def _at(path: str, typed: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ class Input:
     many: bool = False
     flag: bool = False
     whole: bool = False
-    """The parsed value is the whole body."""
+    """The parsed value is the whole body; what is typed is the name of the file that holds it."""
     label: str = ""
     """Of an argument, where the field's name says too much."""
 
@@ -49,7 +49,8 @@ class Input:
         try:
             return typed if self.parse is None else self.parse(typed)
         except ValueError as error:
-            raise UsageError(f"{self.option or self.name}: {error}.") from None
+            name = typed if self.whole else self.option or self.name
+            raise UsageError(f"{name}: {error}.") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,13 +60,19 @@ def budget(text: str) -> dict[str, Any]:
 
 
 def json_file(text: str) -> dict[Any, Any]:
-    """What a file of JSON says."""
+    """What a file of JSON says, all of which can be sent."""
     try:
-        found = json.loads(Path(text).read_text())
+        found = json.loads(Path(text).read_text(encoding="utf-8"))
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise ValueError("must be a file of JSON") from None
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"must be JSON; {at}: {error.msg}") from None
+    except UnicodeError:
+        raise ValueError("must be JSON in UTF-8") from None
+    except (ValueError, RecursionError) as error:  # what Python reads and JSON does not have
+        raise ValueError(f"must be JSON: {error}") from None
     match found:
         case dict():
             return found

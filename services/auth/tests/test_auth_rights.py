@@ -222,8 +222,37 @@ def test_a_refusal_says_what_was_refused_and_nothing_of_why() -> None:
         authorize(_principal(Role.MEMBER), Action.CREATE_TEAM)
     with pytest.raises(HeadraceError) as outside:
         authorize(_principal(Role.OWNER, in_platform=False), Action.SET_PRICE_TABLE)
-    assert missing.value.message == "This credential may not use CreateTeam."
-    assert outside.value.message == "This credential may not use SetPriceTable."
+    assert missing.value.message == "This credential may not create a team."
+    assert outside.value.message == "This credential may not set a price table."
+
+
+@pytest.mark.parametrize("credential", OTHER_CREDENTIALS)
+def test_for_what_is_personal_the_way_is_told_and_not_only_that_it_is_barred(
+    credential: str,
+) -> None:
+    weak = replace(
+        _principal(Role.MEMBER), scopes=DEFAULT_KEY_SCOPES, **OTHER_CREDENTIALS[credential]
+    )
+    with pytest.raises(HeadraceError) as caught:
+        authorize(weak, Action.LIST_SESSIONS)
+    assert caught.value.message.startswith("To list sessions, log in and use that access token")
+
+
+@pytest.mark.parametrize("action", Action)
+def test_no_action_is_told_by_the_name_of_a_call(action: Action) -> None:
+    words = action.in_words.split(" ")
+    assert len(words) > 1
+    assert all(word.islower() or word == "API" for word in words)
+
+
+def test_actions_read_as_words() -> None:
+    told = {
+        Action.LIST_SESSIONS: "list sessions",
+        Action.CREATE_API_KEY: "create an API key",
+        Action.INVITE_USER: "invite a user",
+        Action.ACCEPT_INVITATION: "accept an invitation",
+    }
+    assert {action: action.in_words for action in told} == told
 
 
 def test_a_shrunk_role_shrinks_what_was_granted() -> None:

@@ -125,4 +125,6 @@ class HeadraceError(Exception):
 
 def credential_invalid() -> HeadraceError:
     """Malformed, unknown, expired, revoked and forged credentials all get this, to the letter."""
-    return HeadraceError(Reason.CREDENTIAL_INVALID, "Incorrect API key or access token provided.")
+    return HeadraceError(
+        Reason.CREDENTIAL_INVALID, "The credential is wrong, has expired or was revoked."
+    )

@@ -1,5 +1,6 @@
 """The table that decides what a role may do; what is not in it is denied."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -131,6 +132,30 @@ class Action(StrEnum):
     LIST_SIGNING_KEYS = "ListSigningKeys"
     ROTATE_SIGNING_KEYS = "RotateSigningKeys"
 
+    @property
+    def in_words(self) -> str:
+        """What follows "may not", for example `list sessions` or `create an API key`."""
+        if self in WORDS:
+            return WORDS[self]
+        verb, _, what = re.sub(r"\B([A-Z])", r" \1", self.value).lower().partition(" ")
+        what = what.replace("api ", "API ")
+        if what.endswith("s"):
+            return f"{verb} {what}"
+        return f"{verb} {'an' if what[0] in 'Aeio' else 'a'} {what}"
+
+
+WORDS = MappingProxyType(
+    {
+        Action.GET_ME: "see who it acts as",
+        Action.SWITCH_ORGANIZATION: "act in another organization",
+        Action.CHANGE_PASSWORD: "change the password",
+        Action.START_SECOND_FACTOR: "set up a second factor",
+        Action.NEW_RECOVERY_CODES: "get new recovery codes",
+        Action.END_USER_SESSIONS: "end a user's sessions",
+    }
+)
+"""Of actions whose names do not read as words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -256,10 +281,13 @@ def authorize(principal: Principal, action: Action) -> Reach:
     outside = not member.in_platform and action not in OPEN_TO_ALL_ORGANIZATIONS
     if reach is Reach.PLATFORM and outside:
         reach = None
+    if reach is not None and rule.personal and not is_own_login(principal):
+        raise permission_denied(
+            f"To {action.in_words}, log in and use that access token: "
+            "neither API keys nor other applications can."
+        )
     if reach is None or rule.scope not in principal.scopes:
-        raise permission_denied(f"This credential may not use {action}.")
-    if rule.personal and not is_own_login(principal):
-        raise permission_denied(f"{action} is for people who have logged in; log in first.")
+        raise permission_denied(f"This credential may not {action.in_words}.")
     return reach
 
 
