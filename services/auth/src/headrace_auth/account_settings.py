@@ -25,7 +25,7 @@ class AccountSettings(GrpcServiceSettings):
     """Sorted SHA-1 digests of passwords that are refused beside the common ones that ship."""
 
     public_url: str | None = None
-    """Where the front end is; `issuer` unless given."""
+    """Where the front end is; `issuer` unless given, whose pages say which call takes a token."""
     verify_email_url: str | None = None
     """Of the front end's page, with `{token}` in the fragment; so the next two."""
     reset_password_url: str | None = None

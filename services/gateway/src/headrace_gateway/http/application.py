@@ -20,6 +20,7 @@ from headrace_gateway.http.errors import error_response, internal_error
 from headrace_gateway.http.federation_routes import create_federation_router
 from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.health_routes import create_health_router
+from headrace_gateway.http.link_pages import create_link_router
 from headrace_gateway.http.oauth_routes import create_oauth_router
 from headrace_gateway.http.well_known_routes import create_well_known_router
 
@@ -37,6 +38,7 @@ def create_http_app(door: FrontDoor, registry: CollectorRegistry, bounds: Bounds
     app.include_router(create_health_router(door))
     app.include_router(create_federation_router(door))
     app.include_router(create_well_known_router(door))
+    app.include_router(create_link_router())
     add_docs(app)
     _add_error_handlers(app)
     account_bodies = (route.body for routes in TABLES.values() for route in routes if route.body)
