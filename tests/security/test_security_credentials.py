@@ -116,6 +116,32 @@ async def test_one_address_of_a_network_may_use_a_key(world: World) -> None:
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "permission_denied")
 
 
+async def test_a_refusal_fits_every_kind_of_credential(world: World) -> None:
+    """One message, whatever was shown: it tells nobody what is known of it."""
+    refresh = {"refresh_token": "hrr_" + "x" * 43}
+    answers = [
+        await world.client.post("/api/v1/auth/refresh", json=refresh),
+        await world.ask("hr_unknown_key"),
+        await world.ask("a.b.c"),
+    ]
+    errors = [answer.json()["error"] for answer in answers]
+    assert {answer.status_code for answer in answers} == {401}
+    assert {error["code"] for error in errors} == {"invalid_api_key"}
+    [message] = {error["message"] for error in errors}
+    assert "credential" in message
+    assert "API key" not in message
+
+
+async def test_a_key_that_may_do_little_hears_in_words_what_it_may_not(world: World) -> None:
+    token = await world.token(MEMBER.email)
+    key = (await world.ask(token, "POST", "/api/v1/keys", json={"name": "x"})).json()["secret"]
+    personal = await world.ask(key, "GET", "/api/v1/auth/sessions")
+    assert personal.json()["error"]["message"].startswith("To list sessions, log in")
+    other = await world.ask(key, "GET", "/api/v1/teams")
+    assert other.json()["error"]["message"] == "This credential may not list teams."
+    assert {personal.status_code, other.status_code} == {403}
+
+
 async def test_each_world_is_a_world_of_its_own() -> None:
     async with running_world() as one, running_world() as two:
         token = await one.token(OWNER.email)

@@ -69,9 +69,9 @@ def test_what_only_a_newer_gateway_knows_is_named_and_the_rest_carried() -> None
     assert principal.budgets == ()
     assert principal.not_understood == (
         "limit kind 4",
-        "budget period 4",
         "limit subject 5",
-        "limit subject 0",
+        "budget period 4",
+        "budget subject 0",
     )
 
 

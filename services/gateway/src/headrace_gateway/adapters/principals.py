@@ -80,9 +80,10 @@ def _not_understood(message: auth_pb2.Principal) -> Iterator[str]:
     for limit in message.limits:
         if limit.kind not in KINDS:
             yield f"limit kind {limit.kind}"
+        if limit.subject not in SUBJECTS:
+            yield f"limit subject {limit.subject}"
     for budget in message.budgets:
         if budget.period not in PERIODS:
             yield f"budget period {budget.period}"
-    for each in (*message.limits, *message.budgets):
-        if each.subject not in SUBJECTS:
-            yield f"limit subject {each.subject}"
+        if budget.subject not in SUBJECTS:
+            yield f"budget subject {budget.subject}"
