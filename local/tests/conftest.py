@@ -1,8 +1,8 @@
-"""Small real child programs, and an observer to await what becomes of them."""
+"""Small real child programs, and supervisors that stop when their test ends."""
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,37 +10,11 @@ import pytest
 
 from headrace_local.components import Component
 from headrace_local.probes import NotReadyError, Probe
-from headrace_local.status import Status
 from headrace_local.supervisor import RestartPolicy, Supervisor
+from headrace_local.testing import Recorder, Supervise, Tiny
 
 # Says that it is there by a file, and then waits; SIGTERM ends it.
 SERVE = "import pathlib, signal, sys; pathlib.Path(sys.argv[1]).touch(); signal.pause()"
-
-
-class Recorder:
-    """An observer whose news can be awaited."""
-
-    def __init__(self) -> None:
-        self.history: list[Status] = []
-        self.sentences: list[str] = []
-        self._news = asyncio.Event()
-
-    def changed(self, status: Status) -> None:
-        self.history.append(status)
-        self._news.set()
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
-
-    async def until(self, wanted: Callable[[Status], bool], deadline: float = 20) -> Status:
-        """The first status that is wanted, of those seen and those to come."""
-        async with asyncio.timeout(deadline):
-            while True:
-                for status in self.history:
-                    if wanted(status):
-                        return status
-                self._news.clear()
-                await self._news.wait()
 
 
 def file_exists(path: Path) -> Probe:
@@ -57,7 +31,7 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-def tiny(tmp_path: Path) -> Callable[..., Component]:
+def tiny(tmp_path: Path) -> Tiny:
     """Makes a component of a line of Python; it is ready when its file is there."""
 
     def make(name: str, code: str = SERVE, **options: Any) -> Component:
@@ -70,7 +44,7 @@ def tiny(tmp_path: Path) -> Callable[..., Component]:
 
 
 @pytest.fixture
-async def supervise(tmp_path: Path, recorder: Recorder) -> AsyncIterator[Callable[..., Supervisor]]:
+async def supervise(tmp_path: Path, recorder: Recorder) -> AsyncIterator[Supervise]:
     """Makes supervisors and stops them at the end."""
     made: list[Supervisor] = []
 

@@ -42,7 +42,7 @@ async def run(*command: str | Path, **environment: str) -> str:
 
 
 @pytest.mark.parametrize("host", LOCAL_HOSTS)
-async def test_a_strict_client_accepts_each_name(tmp_path: Path, host: str):
+async def test_a_strict_client_accepts_each_name(tmp_path: Path, host: str) -> None:
     ensure_certificates(tmp_path, LOCAL_HOSTS, NOW)
     context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
     context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -53,7 +53,7 @@ async def test_a_strict_client_accepts_each_name(tmp_path: Path, host: str):
         writer.close()
 
 
-async def test_another_name_is_refused(tmp_path: Path):
+async def test_another_name_is_refused(tmp_path: Path) -> None:
     ensure_certificates(tmp_path, LOCAL_HOSTS, NOW)
     context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
     async with tls_server(tmp_path) as port:
@@ -63,7 +63,7 @@ async def test_another_name_is_refused(tmp_path: Path):
             )
 
 
-async def test_curl_accepts_it(tmp_path: Path):
+async def test_curl_accepts_it(tmp_path: Path) -> None:
     ensure_certificates(tmp_path, LOCAL_HOSTS, NOW)
     curl = shutil.which("curl")
     assert curl, "curl is what `make up` tells people to use"
@@ -74,7 +74,7 @@ async def test_curl_accepts_it(tmp_path: Path):
         )
 
 
-def test_nothing_changes_while_it_is_valid(tmp_path: Path):
+def test_nothing_changes_while_it_is_valid(tmp_path: Path) -> None:
     ensure_certificates(tmp_path, LOCAL_HOSTS, NOW)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     ensure_certificates(tmp_path, LOCAL_HOSTS, NOW + datetime.timedelta(days=50))
@@ -82,7 +82,7 @@ def test_nothing_changes_while_it_is_valid(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("days", "renewed"), [(70, ["server"]), (3640, ["ca", "server"])])
-def test_what_expires_soon_is_renewed(tmp_path: Path, days: int, renewed: list[str]):
+def test_what_expires_soon_is_renewed(tmp_path: Path, days: int, renewed: list[str]) -> None:
     ensure_certificates(tmp_path, LOCAL_HOSTS, NOW)
     before = {name: (tmp_path / f"{name}.pem").read_bytes() for name in ("ca", "server")}
     ensure_certificates(tmp_path, LOCAL_HOSTS, NOW + datetime.timedelta(days=days))
@@ -90,7 +90,7 @@ def test_what_expires_soon_is_renewed(tmp_path: Path, days: int, renewed: list[s
     assert [name for name in before if before[name] != after[name]] == renewed
 
 
-def test_another_address_gets_another_certificate_of_the_same_authority(tmp_path: Path):
+def test_another_address_gets_another_certificate_of_the_same_authority(tmp_path: Path) -> None:
     ensure_certificates(tmp_path, LOCAL_HOSTS, NOW)
     authority = (tmp_path / "ca.pem").read_bytes()
     server = (tmp_path / "server.pem").read_bytes()
@@ -99,7 +99,7 @@ def test_another_address_gets_another_certificate_of_the_same_authority(tmp_path
     assert (tmp_path / "server.pem").read_bytes() != server
 
 
-def test_keys_are_private(tmp_path: Path):
+def test_keys_are_private(tmp_path: Path) -> None:
     ensure_certificates(tmp_path, LOCAL_HOSTS, NOW)
     for name in ("ca-key.pem", "server-key.pem"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600

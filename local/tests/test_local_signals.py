@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace_local.processes import Identity
 from headrace_local.state import end_leftovers, read_state
 
 PROGRAM = Path(__file__).with_name("supervise_tiny.py")
@@ -48,13 +49,13 @@ def read_until(process: subprocess.Popen[str], words: str) -> list[str]:
     raise AssertionError(f"it ended without saying {words!r}: {lines}")
 
 
-def children(tmp_path: Path):
+def children(tmp_path: Path) -> list[Identity]:
     state = read_state(tmp_path / "state" / "run" / "state.json")
     assert state
     return [part.process for part in state.components if part.process]
 
 
-def wait_for_end(processes) -> None:
+def expect_the_end_of(processes: list[Identity]) -> None:
     deadline = time.monotonic() + 10
     while any(process.is_alive() for process in processes):
         assert time.monotonic() < deadline, "a child outlived its supervisor"
@@ -62,7 +63,9 @@ def wait_for_end(processes) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_everything_with_exit_code_0(start: Start, tmp_path: Path, number):
+def test_a_signal_stops_everything_with_exit_code_0(
+    start: Start, tmp_path: Path, number: signal.Signals
+) -> None:
     process = start()
     processes = children(tmp_path)
     assert len(processes) == 2
@@ -74,7 +77,7 @@ def test_a_signal_stops_everything_with_exit_code_0(start: Start, tmp_path: Path
     assert not any(child.is_alive() for child in processes)
 
 
-def test_a_second_signal_hurries(start: Start, tmp_path: Path):
+def test_a_second_signal_hurries(start: Start, tmp_path: Path) -> None:
     process = start("stubborn")
     processes = children(tmp_path)
     process.send_signal(signal.SIGINT)
@@ -86,7 +89,7 @@ def test_a_second_signal_hurries(start: Start, tmp_path: Path):
     assert not any(child.is_alive() for child in processes)
 
 
-def test_sigterm_twice_is_no_hurry(start: Start):
+def test_sigterm_twice_is_no_hurry(start: Start) -> None:
     process = start()
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
@@ -95,15 +98,15 @@ def test_sigterm_twice_is_no_hurry(start: Start):
     assert "by force" not in output
 
 
-def test_no_child_outlives_a_killed_supervisor(start: Start, tmp_path: Path):
+def test_no_child_outlives_a_killed_supervisor(start: Start, tmp_path: Path) -> None:
     process = start("stubborn")
     processes = children(tmp_path)
     process.kill()
     process.wait(10)
-    wait_for_end(processes)
+    expect_the_end_of(processes)
 
 
-def test_the_next_start_cleans_up_after_a_killed_supervisor(start: Start, tmp_path: Path):
+def test_the_next_start_cleans_up_after_a_killed_supervisor(start: Start, tmp_path: Path) -> None:
     process = start()
     before = read_state(tmp_path / "state" / "run" / "state.json")
     process.kill()
@@ -114,7 +117,7 @@ def test_the_next_start_cleans_up_after_a_killed_supervisor(start: Start, tmp_pa
     assert not Path(before.runtime).exists()
 
 
-def test_a_second_supervisor_of_the_same_directory_is_refused(start: Start, tmp_path: Path):
+def test_a_second_supervisor_of_the_same_directory_is_refused(start: Start, tmp_path: Path) -> None:
     start()
     second = subprocess.run(
         [sys.executable, PROGRAM, tmp_path / "state"],

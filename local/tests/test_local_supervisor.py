@@ -4,16 +4,15 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from headrace_local.components import Component
 from headrace_local.errors import ComponentFailedError
 from headrace_local.processes import Identity
 from headrace_local.status import Phase
-from headrace_local.supervisor import RestartPolicy, Supervisor
+from headrace_local.supervisor import RestartPolicy
+from headrace_local.testing import Recorder, Supervise, Tiny
 
 DIE = "import sys; print('no such table: users'); sys.exit(3)"
 STUBBORN = (
@@ -26,9 +25,6 @@ WITH_GRANDCHILD = (
     "pathlib.Path(sys.argv[1]).write_text(str(grandchild.pid)); signal.pause()"
 )
 
-Tiny = Callable[..., Component]
-Supervise = Callable[..., Supervisor]
-
 
 def ends_within(seconds: float, process: Identity) -> bool:
     """Whether the kernel has carried out a SIGKILL that was sent."""
@@ -38,7 +34,9 @@ def ends_within(seconds: float, process: Identity) -> bool:
     return not process.is_alive()
 
 
-async def test_a_component_starts_when_what_it_needs_is_ready(tiny, supervise, recorder):
+async def test_a_component_starts_when_what_it_needs_is_ready(
+    tiny: Tiny, supervise: Supervise, recorder: Recorder
+) -> None:
     supervisor = supervise(tiny("second", needs=("first",)), tiny("first"))
     await supervisor.start()
     order = [(status.name, status.phase) for status in recorder.history]
@@ -47,7 +45,9 @@ async def test_a_component_starts_when_what_it_needs_is_ready(tiny, supervise, r
     assert "for first" in waiting
 
 
-async def test_a_task_hands_its_last_line_to_those_that_need_it(tiny, supervise, tmp_path):
+async def test_a_task_hands_its_last_line_to_those_that_need_it(
+    tiny: Tiny, supervise: Supervise, tmp_path: Path
+) -> None:
     task = tiny("task", "print('loading'); print('/models/a.gguf')", probe=None)
     code = (
         "import os, pathlib, sys, signal;"
@@ -60,8 +60,8 @@ async def test_a_task_hands_its_last_line_to_those_that_need_it(tiny, supervise,
 
 
 async def test_children_see_their_own_settings_and_nothing_else(
-    tiny, supervise, tmp_path, monkeypatch
-):
+    tiny: Tiny, supervise: Supervise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOMEBODYS_TOKEN", "canary")
     code = (
         "import json, os, pathlib, sys, signal;"
@@ -74,7 +74,9 @@ async def test_children_see_their_own_settings_and_nothing_else(
     assert "canary" not in seen
 
 
-async def test_a_child_that_dies_at_start_is_named_with_its_code_and_log(tiny, supervise, recorder):
+async def test_a_child_that_dies_at_start_is_named_with_its_code_and_log(
+    tiny: Tiny, supervise: Supervise, recorder: Recorder
+) -> None:
     supervisor = supervise(tiny("good"), tiny("auth", DIE))
     with pytest.raises(ComponentFailedError) as caught:
         await supervisor.start()
@@ -87,13 +89,15 @@ async def test_a_child_that_dies_at_start_is_named_with_its_code_and_log(tiny, s
     assert not any(status.process and status.process.is_alive() for status in good)
 
 
-async def test_a_child_that_never_gets_ready_is_given_up(tiny, supervise):
+async def test_a_child_that_never_gets_ready_is_given_up(tiny: Tiny, supervise: Supervise) -> None:
     slow = tiny("slow", "import signal; signal.pause()", start_seconds=0.3)
     with pytest.raises(ComponentFailedError, match="slow was not ready after 0 s"):
         await supervise(slow).start()
 
 
-async def test_a_child_that_dies_later_is_started_again(tiny, supervise, recorder):
+async def test_a_child_that_dies_later_is_started_again(
+    tiny: Tiny, supervise: Supervise, recorder: Recorder
+) -> None:
     await supervise(tiny("child")).start()
     first = await recorder.until(lambda status: status.phase is Phase.READY)
     assert first.process
@@ -105,7 +109,9 @@ async def test_a_child_that_dies_later_is_started_again(tiny, supervise, recorde
     assert recorder.sentences == ["child ended with SIGKILL; it is started again in 0.0 s."]
 
 
-async def test_a_child_that_dies_too_often_ends_the_stack(tiny, supervise, recorder):
+async def test_a_child_that_dies_too_often_ends_the_stack(
+    tiny: Tiny, supervise: Supervise, recorder: Recorder
+) -> None:
     policy = RestartPolicy(maximum=2, window_seconds=60, first_pause_seconds=0.01)
     code = (
         "import pathlib, sys, time; path = pathlib.Path(sys.argv[1]); path.touch();"
@@ -119,7 +125,9 @@ async def test_a_child_that_dies_too_often_ends_the_stack(tiny, supervise, recor
     assert len(recorder.sentences) == 2
 
 
-async def test_sigterm_that_is_ignored_is_followed_by_sigkill(tiny, supervise, recorder):
+async def test_sigterm_that_is_ignored_is_followed_by_sigkill(
+    tiny: Tiny, supervise: Supervise, recorder: Recorder
+) -> None:
     supervisor = supervise(tiny("stubborn", STUBBORN, stop_seconds=0.3))
     await supervisor.start()
     begin = time.monotonic()
@@ -129,7 +137,9 @@ async def test_sigterm_that_is_ignored_is_followed_by_sigkill(tiny, supervise, r
     assert (last.phase, last.detail) == (Phase.STOPPED, "by force")
 
 
-async def test_hurry_ends_the_patience(tiny, supervise, recorder):
+async def test_hurry_ends_the_patience(
+    tiny: Tiny, supervise: Supervise, recorder: Recorder
+) -> None:
     hurry = asyncio.Event()
     supervisor = supervise(tiny("stubborn", STUBBORN, stop_seconds=60), hurry=hurry)
     await supervisor.start()
@@ -140,7 +150,9 @@ async def test_hurry_ends_the_patience(tiny, supervise, recorder):
         await stopping
 
 
-async def test_higher_layers_stop_first(tiny, supervise, recorder):
+async def test_higher_layers_stop_first(
+    tiny: Tiny, supervise: Supervise, recorder: Recorder
+) -> None:
     supervisor = supervise(tiny("data", layer=0), tiny("door", layer=2), tiny("service", layer=1))
     await supervisor.start()
     await supervisor.stop()
@@ -148,7 +160,9 @@ async def test_higher_layers_stop_first(tiny, supervise, recorder):
     assert stopped == ["door", "service", "data"]
 
 
-async def test_grandchildren_end_with_their_parent(tiny, supervise, tmp_path: Path):
+async def test_grandchildren_end_with_their_parent(
+    tiny: Tiny, supervise: Supervise, tmp_path: Path
+) -> None:
     supervisor = supervise(tiny("parent", WITH_GRANDCHILD))
     await supervisor.start()
     grandchild = Identity.of(int((tmp_path / "parent.up").read_text()))

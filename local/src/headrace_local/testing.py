@@ -1,5 +1,6 @@
-"""The whole stack in the background of a test or a benchmark, and ways to break it."""
+"""The whole stack in the background of a test or a benchmark, ways to break it, an observer."""
 
+import asyncio
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,7 +11,14 @@ from typing import Any
 import psutil
 from anyio.from_thread import start_blocking_portal
 
+from headrace_local.components import Component
 from headrace_local.stack import Stack, StackOptions, running_stack
+from headrace_local.status import Status
+from headrace_local.supervisor import Supervisor
+
+# What the fixtures `tiny` and `supervise` of local/tests make.
+Tiny = Callable[..., Component]
+Supervise = Callable[..., Supervisor]
 
 
 @contextmanager
@@ -76,3 +84,29 @@ def suspended(leader: psutil.Process) -> Iterator[None]:
 def _unless_ended(act: Callable[[], None]) -> None:
     with suppress(psutil.NoSuchProcess):  # children end when they like
         act()
+
+
+class Recorder:
+    """An observer whose news can be awaited."""
+
+    def __init__(self) -> None:
+        self.history: list[Status] = []
+        self.sentences: list[str] = []
+        self._news = asyncio.Event()
+
+    def changed(self, status: Status) -> None:
+        self.history.append(status)
+        self._news.set()
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+    async def until(self, wanted: Callable[[Status], bool], deadline: float = 20) -> Status:
+        """The first status that is wanted, of those seen and those to come."""
+        async with asyncio.timeout(deadline):
+            while True:
+                for status in self.history:
+                    if wanted(status):
+                        return status
+                self._news.clear()
+                await self._news.wait()
