@@ -12,6 +12,7 @@ LOCAL := $(BIN)/python -m headrace_local
 IF_INSTALLED := test -e $(VENV)/.runtime || { echo "Nothing is running; start it with \`make up\`."; exit 0; };
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml) local/pyproject.toml cli/pyproject.toml)
 SOURCES := $(addsuffix /src,$(PACKAGES))
+UNIT_TESTS := $(addsuffix /tests,$(PACKAGES))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet --no-input
 PYTEST := $(BIN)/python -m pytest -q
 # For suites of tests that start no processes and measure no time.
@@ -55,7 +56,7 @@ test: $(VENV)/.dev ## Run every test that needs no torch; about ten minutes on t
 	@$(MAKE) --no-print-directory --keep-going $(addprefix test-,$(SUITES))
 
 test-unit: $(VENV)/.dev ## Run the unit tests beside the services
-	$(PYTEST_ON_TWO_CORES) $(addsuffix /tests,$(PACKAGES)) benchmarks/tests
+	$(PYTEST_ON_TWO_CORES) $(UNIT_TESTS) benchmarks/tests
 
 test-architecture: $(VENV)/.dev ## Check imports, sizes and names
 	$(PYTEST) tests/architecture
@@ -86,7 +87,7 @@ test-chaos: $(VENV)/.dev ## Kill, freeze and drain every part under load; eleven
 check: $(VENV)/.dev ## Check format, lint, types, imports, protos and generated code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(SOURCES) benchmarks
+	$(BIN)/mypy conftest.py benchmarks tests $(SOURCES) $(UNIT_TESTS)
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	@scripts/generate-protos.sh --check

@@ -102,8 +102,8 @@ async def test_a_member_is_seen_changed_logged_out_and_removed(auth: Administrat
     )
     changed = (await auth.call(ADMIN, "UpdateUser", request)).user
     assert (changed.role, changed.HasField("team_id")) == (auth_pb2.ROLE_AUDITOR, False)
-    request = directory_pb2.EndUserSessionsRequest(user_id=MEMBER.user_id)
-    assert (await auth.call(ADMIN, "EndUserSessions", request)).ended == 1
+    ending = directory_pb2.EndUserSessionsRequest(user_id=MEMBER.user_id)
+    assert (await auth.call(ADMIN, "EndUserSessions", ending)).ended == 1
     refused_now = auth.call(MEMBER, "ListTeams", directory_pb2.ListTeamsRequest())
     assert await refused(refused_now) is Reason.CREDENTIAL_INVALID
     removed = await auth.call(
@@ -131,8 +131,8 @@ async def test_a_user_is_barred_and_let_in(auth: AdministrationService) -> None:
     assert not barred.HasField("joined_at")
     call = auth.call(OUTSIDER, "ListTeams", directory_pb2.ListTeamsRequest())
     assert await refused(call) is Reason.CREDENTIAL_INVALID
-    request = directory_pb2.EnableUserRequest(user_id=OUTSIDER.user_id)
-    assert not (await auth.call(OWNER, "EnableUser", request)).user.HasField("disabled_at")
+    enabling = directory_pb2.EnableUserRequest(user_id=OUTSIDER.user_id)
+    assert not (await auth.call(OWNER, "EnableUser", enabling)).user.HasField("disabled_at")
 
 
 async def test_a_service_account_is_a_user(auth: AdministrationService) -> None:
@@ -159,8 +159,8 @@ async def test_an_invitation_from_sending_to_revoking(auth: AdministrationServic
     assert "hri_" not in str(made)
     listed = await auth.call(AUDITOR, "ListInvitations", directory_pb2.ListInvitationsRequest())
     assert list(listed.invitations) == [made]
-    request = directory_pb2.RevokeInvitationRequest(invitation_id=made.invitation_id)
-    revoked = (await auth.call(OWNER, "RevokeInvitation", request)).invitation
+    revoking = directory_pb2.RevokeInvitationRequest(invitation_id=made.invitation_id)
+    revoked = (await auth.call(OWNER, "RevokeInvitation", revoking)).invitation
     assert revoked.HasField("revoked_at")
 
 
@@ -179,7 +179,7 @@ async def test_roles_are_listed_as_they_are_in_force(auth: AdministrationService
 
 
 @pytest.mark.parametrize("number", [0, 6, 99])
-async def test_a_role_that_is_none_is_refused(auth: AdministrationService, number: int) -> None:
+async def test_a_role_that_is_none_is_refused(auth: AdministrationService, number: Any) -> None:
     invite = directory_pb2.InviteUserRequest(email="a@b.test", role=number)
     update = directory_pb2.UpdateUserRequest(user_id=MEMBER.user_id, role=number)
     for name, request in (("InviteUser", invite), ("UpdateUser", update)):
@@ -201,7 +201,7 @@ async def test_bad_pages_are_refused(auth: AdministrationService, name: str) -> 
 
 
 async def test_another_organisations_things_do_not_exist(auth: AdministrationService) -> None:
-    requests = {
+    requests: dict[str, dict[str, Any]] = {
         "GetOrganization": {"organization_id": ACME},
         "UpdateOrganization": {"organization_id": ACME, "name": "x"},
         "UpdateTeam": {"team_id": ACME_TEAM, "name": "x"},

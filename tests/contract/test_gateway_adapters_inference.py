@@ -51,6 +51,15 @@ class ScriptedEngine:
         self.requests: list[requests.GenerationRequest] = []
         self._script = script
 
+    async def start(self) -> None:
+        pass
+
+    async def watch(self) -> None:
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        pass
+
     async def tokenize(self, prompt: requests.Prompt) -> tuple[int, ...]:
         return (1, 2, 3)
 

@@ -19,8 +19,8 @@ from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.key_set import KeySet
 
 
-class KeySource:
-    """Where a KeySet gets its keys: the auth process that is current, or none; counts fetches."""
+class CountingSource:
+    """A KeySource: the auth process that is current, or none; counts fetches."""
 
     def __init__(self, current: AuthClient | None) -> None:
         self.current = current
@@ -49,7 +49,7 @@ def client(auth: RunningAuth) -> AuthClient:
 
 
 @asynccontextmanager
-async def kept_fresh(source: KeySource, clock: FakeClock) -> AsyncIterator[KeySet]:
+async def kept_fresh(source: CountingSource, clock: FakeClock) -> AsyncIterator[KeySet]:
     key_set = KeySet(source, clock)
     task = asyncio.create_task(key_set.keep_fresh())
     try:
@@ -69,7 +69,7 @@ async def test_a_signed_token_is_believed_until_it_expires(
     auth: RunningAuth, clock: FakeClock
 ) -> None:
     token = await auth.token_of(OWNER.email)
-    async with kept_fresh(KeySource(client(auth)), clock) as key_set:
+    async with kept_fresh(CountingSource(client(auth)), clock) as key_set:
         await asyncio.wait_for(key_set.known.wait(), 5)
         key_set.verify(token)
         clock.advance(1800)
@@ -83,7 +83,7 @@ async def test_a_forged_token_is_refused(auth: RunningAuth, clock: FakeClock) ->
     forged = jws.sign(claims, forger, headers=header, algorithm="ES256")
     head, payload, signature = token.split(".")
     other_payload = (await auth.token_of(OWNER.email)).split(".")[1]
-    async with kept_fresh(KeySource(client(auth)), clock) as key_set:
+    async with kept_fresh(CountingSource(client(auth)), clock) as key_set:
         await asyncio.wait_for(key_set.known.wait(), 5)
         for text in (forged, f"{head}.{other_payload}.{signature}", f"{head}.{payload}.", "x"):
             assert refused(key_set, text) is Reason.CREDENTIAL_INVALID
@@ -91,7 +91,7 @@ async def test_a_forged_token_is_refused(auth: RunningAuth, clock: FakeClock) ->
 
 
 async def test_until_keys_are_there_no_token_is_judged(auth: RunningAuth, clock: FakeClock) -> None:
-    token, source = await auth.token_of(OWNER.email), KeySource(None)
+    token, source = await auth.token_of(OWNER.email), CountingSource(None)
     async with kept_fresh(source, clock) as key_set:
         assert refused(key_set, token) is Reason.NOT_SERVING
         assert not key_set.known.is_set()
@@ -103,7 +103,7 @@ async def test_until_keys_are_there_no_token_is_judged(auth: RunningAuth, clock:
 async def test_a_token_of_a_new_key_brings_the_new_keys(
     auth: RunningAuth, clock: FakeClock
 ) -> None:
-    old, source = await auth.token_of(OWNER.email), KeySource(client(auth))
+    old, source = await auth.token_of(OWNER.email), CountingSource(client(auth))
     async with kept_fresh(source, clock) as key_set:
         await asyncio.wait_for(key_set.known.wait(), 5)
         clock.advance(1)
@@ -124,7 +124,7 @@ async def test_a_token_of_an_rsa_key_is_believed(clock: FakeClock) -> None:
     async with running_auth(clock, signing_algorithm="RS256") as auth:
         token = await auth.token_of(OWNER.email)
         assert jws.get_unverified_header(token)["alg"] == "RS256"
-        async with kept_fresh(KeySource(client(auth)), clock) as key_set:
+        async with kept_fresh(CountingSource(client(auth)), clock) as key_set:
             await asyncio.wait_for(key_set.known.wait(), 5)
             key_set.verify(token)
             assert refused(key_set, token[:-8] + "AAAAAAAA") is Reason.CREDENTIAL_INVALID

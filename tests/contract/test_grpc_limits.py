@@ -85,9 +85,9 @@ async def test_calls_beyond_the_bound_are_refused_at_once_as_overload(
             results = await asyncio.gather(
                 *(client.resolve("x") for _ in range(excess)), return_exceptions=True
             )
-        assert [type(result) for result in results] == [HeadraceError] * excess
-        assert {result.reason for result in results} == {Reason.QUEUE_FULL}
-        assert {status_of(result) for result in results} == {503}  # no 429, no 401
+        errors = [result for result in results if isinstance(result, HeadraceError)]
+        assert [error.reason for error in errors] == [Reason.QUEUE_FULL] * excess
+        assert {status_of(error) for error in errors} == {503}  # no 429, no 401
         assert keeper.inside == BOUND
     assert isinstance(await client.resolve("x"), Principal)
 
@@ -148,7 +148,7 @@ async def test_calls_that_wait_for_a_stream_end_at_their_deadline(keeper: Doorke
             results = await asyncio.gather(
                 *(client.resolve("x") for _ in range(3 * BOUND)), return_exceptions=True
             )
-        assert [type(result) for result in results] == [HeadraceError] * 3 * BOUND
-        assert {result.reason for result in results} == {Reason.DEPENDENCY_UNAVAILABLE}
+        reasons = [result.reason for result in results if isinstance(result, HeadraceError)]
+        assert reasons == [Reason.DEPENDENCY_UNAVAILABLE] * 3 * BOUND
         keeper.door.set()
         assert isinstance(await client.resolve("x"), Principal)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -25,11 +25,8 @@ class Served:
     """A stub, and the gate that each of the engine's tokens has to pass."""
 
     stub: inference_pb2_grpc.InferenceServiceStub
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-
-    async def pause(self) -> None:
-        await self.gate.wait()
+    gate: asyncio.Event
+    registry: CollectorRegistry
 
     def count(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
@@ -43,15 +40,13 @@ class Served:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     settings = InferenceSettings(engine="echo", model_id="echo", slots=1, queue_length=1)
-    served = Served(stub=None)
-    served.gate.set()
-    clock = SystemClock()
-    engine = EchoEngine(clock, slots=1, context_tokens=16, pause=served.pause)
+    gate, registry, clock = asyncio.Event(), CollectorRegistry(), SystemClock()
+    gate.set()
+    engine = EchoEngine(clock, slots=1, context_tokens=16, pause=gate.wait)
     await engine.start()
-    servicer = build(settings, engine=engine, registry=served.registry, clock=clock)
+    servicer = build(settings, engine=engine, registry=registry, clock=clock)
     async with serving([servicer.registration()]) as channel:
-        served.stub = inference_pb2_grpc.InferenceServiceStub(channel)
-        yield served
+        yield Served(inference_pb2_grpc.InferenceServiceStub(channel), gate, registry)
 
 
 def request(**changes: Any) -> pb.GenerateRequest:

@@ -30,9 +30,7 @@ async def auth() -> AsyncIterator[RunningAuth]:
 
 @pytest.fixture
 def platform(auth: RunningAuth) -> platform_pb2_grpc.PlatformServiceStub:
-    stub: platform_pb2_grpc.PlatformServiceStub
-    stub = platform_pb2_grpc.PlatformServiceStub(auth.channel)  # type: ignore[no-untyped-call]
-    return stub
+    return platform_pb2_grpc.PlatformServiceStub(auth.channel)
 
 
 async def _as(auth: RunningAuth, email: str) -> tuple[tuple[str, str], ...]:

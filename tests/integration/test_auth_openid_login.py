@@ -119,7 +119,8 @@ async def test_of_several_keys_with_one_name_the_fitting_one_is_used(
 async def test_headers_that_nobody_needs_to_understand_do_not_matter(
     provider: OpenIdProvider, forger: Forger, approve: Approve, somebody: ExternalIdentity
 ) -> None:
-    forger.sign_anew(**{"typ": "JWT", "pi.atm": "1"})
+    unknown: dict[str, Any] = {"typ": "JWT", "pi.atm": "1"}
+    forger.sign_anew(**unknown)
     code = await approve(await begin(provider))
     assert await finish(provider, code) == somebody
 

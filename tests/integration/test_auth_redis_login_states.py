@@ -50,9 +50,12 @@ async def test_redis_itself_forgets_and_its_keys_tell_no_state(
 ) -> None:
     await states.put(STATE, PENDING, LOGIN_SECONDS)
     [key] = await redis.keys("*")
+    value = await redis.get(key)
+    assert isinstance(key, bytes)
+    assert isinstance(value, bytes)
     assert key.decode() == STATE_KEY
     assert key.startswith(b"auth:login-state:")
-    assert STATE.encode() not in key + await redis.get(key)
+    assert STATE.encode() not in key + value
     assert LOGIN_SECONDS - 10 < await redis.ttl(key) <= LOGIN_SECONDS
 
 

@@ -59,8 +59,8 @@ class App:
         }
         return await self.post("token", **{**good, **changes})
 
-    async def tokens(self, **changes: str | None) -> dict[str, Any]:
-        response = await self.exchange(await self.code(**changes))
+    async def tokens(self, email: str = MEMBER.email, **changes: str | None) -> dict[str, Any]:
+        response = await self.exchange(await self.code(email, **changes))
         assert response.status_code == 200, response.text
         body: dict[str, Any] = response.json()
         return body

@@ -37,7 +37,7 @@ def _no(refusal: Refusal) -> Decision:
 UNVERIFIED, PASSWORD = _no(Refusal.EMAIL_NOT_VERIFIED), _no(Refusal.PASSWORD_ACCOUNT)
 SQUATTED, CLOSED = _no(Refusal.ACCOUNT_NOT_VERIFIED), _no(Refusal.REGISTRATION_CLOSED)
 
-ADDRESSES = {
+ADDRESSES: dict[str, dict[str, Any]] = {
     "verified": {"email": "ada@acme.test", "email_verified": True},
     "unverified": {"email": "ada@acme.test", "email_verified": False},
     "none": {"email": None, "email_verified": False},

@@ -47,7 +47,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=5,
 )
-KEYS = [RSAKey.generate_key(2048), ECKey.generate_key("P-256"), OKPKey.generate_key("Ed25519")]
+KEYS: list[RSAKey | ECKey | OKPKey] = [
+    RSAKey.generate_key(2048),
+    ECKey.generate_key("P-256"),
+    OKPKey.generate_key("Ed25519"),
+]
 
 
 @given(st.text() | st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*") | JSON)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pyotp import TOTP
@@ -149,13 +150,13 @@ async def test_only_a_live_invitation_for_a_verified_address_counts(
 ) -> None:
     world = federation_world(federation.accounts, RegistrationMode.INVITATION)
     now = world.accounts.clock.now()
-    fields: dict[str, object] = {
+    fields: dict[str, dict[str, Any]] = {
         "expired": {"expires_at": now - timedelta(seconds=1)},
         "revoked": {"revoked_at": now},
         "inviter": {"created_by": MEMBER.user_id},
-    }.get(spoilt, {})
+    }
     email = "eve@new.test" if spoilt == "address" else "ada@new.test"
-    await invite(world.accounts, email, **fields)
+    await invite(world.accounts, email, **fields.get(spoilt, {}))
     identity = replace(ADA, email_verified=spoilt != "unverified")
     landing = await world.land(await world.start(), identity)
     unverified = spoilt == "unverified"

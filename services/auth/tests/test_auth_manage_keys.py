@@ -28,8 +28,9 @@ from headrace_auth.testing.directory import (
     Person,
 )
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.api_key_views import ApiKeyView
 from headrace_auth.use_cases.login import Login
-from headrace_auth.use_cases.manage_keys import ApiKeyView, CreatedApiKey, KeyManager
+from headrace_auth.use_cases.manage_keys import CreatedApiKey, KeyManager
 from headrace_auth.use_cases.resolve import CredentialResolver
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock

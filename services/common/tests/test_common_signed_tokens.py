@@ -101,7 +101,8 @@ def test_missing_claims_are_refused(verifier: TokenVerifier, missing: str) -> No
 
 
 def _encode(part: Any) -> str:
-    return base64url_encode(json.dumps(part).encode()).decode()
+    encoded: bytes = base64url_encode(json.dumps(part).encode())
+    return encoded.decode()
 
 
 def _with_algorithm(algorithm: str, signature: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from headrace_common.errors import Reason
 from headrace_gateway.adapters.memory import EchoTarget
+from headrace_gateway.domain.completion import Delta
 from headrace_gateway.domain.exchange import Outcome
 from headrace_gateway.domain.principal import Limit, LimitKind
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
@@ -58,8 +59,8 @@ async def test_a_chat_answer_has_openais_shape_and_is_recorded(gateway: Gateway)
 
 
 async def test_a_stream_brings_role_text_reason_usage_and_done(gateway: Gateway) -> None:
-    fields = {"stream": True, "stream_options": {"include_usage": True}}
-    response = await gateway.client.post(CHAT, json=_chat(**fields))
+    body = _chat(stream=True, stream_options={"include_usage": True})
+    response = await gateway.client.post(CHAT, json=body)
     assert response.headers["content-type"].startswith("text/event-stream")
     first, *pieces, ending, usage = _events(response)
     assert first["choices"][0]["delta"] == {"role": "assistant", "content": ""}
@@ -338,10 +339,12 @@ async def test_keys_of_one_user_share_the_default_rate() -> None:
 
 
 async def test_an_error_of_the_engine_before_the_first_token_is_a_clean_500() -> None:
+    def fail() -> Delta:
+        raise ZeroDivisionError("secret details")
+
     class Failing(EchoTarget):
         async def generate(self, request_id: str, tenant: str, request: Any) -> Any:
-            raise ZeroDivisionError("secret details")
-            yield
+            yield fail()
 
     async with running_gateway(Failing()) as gateway:
         response = await gateway.client.post(CHAT, json=_chat())

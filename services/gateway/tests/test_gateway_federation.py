@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_gateway.adapters.memory import MemoryAccounts
 from headrace_gateway.domain.exchange import Act, Outcome
 from headrace_gateway.ports import AccountAnswer
 from headrace_gateway.testing.gateway import PRINCIPAL, Gateway, running_gateway
@@ -200,8 +201,9 @@ async def test_a_path_can_add_no_header(gateway: Gateway) -> None:
 
 
 async def test_people_on_their_way_are_strangers_who_must_not_take_all_places() -> None:
-    class Waiting:
+    class Waiting(MemoryAccounts):
         def __init__(self) -> None:
+            super().__init__()
             self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
 
         async def call(self, *_: Any) -> AccountAnswer:
@@ -209,9 +211,8 @@ async def test_people_on_their_way_are_strangers_who_must_not_take_all_places() 
             await self.go_on.wait()
             return AccountAnswer({"authorization_url": AUTHORIZE})
 
-    async with running_gateway(maximum_logins_in_flight=1) as gateway:
-        waiting = Waiting()
-        gateway.accounts.call = waiting.call  # type: ignore[method-assign]
+    waiting = Waiting()
+    async with running_gateway(accounts=waiting, maximum_logins_in_flight=1) as gateway:
         first = asyncio.create_task(gateway.client.get("/oauth2/acme/login", params=BEGIN))
         await waiting.arrived.wait()
         second = await gateway.client.get("/oauth2/acme/callback", params=BACK)

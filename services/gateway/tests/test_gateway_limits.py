@@ -172,7 +172,7 @@ async def test_a_bound_of_all_bodies_below_that_of_one_is_refused() -> None:
     ids=["requests", "bytes"],
 )
 async def test_one_organization_leaves_room_for_the_others(
-    target: SlowTarget, bounds: dict[str, int]
+    target: SlowTarget, bounds: dict[str, Any]
 ) -> None:
     async with running_gateway(target, **bounds) as gateway, asyncio.timeout(DEADLINE_SECONDS):
         gateway.accounts.principals["hr_other"] = replace(PRINCIPAL, organization_id="org_2")

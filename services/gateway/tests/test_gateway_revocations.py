@@ -18,6 +18,7 @@ from headrace_gateway.domain.principal import (
     LimitKind,
     Principal,
 )
+from headrace_gateway.domain.signed_request import SignedRequest
 from headrace_gateway.ports import AccountAnswer
 from headrace_gateway.stages.identify import Identify
 from headrace_gateway.stages.revocations import OVERLAP, POLL_SECONDS, SKEW, Ended
@@ -190,6 +191,9 @@ class SlowResolver:
         principal = self.principal
         await self.door.wait()
         return principal
+
+    async def resolve_signed(self, signed: SignedRequest) -> Principal:
+        raise AssertionError("no signature")
 
     def verify(self, token: str) -> None:
         raise AssertionError("no token")

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -131,7 +132,7 @@ async def test_a_server_of_another_model_is_not_taken_for_the_wanted_one() -> No
     async with refreshing(echo=server) as router:
         await server.until_asked_again()
         for model, reason in (("echo", Reason.NOT_SERVING), ("other", Reason.MODEL_NOT_FOUND)):
-            error = refusal(lambda model=model: router.run(exchange(), PRINCIPAL, model))
+            error = refusal(partial(router.run, exchange(), PRINCIPAL, model))
             assert error.reason is reason
         assert router.cards_for(PRINCIPAL) == []
 

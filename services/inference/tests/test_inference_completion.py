@@ -21,7 +21,7 @@ def chunk(text: str, tokens: int, finish: str | None = None, index: int = 0) -> 
 
 
 def completion(
-    complete: Callable[[Any, OnChunk], None],
+    complete: Callable[[Any, OnChunk], object],
     *,
     stop: tuple[str, ...] = (),
     on_first_text: Callable[[], None] = lambda: None,
@@ -89,7 +89,7 @@ async def test_stopping_ends_the_thread_at_its_next_chunk() -> None:
 @pytest.mark.parametrize("answer", [{"error": {"type": "server_error"}}, {"choices": [{}]}])
 async def test_an_error_or_nonsense_from_the_library_fails_the_request(answer: Any) -> None:
     with pytest.raises(HeadraceError) as caught:
-        await read(completion(lambda _, on_chunk: on_chunk(answer) and None))
+        await read(completion(lambda _, on_chunk: on_chunk(answer)))
     assert caught.value.reason is Reason.ENGINE_FAILED
 
 
@@ -105,7 +105,7 @@ async def test_what_the_library_raises_fails_the_request_without_its_text() -> N
 
 async def test_a_silent_library_is_a_failure_not_a_hang() -> None:
     release = threading.Event()
-    work = completion(lambda _, __: release.wait(30) and None)
+    work = completion(lambda _, __: release.wait(30))
     with pytest.raises(HeadraceError, match="stalled"):
         await read(work, stall_seconds=0.05)
     assert not await work.stop(30)

@@ -1,7 +1,8 @@
 """The echo engine passes the engines' suite and says exactly what is expected."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,12 +12,12 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.domain.events import Delta, FinishReason
-from headrace_inference.domain.requests import JsonObject, Message
+from headrace_inference.domain.requests import GenerationRequest, JsonObject, Message
 from headrace_inference.testing import EngineSuite, collect, question, request_for
 
 
-async def started(**options: object) -> EchoEngine:
-    engine = EchoEngine(FakeClock(), slots=4, context_tokens=64, **options)
+async def started(pause: Callable[[], Awaitable[object]] | None = None) -> EchoEngine:
+    engine = EchoEngine(FakeClock(), slots=4, context_tokens=64, pause=pause)
     await engine.start()
     return engine
 
@@ -51,14 +52,17 @@ async def test_it_waits_for_its_pause_before_each_token() -> None:
     assert await second == Delta(0, " b", 1)
 
 
-@pytest.mark.parametrize("param", ["response_format", "top_logprobs", "logit_bias"])
-async def test_it_refuses_what_it_cannot_honour(param: str) -> None:
-    sampling = {"top_logprobs": {"top_logprobs": 1}, "logit_bias": {"logit_bias": {1: 1.0}}}
-    request = question("hi", **sampling.get(param, {}))
-    if param == "response_format":
-        request = request.__class__("r", "o", "m", "hi", response_format=JsonObject())
+@pytest.mark.parametrize(
+    ("wanted", "param"),
+    [
+        (replace(question("hi"), response_format=JsonObject()), "response_format"),
+        (question("hi", top_logprobs=1), "top_logprobs"),
+        (question("hi", logit_bias={1: 1.0}), "logit_bias"),
+    ],
+)
+async def test_it_refuses_what_it_cannot_honour(wanted: GenerationRequest, param: str) -> None:
     with pytest.raises(HeadraceError) as caught:
-        await (await started()).check(request)
+        await (await started()).check(wanted)
     assert caught.value.reason is Reason.UNSUPPORTED_PARAMETER
     assert caught.value.param == param
 

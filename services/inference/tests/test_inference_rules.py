@@ -1,6 +1,7 @@
 """What may be asked, and which field is named when it may not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -57,14 +58,15 @@ def test_the_widest_allowed_request_passes() -> None:
         ("logit_bias", dict.fromkeys(range(1025), 1.0)),
     ],
 )
-def test_a_parameter_out_of_bounds_is_named(name: str, value: object) -> None:
+def test_a_parameter_out_of_bounds_is_named(name: str, value: Any) -> None:
     error = refusal(replace(REQUEST, sampling=replace(Sampling(), **{name: value})))
     assert (error.reason, error.param) == (Reason.INVALID_FIELD, name)
 
 
 @pytest.mark.parametrize("name", ["request_id", "organization_id", "model", "prompt"])
 def test_a_missing_field_is_named(name: str) -> None:
-    assert refusal(replace(REQUEST, **{name: ""})).param == name
+    changes: dict[str, Any] = {name: ""}
+    assert refusal(replace(REQUEST, **changes)).param == name
 
 
 def test_conversations_need_a_message_and_known_roles() -> None:

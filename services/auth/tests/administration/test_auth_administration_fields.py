@@ -34,57 +34,67 @@ def _param(caught: pytest.ExceptionInfo[HeadraceError]) -> str | None:
     return caught.value.param
 
 
-@pytest.mark.parametrize("fields", [{"amount": 10**12}, {"model": "x" * 200}, {"model": "a/b:c é"}])
-def test_good_limits(fields: dict[str, object]) -> None:
-    record = replace(LIMIT, **fields)
+@pytest.mark.parametrize(
+    "record",
+    [
+        replace(LIMIT, amount=10**12),
+        replace(LIMIT, model="x" * 200),
+        replace(LIMIT, model="a/b:c é"),
+    ],
+)
+def test_good_limits(record: LimitRecord) -> None:
     assert check_limit(record) is record
 
 
 @pytest.mark.parametrize(
-    ("fields", "param"),
+    ("record", "param"),
     [
-        ({"amount": 0}, "amount"),
-        ({"amount": -1}, "amount"),
-        ({"amount": 10**12 + 1}, "amount"),
-        ({"amount": 2**64 - 1}, "amount"),
-        ({"model": "x" * 201}, "model"),
-        ({"model": " x"}, "model"),
-        ({"model": "a\nb"}, "model"),
-        ({"model": "\0"}, "model"),
+        (replace(LIMIT, amount=0), "amount"),
+        (replace(LIMIT, amount=-1), "amount"),
+        (replace(LIMIT, amount=10**12 + 1), "amount"),
+        (replace(LIMIT, amount=2**64 - 1), "amount"),
+        (replace(LIMIT, model="x" * 201), "model"),
+        (replace(LIMIT, model=" x"), "model"),
+        (replace(LIMIT, model="a\nb"), "model"),
+        (replace(LIMIT, model="\0"), "model"),
     ],
 )
-def test_bad_limits(fields: dict[str, object], param: str) -> None:
+def test_bad_limits(record: LimitRecord, param: str) -> None:
     with pytest.raises(HeadraceError) as caught:
-        check_limit(replace(LIMIT, **fields))
+        check_limit(record)
     assert _param(caught) == param
 
 
 @pytest.mark.parametrize(
-    "fields", [{"amount_micros": 0}, {"amount_micros": 10**15}, {"model": "x"}]
+    "record",
+    [
+        replace(BUDGET, amount_micros=0),
+        replace(BUDGET, amount_micros=10**15),
+        replace(BUDGET, model="x"),
+    ],
 )
-def test_good_budgets(fields: dict[str, object]) -> None:
-    record = replace(BUDGET, **fields)
+def test_good_budgets(record: BudgetRecord) -> None:
     assert check_budget(record) is record
 
 
 @pytest.mark.parametrize(
-    ("fields", "param"),
+    ("record", "param"),
     [
-        ({"amount_micros": -1}, "amount_micros"),
-        ({"amount_micros": 10**15 + 1}, "amount_micros"),
-        ({"currency": "eur"}, "currency"),
-        ({"currency": "EURO"}, "currency"),
-        ({"currency": "EU"}, "currency"),
-        ({"currency": ""}, "currency"),
-        ({"currency": "EUR\n"}, "currency"),
-        ({"currency": "ÉUR"}, "currency"),
-        ({"time_zone": ""}, "time_zone"),
-        ({"model": "a\r\nb"}, "model"),
+        (replace(BUDGET, amount_micros=-1), "amount_micros"),
+        (replace(BUDGET, amount_micros=10**15 + 1), "amount_micros"),
+        (replace(BUDGET, currency="eur"), "currency"),
+        (replace(BUDGET, currency="EURO"), "currency"),
+        (replace(BUDGET, currency="EU"), "currency"),
+        (replace(BUDGET, currency=""), "currency"),
+        (replace(BUDGET, currency="EUR\n"), "currency"),
+        (replace(BUDGET, currency="ÉUR"), "currency"),
+        (replace(BUDGET, time_zone=""), "time_zone"),
+        (replace(BUDGET, model="a\r\nb"), "model"),
     ],
 )
-def test_bad_budgets(fields: dict[str, object], param: str) -> None:
+def test_bad_budgets(record: BudgetRecord, param: str) -> None:
     with pytest.raises(HeadraceError) as caught:
-        check_budget(replace(BUDGET, **fields))
+        check_budget(record)
     assert _param(caught) == param
 
 

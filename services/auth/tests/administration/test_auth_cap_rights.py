@@ -89,8 +89,8 @@ async def test_to_all_others_another_organisation_does_not_exist(world: Administ
             found = await reasons(world, caller, subject, place, place)
             assert found == {Reason.RESOURCE_NOT_FOUND}
         for caps in (world.limits, world.budgets):
-            for subject in (None, Subject.ORGANIZATION):
-                call = caps.page(caller, CapFilter(subject, "", place), None, 10)
+            for wanted in (None, Subject.ORGANIZATION):
+                call = caps.page(caller, CapFilter(wanted, "", place), None, 10)
                 assert await refused(call) is Reason.RESOURCE_NOT_FOUND
 
 

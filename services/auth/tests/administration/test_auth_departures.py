@@ -16,11 +16,11 @@ from headrace_auth.use_cases.departures import AT_ONCE
 SESSION = "01900000-0000-7000-8000-0000000000c"
 
 
-def session(world: Administration, number: int, **fields: object) -> Session:
-    """MEMBER's, in ACME."""
+def session(world: Administration, number: int, organization_id: str = ACME) -> Session:
+    """MEMBER's."""
     now = world.clock.now()
-    own = Session(f"{SESSION}{number}", MEMBER.user_id, ACME, now, now, now + timedelta(days=1))
-    return replace(own, **fields)
+    until = now + timedelta(days=1)
+    return Session(f"{SESSION}{number}", MEMBER.user_id, organization_id, now, now, until)
 
 
 async def _live_sessions(world: Administration) -> set[str]:
@@ -95,9 +95,9 @@ async def test_account_and_other_places_stay(world: Administration) -> None:
 
 
 async def test_an_administrator_ends_a_members_sessions_here(world: Administration) -> None:
-    expired = session(world, 3, expires_at=world.clock.now())
-    ended = session(world, 4, ended_at=world.clock.now())
-    others = session(world, 5, user_id=ADMIN.user_id)
+    expired = replace(session(world, 3), expires_at=world.clock.now())
+    ended = replace(session(world, 4), ended_at=world.clock.now())
+    others = replace(session(world, 5), user_id=ADMIN.user_id)
     there = session(world, 2, organization_id=GLOBEX)
     await world.keep(session(world, 1), there, expired, ended, others)
     caller = await world.caller(OWNER)

@@ -201,20 +201,20 @@ async def test_members_are_not_invited(world: Administration) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "param"),
+    ("wanted", "param"),
     [
-        ({"role": Role.SERVICE}, "role"),
-        ({"email": "nobody"}, "email"),
-        ({"email": ""}, "email"),
-        ({"email": "a@b.test\r\nBcc: c@d.test"}, "email"),
-        ({"email": "a@b.test, c@d.test"}, "email"),
-        ({"email": "x" * 250 + "@b.test"}, "email"),
+        (replace(AUDITING, role=Role.SERVICE), "role"),
+        (replace(AUDITING, email="nobody"), "email"),
+        (replace(AUDITING, email=""), "email"),
+        (replace(AUDITING, email="a@b.test\r\nBcc: c@d.test"), "email"),
+        (replace(AUDITING, email="a@b.test, c@d.test"), "email"),
+        (replace(AUDITING, email="x" * 250 + "@b.test"), "email"),
     ],
 )
 async def test_fields_have_rules(
-    world: Administration, fields: dict[str, object], param: str
+    world: Administration, wanted: InvitationRequest, param: str
 ) -> None:
-    call = world.invitations.invite(await world.caller(OWNER), replace(AUDITING, **fields))
+    call = world.invitations.invite(await world.caller(OWNER), wanted)
     error = await refusal(call)
     assert (error.reason, error.param) == (Reason.INVALID_FIELD, param)
     assert world.mailer.sent == []
@@ -263,8 +263,9 @@ async def test_the_platforms_owners_invite_owners_anywhere(world: Administration
     assert invitation.organization_id == GLOBEX
     membership = await take(world, await digest(world))
     assert (membership.organization_id, membership.role) == (GLOBEX, Role.OWNER)
-    for fields in ({"role": Role.MEMBER}, {"team_id": GLOBEX_TEAM.team_id}):
-        call = world.invitations.invite(caller, replace(request, **fields))
+    of_a_team = replace(request, team_id=GLOBEX_TEAM.team_id)
+    for other in (replace(request, role=Role.MEMBER), of_a_team):
+        call = world.invitations.invite(caller, other)
         assert await refused(call) is Reason.INVALID_FIELD
     call = world.invitations.invite(caller, replace(request, organization_id=ACME_TEAM))
     assert await refused(call) is Reason.RESOURCE_NOT_FOUND

@@ -37,6 +37,7 @@ async def test_a_service_account_is_a_user_without_address_or_password(
     assert (user.kind, user.name) == (UserKind.SERVICE, "nightly")
     assert (user.email, user.password_hash) == (None, None)
     membership = await world.get(Membership, user.user_id, ACME)
+    assert membership is not None
     assert membership == view.membership
     assert (membership.role, membership.team_id) == (Role.SERVICE, ACME_TEAM)
     assert await world.operations() == ["membership.create", "user.create"]

@@ -1,6 +1,7 @@
 """Plays browser and third-party application against an OAuthServer, to the letter or off it."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -17,7 +18,7 @@ from headrace_auth.testing.oauth_world import SECRET, WEB, WEB_REDIRECT
 VERIFIER = "v" * 64
 
 
-def pairs(parameters: dict[str, str | None]) -> Pairs:
+def pairs(parameters: Mapping[str, str | None]) -> Pairs:
     """The parameters that are not None."""
     return tuple((name, value) for name, value in parameters.items() if value is not None)
 

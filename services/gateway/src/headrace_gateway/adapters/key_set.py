@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
+from headrace.auth.v1 import auth_pb2
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason, credential_invalid
 from headrace_common.logs import get_logger
@@ -14,17 +15,23 @@ from headrace_common.signed_tokens import (
     TokenVerifier,
     UnknownKeyError,
 )
-from headrace_gateway.adapters.auth_grpc import AuthClient
 
 REFRESH_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 
 
+class KeySource(Protocol):
+    """Publishes the keys, as `auth` does."""
+
+    async def key_set(self) -> auth_pb2.GetJsonWebKeySetResponse:
+        """Raises HeadraceError when they cannot be had."""
+
+
 class KeySet:
     """TokenVerifier and PublishedKeys over keys that a background task keeps fresh."""
 
-    def __init__(self, auth: AuthClient, clock: Clock) -> None:
-        self._auth = auth
+    def __init__(self, source: KeySource, clock: Clock) -> None:
+        self._source = source
         self._clock = clock
         self._verifier: TokenVerifier | None = None
         self._keys: tuple[PublicKey, ...] = ()
@@ -69,7 +76,7 @@ class KeySet:
 
     async def _fetch(self) -> bool:
         try:
-            response = await self._auth.key_set()
+            response = await self._source.key_set()
         except HeadraceError as error:
             get_logger().warning("key_set_not_fetched", reason=error.reason.value)
             return False

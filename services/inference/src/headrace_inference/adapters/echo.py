@@ -36,7 +36,7 @@ class EchoEngine:
         *,
         slots: int,
         context_tokens: int,
-        pause: Callable[[], Awaitable[None]] | None = None,
+        pause: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._clock = clock
         self._slots = slots

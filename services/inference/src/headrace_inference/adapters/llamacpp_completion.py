@@ -12,7 +12,7 @@ from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
 from headrace_inference.domain.events import Delta, EngineEvent, merge_deltas
 
 Chunk = Mapping[str, Any]
-Complete = Callable[[Mapping[str, Any], Callable[[Chunk], bool]], None]
+Complete = Callable[[Mapping[str, Any], Callable[[Chunk], bool]], object]
 """`xllamacpp.Server.handle_completions`: calls back per chunk, and ends early on True."""
 
 
