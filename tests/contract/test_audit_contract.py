@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -40,8 +41,8 @@ async def stub(
         yield audit_pb2_grpc.AuditServiceStub(channel)
 
 
-def _event(**changes: object) -> audit_pb2.AuditEvent:
-    fields: dict[str, object] = {
+def _event(**changes: Any) -> audit_pb2.AuditEvent:
+    fields: dict[str, Any] = {
         "event_id": uuid7(NOW),
         "kind": audit_pb2.EVENT_KIND_LOGIN,
         "occurred_at": NOW,
@@ -50,7 +51,7 @@ def _event(**changes: object) -> audit_pb2.AuditEvent:
         "operation": "POST /api/v1/auth/login",
         "outcome": audit_pb2.OUTCOME_SUCCEEDED,
     }
-    return audit_pb2.AuditEvent(**(fields | changes))  # type: ignore[arg-type]
+    return audit_pb2.AuditEvent(**(fields | changes))
 
 
 def _batch(*events: audit_pb2.AuditEvent) -> audit_pb2.RecordEventsRequest:

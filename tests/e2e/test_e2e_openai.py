@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionToolParam
 
 from headrace_local.access import Access
 from headrace_local.components import MODEL_ID
@@ -135,13 +136,12 @@ def test_a_prompt_that_does_not_fit_is_named(client: openai.OpenAI) -> None:
 
 
 def test_what_the_engine_cannot_do_is_refused_by_name(client: openai.OpenAI) -> None:
-    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    tool: ChatCompletionToolParam = {
+        "type": "function",
+        "function": {"name": "f", "parameters": {"type": "object"}},
+    }
     with pytest.raises(openai.BadRequestError) as caught:
-        client.chat.completions.create(
-            model=MODEL_ID,
-            messages=_ask("Hi"),
-            tools=[tool],  # type: ignore[list-item]
-        )
+        client.chat.completions.create(model=MODEL_ID, messages=_ask("Hi"), tools=[tool])
     assert caught.value.code == "unsupported_parameter"
     assert caught.value.param == "tools"
 

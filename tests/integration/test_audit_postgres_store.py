@@ -38,7 +38,7 @@ async def _row(engine: AsyncEngine, event: Event) -> dict[str, Any]:
     async with engine.connect() as connection:
         query = text("SELECT * FROM audit.events WHERE event_id = :event_id")
         result = await connection.execute(query, {"event_id": event.event_id})
-        return dict(result.one()._mapping)
+        return dict(result.mappings().one())
 
 
 async def test_every_field_is_kept(store: PostgresEventStore, engine: AsyncEngine) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from headrace_auth.adapters.memory import MemoryStore
-from headrace_auth.crypto.passwords import PasswordCost, Passwords
+from headrace_auth.crypto.passwords import PasswordCost, Passwords, hashing_threads
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
 from headrace_auth.domain.principal import CredentialKind, Role
@@ -102,14 +102,16 @@ async def test_impossible_fields_are_named(
 
 
 async def test_an_unknown_account_costs_a_verification_too() -> None:
-    slow = Passwords(PasswordCost(8, 8192, 1, threads=1, maximum_pending=8))
+    cost = PasswordCost(8, 8192, 1, threads=1, maximum_pending=8)
+    threads = hashing_threads(cost)
+    slow = Passwords(cost, threads)
     stored = await slow.hash(PASSWORD)
 
     async def cpu_seconds(password_hash: str | None) -> float:
         # Of the one thread that hashes: what else runs on the machine does not count.
-        started = await slow._threads.run(time.thread_time)
+        started = await threads.run(time.thread_time)
         assert not await slow.verify(password_hash, "wrong")
-        return await slow._threads.run(time.thread_time) - started
+        return await threads.run(time.thread_time) - started
 
     pairs = [(await cpu_seconds(stored), await cpu_seconds(None)) for _ in range(5)]
     known, unknown = (min(column) for column in zip(*pairs, strict=True))
@@ -118,9 +120,11 @@ async def test_an_unknown_account_costs_a_verification_too() -> None:
 
 
 async def test_logins_beyond_the_bound_are_shed_and_the_loop_stays_free() -> None:
-    passwords = Passwords(PasswordCost(1, 8, 1, threads=1, maximum_pending=2))
+    cost = PasswordCost(1, 8, 1, threads=1, maximum_pending=2)
+    threads = hashing_threads(cost)
+    passwords = Passwords(cost, threads)
     gate = threading.Event()
-    blocked = [asyncio.create_task(passwords._threads.run(gate.wait)) for _ in range(2)]
+    blocked = [asyncio.create_task(threads.run(gate.wait)) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(HeadraceError) as caught:
         await passwords.verify(None, "x")
@@ -133,14 +137,16 @@ async def test_logins_beyond_the_bound_are_shed_and_the_loop_stays_free() -> Non
 
 
 async def test_a_cancelled_login_counts_until_its_thread_is_done() -> None:
-    passwords = Passwords(PasswordCost(1, 8, 1, threads=1, maximum_pending=1))
+    cost = PasswordCost(1, 8, 1, threads=1, maximum_pending=1)
+    threads = hashing_threads(cost)
+    passwords = Passwords(cost, threads)
     started, gate = threading.Event(), threading.Event()
 
     def work() -> bool:
         started.set()
         return gate.wait()
 
-    task = asyncio.create_task(passwords._threads.run(work))
+    task = asyncio.create_task(threads.run(work))
     await asyncio.to_thread(started.wait, 5)
     task.cancel()
     await asyncio.wait([task])

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from argon2.exceptions import InvalidHashError
 
-from headrace_auth.crypto.passwords import PasswordCost, Passwords
+from headrace_auth.crypto.passwords import PasswordCost, Passwords, hashing_threads
 
 PASSWORD = "Überlauf-Kanal"
 CHEAP = {"time_cost": 1, "memory_kib": 8, "parallelism": 1, "threads": 1, "maximum_pending": 8}
@@ -51,9 +51,10 @@ def test_what_is_no_hash_is_not_passed_over(passwords: Passwords) -> None:
         passwords.needs_rehash("hash")
 
 
-async def test_hashing_threads_step_back_for_the_event_loop(passwords: Passwords) -> None:
-    own = niceness()
-    thread, nice = await passwords._threads.run(niceness)
+async def test_hashing_threads_step_back_for_the_event_loop() -> None:
+    own, threads = niceness(), hashing_threads(PasswordCost(**CHEAP))
+    thread, nice = await threads.run(niceness)
+    await threads.close()
     assert thread != own[0]
     assert nice == 19
     assert niceness() == own

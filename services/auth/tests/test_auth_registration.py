@@ -18,6 +18,7 @@ from headrace_auth.domain.lockout import ASKING_POLICY, MAILBOX_POLICY
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.registration import (
     RegistrationMode,
+    RegistrationRequest,
     check_registration,
     own_organization_names,
 )
@@ -49,12 +50,12 @@ async def _places(world: AccountWorld, user: User | None) -> list[tuple[Organiza
         return places
 
 
-async def _refusal(registrar: Registration, *requests: object) -> HeadraceError:
+async def _refusal(registrar: Registration, *requests: RegistrationRequest) -> HeadraceError:
     """How all of these are refused: in one way, to the letter."""
     refusals = []
     for request in requests:
         with pytest.raises(HeadraceError) as caught:
-            await registrar.register(HERE, request)  # type: ignore[arg-type]
+            await registrar.register(HERE, request)
         refusals.append(caught.value)
     assert len({repr(each) for each in refusals}) == 1
     return refusals[0]

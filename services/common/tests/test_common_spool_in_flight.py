@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -36,9 +37,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def _open(directory: Path, **given: object) -> Spool:
-    options = {"clock": FakeClock(), "registry": CollectorRegistry(), "limits": LIMITS} | given
-    return Spool(directory, **options)  # type: ignore[arg-type]
+def _open(directory: Path, **given: Any) -> Spool:
+    options = {"clock": FakeClock(), "registry": CollectorRegistry(), "limits": LIMITS, **given}
+    return Spool(directory, **options)
 
 
 def _payloads(spool: Spool) -> list[bytes]:

@@ -59,7 +59,7 @@ def test_nothing_is_remembered_of_whoever_has_left() -> None:
         assert _reason(places, f"192.0.2.{number}") is None
         with pytest.raises(ZeroDivisionError), places.taken(f"192.0.2.{number}"):
             raise ZeroDivisionError
-    assert not places._taken_by
+    assert not places.sources
 
 
 async def test_half_sent_logins_of_one_address_keep_nobody_else_out() -> None:

@@ -234,9 +234,12 @@ async def test_control_tokens_in_a_message_stay_text(engine: LlamaCppEngine) -> 
 
 
 async def test_reading_by_piece_is_the_same_as_reading_the_whole(engine: LlamaCppEngine) -> None:
-    turns = (Message("system", "Be brief."), Message("user", "Why is the sky blue?"))
-    assert engine._prompts is not None
-    assert await engine._prompts._tokens_by_piece(turns) == await engine.tokenize(turns)
+    system, marker = Message("system", "Be brief."), "<|im_end|>"
+    [letter] = await engine.tokenize("A")
+    whole = await engine.tokenize((system, Message("user", "A")))
+    before, after = whole[: whole.index(letter)], whole[whole.index(letter) + 1 :]
+    by_piece = await engine.tokenize((system, Message("user", marker)))
+    assert by_piece == before + await engine.tokenize(marker) + after
 
 
 async def test_a_prompt_that_cannot_fit_is_refused_before_it_is_read(

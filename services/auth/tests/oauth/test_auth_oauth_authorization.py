@@ -1,6 +1,7 @@
 """Authorization requests: who is told what, and that nothing reaches a place it should not."""
 
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -256,10 +257,10 @@ async def test_nobody_can_approve_more_than_they_may(web: OAuthFlow, world: OAut
     ],
 )
 async def test_what_changed_before_the_approval_counts(
-    web: OAuthFlow, world: OAuthWorld, change: dict[str, object], param: str
+    web: OAuthFlow, world: OAuthWorld, change: dict[str, Any], param: str
 ) -> None:
     pending = await web.pending()
-    await world.register(replace(WEB, **change))  # type: ignore[arg-type]
+    await world.register(replace(WEB, **change))
     with pytest.raises(HeadraceError) as caught:
         await web.server.approve(pending, user_id=OWNER.user_id, organization_id=ACME)
     assert caught.value.param == param

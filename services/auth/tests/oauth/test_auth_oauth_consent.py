@@ -46,13 +46,14 @@ from headrace_auth.testing.oauth_flow import (
     parameters_of,
 )
 from headrace_auth.testing.oauth_world import NATIVE, SECRET, WEB, WEB_REDIRECT
+from headrace_auth.testing.refusals import refused
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.client_authorizations import Answer, ClientAuthorizations
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_auth.use_cases.second_factors import sealing_name
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.errors import Reason
 from headrace_common.testing.clock import FakeClock
 
 HERE = Caller(source_address="192.0.2.7")
@@ -98,12 +99,6 @@ async def allow(
     return await asking.allow(HERE, asked, email=email, password=password, code=code)
 
 
-async def refusal(call: object) -> Reason:
-    with pytest.raises(HeadraceError) as caught:
-        await call  # type: ignore[misc]
-    return caught.value.reason
-
-
 async def test_a_question_says_who_asks_and_for_what(asking: ClientAuthorizations) -> None:
     question = await asking.ask(HERE, authorization_request())
     assert question.organization_name == "acme"
@@ -128,7 +123,7 @@ async def test_one_address_cannot_fill_the_store(
     most = BROWSER_POLICY.free_failures + 1
     for _ in range(most):
         await asking.ask(HERE, authorization_request())
-    assert await refusal(asking.ask(HERE, authorization_request())) is Reason.REQUEST_RATE_LIMITED
+    assert await refused(asking.ask(HERE, authorization_request())) is Reason.REQUEST_RATE_LIMITED
     assert len(store.rows[AuthorizationRequest]) == most
     await asking.ask(Caller(source_address="192.0.2.8"), authorization_request())
     # Who is really there waits for a moment only, however many were asked for.
@@ -140,7 +135,7 @@ async def test_one_address_cannot_fill_the_store(
 async def test_a_wrong_request_keeps_nothing(
     asking: ClientAuthorizations, store: MemoryStore
 ) -> None:
-    assert await refusal(asking.ask(HERE, authorization_request(client_id="x"))) is (
+    assert await refused(asking.ask(HERE, authorization_request(client_id="x"))) is (
         Reason.INVALID_FIELD
     )
     with pytest.raises(AuthorizationError) as caught:
@@ -179,7 +174,7 @@ async def test_it_is_answered_once(asking: ClientAuthorizations, asked: str) -> 
     )
     assert len([each for each in results if isinstance(each, Answer)]) == 1
     for again in (allow(asking, asked), asking.deny(HERE, asked), asking.look_up(HERE, asked)):
-        assert await refusal(again) is Reason.RESOURCE_NOT_FOUND
+        assert await refused(again) is Reason.RESOURCE_NOT_FOUND
 
 
 async def test_a_no_is_an_answer(asking: ClientAuthorizations, asked: str) -> None:
@@ -187,7 +182,7 @@ async def test_a_no_is_an_answer(asking: ClientAuthorizations, asked: str) -> No
     assert (denied.client_id, denied.user_id) == (WEB.client_id, "")
     told = parameters_of(denied.location)
     assert (told["error"], told["state"]) == ("access_denied", "state of the client")
-    assert await refusal(allow(asking, asked)) is Reason.RESOURCE_NOT_FOUND
+    assert await refused(allow(asking, asked)) is Reason.RESOURCE_NOT_FOUND
 
 
 async def test_it_waits_for_ten_minutes(
@@ -196,16 +191,16 @@ async def test_it_waits_for_ten_minutes(
     clock.advance(599)
     await asking.look_up(HERE, asked)
     clock.advance(1)
-    assert await refusal(asking.look_up(HERE, asked)) is Reason.RESOURCE_NOT_FOUND
-    assert await refusal(allow(asking, asked)) is Reason.RESOURCE_NOT_FOUND
-    assert await refusal(asking.deny(HERE, asked)) is Reason.RESOURCE_NOT_FOUND
+    assert await refused(asking.look_up(HERE, asked)) is Reason.RESOURCE_NOT_FOUND
+    assert await refused(allow(asking, asked)) is Reason.RESOURCE_NOT_FOUND
+    assert await refused(asking.deny(HERE, asked)) is Reason.RESOURCE_NOT_FOUND
 
 
 @pytest.mark.parametrize("guess", ["", "x", "ü", "a\x00b", "0" * 43])
 async def test_an_id_cannot_be_guessed(
     asking: ClientAuthorizations, asked: str, guess: str, store: MemoryStore
 ) -> None:
-    assert await refusal(allow(asking, guess)) is Reason.RESOURCE_NOT_FOUND
+    assert await refused(allow(asking, guess)) is Reason.RESOURCE_NOT_FOUND
     # And nobody's password was looked at for it.
     assert (account_subject(MEMBER.email),) not in store.rows[LoginFailures]
     await asking.look_up(HERE, asked)
@@ -220,15 +215,15 @@ async def test_a_wrong_password_leaves_the_question_open_and_counts(
 ) -> None:
     wrong = (allow(asking, asked, email, password) for _ in range(ACCOUNT_POLICY.free_failures + 1))
     for attempt in wrong:
-        assert await refusal(attempt) is Reason.LOGIN_FAILED
-    assert await refusal(allow(asking, asked, email, password)) is Reason.LOGIN_THROTTLED
+        assert await refused(attempt) is Reason.LOGIN_FAILED
+    assert await refused(allow(asking, asked, email, password)) is Reason.LOGIN_THROTTLED
     await asking.look_up(HERE, asked)
 
 
 async def test_the_right_password_forgives_what_was_wrong(
     asking: ClientAuthorizations, asked: str, login: Login, store: MemoryStore
 ) -> None:
-    await refusal(login.log_in(HERE, MEMBER.email, "wrong"))
+    await refused(login.log_in(HERE, MEMBER.email, "wrong"))
     await allow(asking, asked)
     assert not [each for each in store.rows[LoginFailures] if "account" in str(each)]
 
@@ -242,11 +237,11 @@ async def test_the_second_factor_is_asked_for_and_used_up(
     async with store.begin() as transaction:
         await transaction.of(SecondFactor).add(factor)
     code = TOTP(secret).at(clock.now())
-    assert await refusal(allow(asking, asked)) is Reason.SECOND_FACTOR_REQUIRED
-    assert await refusal(allow(asking, asked, code="000000")) is Reason.LOGIN_FAILED
+    assert await refused(allow(asking, asked)) is Reason.SECOND_FACTOR_REQUIRED
+    assert await refused(allow(asking, asked, code="000000")) is Reason.LOGIN_FAILED
     assert (await allow(asking, asked, code=code)).user_id == MEMBER.user_id
     another = (await asking.ask(HERE, authorization_request())).authorization_id
-    assert await refusal(allow(asking, another, code=code)) is Reason.LOGIN_FAILED
+    assert await refused(allow(asking, another, code=code)) is Reason.LOGIN_FAILED
 
 
 async def test_an_unconfirmed_address_allows_nothing(
@@ -256,7 +251,7 @@ async def test_an_unconfirmed_address_allows_nothing(
         user = await transaction.of(User).get(MEMBER.user_id)
         assert user is not None
         await transaction.of(User).put(replace(user, email_verified_at=None))
-    assert await refusal(allow(asking, asked)) is Reason.PERMISSION_DENIED
+    assert await refused(allow(asking, asked)) is Reason.PERMISSION_DENIED
 
 
 @pytest.mark.parametrize("stranger", [OUTSIDER, HOMELESS])
@@ -264,7 +259,7 @@ async def test_strangers_to_the_organisation_cannot_answer(
     asking: ClientAuthorizations, asked: str, stranger: object
 ) -> None:
     email = getattr(stranger, "email", "")
-    assert await refusal(allow(asking, asked, email)) is Reason.PERMISSION_DENIED
+    assert await refused(allow(asking, asked, email)) is Reason.PERMISSION_DENIED
     assert (await allow(asking, asked)).organization_id == ACME
 
 
@@ -283,7 +278,7 @@ async def test_a_client_that_was_revoked_meanwhile_gets_nothing(
 ) -> None:
     async with store.begin() as transaction:
         await transaction.of(OAuthClient).put(replace(WEB, revoked_at=clock.now()))
-    assert await refusal(allow(asking, asked)) is Reason.INVALID_FIELD
+    assert await refused(allow(asking, asked)) is Reason.INVALID_FIELD
     assert not store.rows.get(AuthorizationCode)
 
 
@@ -295,6 +290,6 @@ async def test_a_login_elsewhere_answers_nothing_without_the_password(
 ) -> None:
     caller = await caller_of(store, MEMBER)
     answer = asking.allow(caller, asked, email=email, password=password, code="")
-    assert await refusal(answer) in {Reason.INVALID_FIELD, Reason.LOGIN_FAILED}
+    assert await refused(answer) in {Reason.INVALID_FIELD, Reason.LOGIN_FAILED}
     assert not store.rows.get(AuthorizationCode)
     await asking.look_up(HERE, asked)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -33,12 +34,13 @@ from headrace_auth.testing.directory import (
     Person,
 )
 from headrace_auth.testing.oauth_suites import CODE
+from headrace_auth.testing.refusals import refusal
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.departures import AT_ONCE
 from headrace_auth.use_cases.manage_clients import ClientManager
 from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_auth.use_cases.resolve import CredentialResolver
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.errors import Reason
 from headrace_common.testing.clock import FakeClock
 
 WANTED = ClientRequest(
@@ -70,12 +72,6 @@ def oauth(
 @pytest.fixture
 async def admin(store: MemoryStore) -> Caller:
     return await caller_of(store, ADMIN)
-
-
-async def refusal(call: object) -> HeadraceError:
-    with pytest.raises(HeadraceError) as caught:
-        await call  # type: ignore[misc]
-    return caught.value
 
 
 async def test_a_client_gets_a_secret_that_is_kept_as_a_digest(
@@ -158,9 +154,9 @@ async def test_another_organisations_client_does_not_exist(
     ],
 )
 async def test_a_client_that_breaks_a_rule_is_refused(
-    clients: ClientManager, admin: Caller, change: dict[str, object], param: str
+    clients: ClientManager, admin: Caller, change: dict[str, Any], param: str
 ) -> None:
-    refused = await refusal(clients.create(admin, replace(WANTED, **change)))  # type: ignore[arg-type]
+    refused = await refusal(clients.create(admin, replace(WANTED, **change)))
     assert (refused.reason, refused.param) == (Reason.INVALID_FIELD, param)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 
@@ -34,13 +35,13 @@ def prepared_model() -> Path:
     return prepare(user_cache_path("headrace") / "models")
 
 
-def request_for(prompt: Prompt, **sampling: object) -> GenerationRequest:
+def request_for(prompt: Prompt, **sampling: Any) -> GenerationRequest:
     """A greedy request with the given sampling parameters."""
-    drawn = replace(Sampling(temperature=0.0), **sampling)  # type: ignore[arg-type]
+    drawn = replace(Sampling(temperature=0.0), **sampling)
     return GenerationRequest("req_1", "org_1", "model", prompt, drawn)
 
 
-def question(text: str, **sampling: object) -> GenerationRequest:
+def question(text: str, **sampling: Any) -> GenerationRequest:
     """A greedy request with one user message."""
     return request_for((Message("user", text),), **sampling)
 

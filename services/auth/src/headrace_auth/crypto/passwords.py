@@ -27,18 +27,24 @@ class PasswordCost:
     maximum_pending: int
 
 
+def hashing_threads(cost: PasswordCost) -> BoundedThreads:
+    """As many as the cost says, which step back for the event loop."""
+    return BoundedThreads(
+        "argon2",
+        threads=cost.threads,
+        maximum_pending=cost.maximum_pending,
+        refusal=too_many_logins,
+        initializer=_yield_to_event_loop,
+    )
+
+
 class Passwords:
     """Hashes and verifies in threads of its own, in the normal form; close it when done."""
 
-    def __init__(self, cost: PasswordCost) -> None:
+    def __init__(self, cost: PasswordCost, threads: BoundedThreads | None = None) -> None:
+        """`threads` are those of `hashing_threads`, and are closed with this."""
         self._hasher = PasswordHasher(cost.time_cost, cost.memory_kib, cost.parallelism)
-        self._threads = BoundedThreads(
-            "argon2",
-            threads=cost.threads,
-            maximum_pending=cost.maximum_pending,
-            refusal=too_many_logins,
-            initializer=_yield_to_event_loop,
-        )
+        self._threads = threads or hashing_threads(cost)
         # Of the cost of today, so that no account takes as long as one with a password of today.
         # One whose hash is older takes its own time until its next login renews it: that tells that
         # the account is there and old, and ends by itself.

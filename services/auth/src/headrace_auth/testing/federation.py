@@ -1,6 +1,7 @@
 """Logins through two identity providers in memory, around the accounts of an AccountWorld."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from headrace.audit.v1 import audit_pb2
@@ -88,14 +89,14 @@ class FederationWorld:
             [user] = await transaction.of(User).find(email=email)
         return user
 
-    async def change_user(self, user_id: str, **fields: object) -> None:
+    async def change_user(self, user_id: str, **fields: Any) -> None:
         """As an administrator could, or as it was before."""
         async with self.accounts.store.begin() as transaction:
             users = transaction.of(User)
             known = await users.get(user_id)
             if known is None:
                 raise LookupError(user_id)
-            await users.put(replace(known, **fields))  # type: ignore[arg-type]
+            await users.put(replace(known, **fields))
 
     async def linked(self, user_id: str) -> list[LinkedIdentity]:
         """The identities of an account."""

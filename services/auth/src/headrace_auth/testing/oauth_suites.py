@@ -1,6 +1,7 @@
 """The suites that every adapter of the authorization server's ports must pass."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -31,10 +32,10 @@ CODE = AuthorizationCode(
 LONG = timedelta(days=400).total_seconds()
 
 
-async def refused_as(call: object) -> ErrorCode:
+async def refused_as(call: Awaitable[object]) -> ErrorCode:
     """The code with which an awaitable is refused."""
     with pytest.raises(OAuthError) as caught:
-        await call  # type: ignore[misc]
+        await call
     return caught.value.code
 
 

@@ -1,7 +1,7 @@
 """Places for requests of strangers who log in; no source address takes more than its share."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -20,6 +20,11 @@ class LoginPlaces:
         self._maximum = maximum
         self._share = max(1, maximum // SHARE)
         self._taken_by: Counter[str] = Counter()
+
+    @property
+    def sources(self) -> Collection[str]:
+        """Who holds places now, and nobody else."""
+        return self._taken_by.keys()
 
     @contextmanager
     def taken(self, address: str) -> Iterator[None]:
