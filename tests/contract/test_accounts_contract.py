@@ -1,7 +1,7 @@
 """AccountService as its callers meet it: an account from its first mail to its last code."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,13 @@ from headrace_auth.domain.directory import Invitation
 from headrace_auth.domain.principal import Role
 from headrace_auth.testing.account_suite import INVITATION
 from headrace_auth.testing.directory import ACME, ADMIN, MEMBER, OUTSIDER, OWNER, PASSWORD
-from headrace_auth.testing.service import RunningAuth, running_auth
-from headrace_common.errors import HeadraceError, Reason
-from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_auth.testing.refusals import refusal
+from headrace_auth.testing.service import Metadata, RunningAuth, bearer, running_auth
+from headrace_common.errors import Reason
 from headrace_common.testing.clock import FakeClock
 
 NEWCOMER, NEW_PASSWORD = "new@people.test", "another horse battery staple"
 FROM = (("x-source-address", "192.0.2.7"),)
-
-
-Metadata = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Service:
     async def log_in(self, email: str, password: str = PASSWORD, code: str = "") -> Metadata:
         request = sessions_pb2.LoginRequest(email=email, password=password, code=code)
         answer = await self.sessions.Login(request, timeout=5)
-        return (("authorization", f"Bearer {answer.tokens.access_token}"),)
+        return bearer(answer.tokens.access_token)
 
 
 @pytest.fixture
@@ -58,21 +55,10 @@ async def service(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Service]:
         )
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-async def _refusal(call: Awaitable[Any]) -> HeadraceError:
-    with pytest.raises(HeadraceError) as caught, translate_rpc_errors("auth"):
-        await call
-    return caught.value
-
-
 async def test_from_registering_to_logging_in(service: Service) -> None:
     request = pb.RegisterRequest(email=NEWCOMER, password=NEW_PASSWORD, name="Ann")
     assert await service.accounts.Register(request, timeout=5) == pb.RegisterResponse()
-    error = await _refusal(service.log_in(NEWCOMER, NEW_PASSWORD))
+    error = await refusal(service.log_in(NEWCOMER, NEW_PASSWORD))
     assert error.reason is Reason.PERMISSION_DENIED
     token = service.token()
     assert token.startswith("hrv_")
@@ -114,12 +100,12 @@ async def test_a_forgotten_password_is_set_anew(service: Service) -> None:
     await service.accounts.RequestPasswordReset(request, timeout=5)
     reset = pb.ResetPasswordRequest(token=service.token(), new_password=NEW_PASSWORD)
     await service.accounts.ResetPassword(reset, timeout=5)
-    error = await _refusal(
+    error = await refusal(
         service.sessions.GetMe(sessions_pb2.GetMeRequest(), metadata=old, timeout=5)
     )
     assert error.reason is Reason.CREDENTIAL_INVALID
     await service.log_in(MEMBER.email, NEW_PASSWORD)
-    error = await _refusal(service.accounts.ResetPassword(reset, timeout=5))
+    error = await refusal(service.accounts.ResetPassword(reset, timeout=5))
     assert (error.reason, error.param) == (Reason.INVALID_FIELD, "token")
 
 
@@ -127,9 +113,9 @@ async def test_a_changed_password_brings_the_tokens_of_a_new_session(service: Se
     caller = await service.log_in(MEMBER.email)
     request = pb.ChangePasswordRequest(current_password=PASSWORD, new_password=NEW_PASSWORD)
     answer = await service.accounts.ChangePassword(request, metadata=caller, timeout=5)
-    fresh = (("authorization", f"Bearer {answer.tokens.access_token}"),)
+    fresh = bearer(answer.tokens.access_token)
     await service.sessions.GetMe(sessions_pb2.GetMeRequest(), metadata=fresh, timeout=5)
-    error = await _refusal(service.accounts.ChangePassword(request, metadata=caller, timeout=5))
+    error = await refusal(service.accounts.ChangePassword(request, metadata=caller, timeout=5))
     assert error.reason is Reason.CREDENTIAL_INVALID
 
 
@@ -146,15 +132,15 @@ async def test_a_second_factor_from_start_to_end(service: Service) -> None:
         timeout=5,
     )
     assert len(confirmed.recovery_codes) == 10
-    error = await _refusal(service.log_in(MEMBER.email))
+    error = await refusal(service.log_in(MEMBER.email))
     assert error.reason is Reason.SECOND_FACTOR_REQUIRED
     caller = await service.log_in(MEMBER.email, code=confirmed.recovery_codes[0])
     change = pb.ChangePasswordRequest(current_password=PASSWORD, new_password=NEW_PASSWORD)
-    error = await _refusal(service.accounts.ChangePassword(change, metadata=caller, timeout=5))
+    error = await refusal(service.accounts.ChangePassword(change, metadata=caller, timeout=5))
     assert (error.reason, error.param) == (Reason.SECOND_FACTOR_REQUIRED, "code")
     change.new_password, change.code = PASSWORD, confirmed.recovery_codes[2]
     answer = await service.accounts.ChangePassword(change, metadata=caller, timeout=5)
-    caller = (("authorization", f"Bearer {answer.tokens.access_token}"),)
+    caller = bearer(answer.tokens.access_token)
     renewed = await service.accounts.NewRecoveryCodes(
         pb.NewRecoveryCodesRequest(password=PASSWORD, code=confirmed.recovery_codes[1]),
         metadata=caller,
@@ -186,7 +172,7 @@ async def test_an_invitation_is_taken(service: Service) -> None:
     request = pb.AcceptInvitationRequest(token=INVITATION.reveal())
     answer = await service.accounts.AcceptInvitation(request, metadata=caller, timeout=5)
     assert (answer.organization_id, answer.role) == (ACME, auth_pb2.ROLE_MEMBER)
-    error = await _refusal(service.accounts.AcceptInvitation(request, metadata=caller, timeout=5))
+    error = await refusal(service.accounts.AcceptInvitation(request, metadata=caller, timeout=5))
     assert error.reason is Reason.RESOURCE_NOT_FOUND
 
 
@@ -204,7 +190,7 @@ async def test_an_invitation_is_taken(service: Service) -> None:
 async def test_ones_own_account_needs_a_credential(
     service: Service, call: str, request_: Any
 ) -> None:
-    error = await _refusal(getattr(service.accounts, call)(request_, timeout=5))
+    error = await refusal(getattr(service.accounts, call)(request_, timeout=5))
     assert error.reason is Reason.CREDENTIAL_MISSING
 
 
@@ -216,5 +202,5 @@ async def test_an_empty_request_is_refused_in_every_call(service: Service) -> No
         ("RequestPasswordReset", pb.RequestPasswordResetRequest()),
         ("ResetPassword", pb.ResetPasswordRequest()),
     ):
-        error = await _refusal(getattr(service.accounts, call)(request, timeout=5))
+        error = await refusal(getattr(service.accounts, call)(request, timeout=5))
         assert error.reason is Reason.INVALID_FIELD

@@ -1,6 +1,6 @@
 """ApiKeyService, and what AuthService knows of keys, as callers meet them: behind real stubs."""
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,9 +12,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from headrace.auth.v1 import api_keys_pb2, api_keys_pb2_grpc, auth_pb2, auth_pb2_grpc
 from headrace_auth.testing.directory import ACME, MEMBER, OWNER, SERVICE, Person
-from headrace_auth.testing.service import RunningAuth, running_auth
-from headrace_common.errors import HeadraceError, Reason
-from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_auth.testing.refusals import refusal
+from headrace_auth.testing.service import Metadata, RunningAuth, running_auth
+from headrace_common.errors import Reason
 from headrace_common.ids import uuid7
 from headrace_common.testing.clock import FakeClock
 
@@ -24,7 +24,6 @@ BUDGET = api_keys_pb2.ApiKeyBudget(
     period=auth_pb2.BUDGET_PERIOD_WEEK,
     time_zone="Europe/Berlin",
 )
-Metadata = tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -65,8 +64,7 @@ class Auth:
 async def auth() -> AsyncIterator[Auth]:
     async with running_auth(FakeClock()) as running:
         bearers = {
-            person.user_id: (("authorization", f"Bearer {await running.token_of(person.email)}"),)
-            for person in (MEMBER, OWNER)
+            person.user_id: await running.bearer_of(person.email) for person in (MEMBER, OWNER)
         }
         yield Auth(
             api_keys_pb2_grpc.ApiKeyServiceStub(running.channel),
@@ -74,12 +72,6 @@ async def auth() -> AsyncIterator[Auth]:
             running,
             bearers,
         )
-
-
-async def _refusal(call: Awaitable[Any]) -> HeadraceError:
-    with pytest.raises(HeadraceError) as caught, translate_rpc_errors("auth"):
-        await call
-    return caught.value
 
 
 async def test_a_key_with_everything(auth: Auth) -> None:
@@ -176,8 +168,8 @@ async def test_bad_fields_of_a_change_are_named(
     auth: Auth, paths: tuple[str, ...], fields: dict[str, Any], param: str
 ) -> None:
     made = await auth.create()
-    refusal = await _refusal(auth.update(made.api_key.api_key_id, *paths, **fields))
-    assert (refusal.reason, refusal.param) == (Reason.INVALID_FIELD, param)
+    error = await refusal(auth.update(made.api_key.api_key_id, *paths, **fields))
+    assert (error.reason, error.param) == (Reason.INVALID_FIELD, param)
 
 
 @pytest.mark.parametrize(
@@ -193,8 +185,8 @@ async def test_bad_fields_of_a_change_are_named(
 async def test_bad_fields_of_a_new_key_are_named(
     auth: Auth, fields: dict[str, Any], param: str
 ) -> None:
-    refusal = await _refusal(auth.create(**fields))
-    assert (refusal.reason, refusal.param) == (Reason.INVALID_FIELD, param)
+    error = await refusal(auth.create(**fields))
+    assert (error.reason, error.param) == (Reason.INVALID_FIELD, param)
 
 
 async def test_a_rotation_by_default_overlaps_for_a_day(auth: Auth) -> None:
@@ -208,7 +200,7 @@ async def test_a_rotation_by_default_overlaps_for_a_day(auth: Auth) -> None:
     request.overlap_seconds = 0
     again = await auth.keys.RotateApiKey(request, metadata=auth.bearer(MEMBER), timeout=5)
     for secret in (made.secret, rotated.secret):
-        assert (await _refusal(auth.resolve(secret))).reason is Reason.CREDENTIAL_INVALID
+        assert (await refusal(auth.resolve(secret))).reason is Reason.CREDENTIAL_INVALID
     assert (await auth.resolve(again.secret)).credential_id == made.api_key.api_key_id
 
 
@@ -232,15 +224,15 @@ async def test_uses_are_told_and_shown(auth: Auth) -> None:
         auth.clock.now().replace(tzinfo=None),
     )
     batch.uses[0].ClearField("last_used_at")
-    refusal = await _refusal(auth.auth.ReportKeyUses(batch, timeout=5))
-    assert (refusal.reason, refusal.param) == (Reason.INVALID_FIELD, "uses.last_used_at")
+    error = await refusal(auth.auth.ReportKeyUses(batch, timeout=5))
+    assert (error.reason, error.param) == (Reason.INVALID_FIELD, "uses.last_used_at")
 
 
 @pytest.mark.parametrize("fields", [{}, {"created": {"seconds": 2**62}}])
 async def test_a_signed_request_that_is_none_is_refused(auth: Auth, fields: dict[str, Any]) -> None:
     request = auth_pb2.ResolveSignedRequestRequest(key_id="x", nonce="n", **fields)
-    refusal = await _refusal(auth.auth.ResolveSignedRequest(request, timeout=5))
-    assert refusal.reason is Reason.CREDENTIAL_INVALID
+    error = await refusal(auth.auth.ResolveSignedRequest(request, timeout=5))
+    assert error.reason is Reason.CREDENTIAL_INVALID
 
 
 async def test_the_new_calls_need_a_credential(auth: Auth) -> None:

@@ -1,7 +1,6 @@
 """The services of auth as their callers meet them: the real servicers behind real stubs."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any, TypeAlias
@@ -31,27 +30,15 @@ from headrace_auth.domain.principal import (
 )
 from headrace_auth.domain.rights import SCOPES_OF_ROLE
 from headrace_auth.testing.directory import ACME, GLOBEX, MEMBER, OUTSIDER, OWNER, PASSWORD
-from headrace_auth.testing.service import RunningAuth, running_auth
+from headrace_auth.testing.refusals import refusal
+from headrace_auth.testing.service import RunningAuth
 from headrace_auth.testing.suites import keep
-from headrace_common.errors import HeadraceError, Reason
-from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_common.errors import Reason
 from headrace_common.testing.clock import FakeClock
 
 Keys: TypeAlias = api_keys_pb2_grpc.ApiKeyServiceStub
 Sessions: TypeAlias = sessions_pb2_grpc.SessionServiceStub
 Stub: TypeAlias = auth_pb2_grpc.AuthServiceStub
-Bearer = Callable[[str], Awaitable[tuple[tuple[str, str], ...]]]
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-async def auth(clock: FakeClock) -> AsyncIterator[RunningAuth]:
-    async with running_auth(clock) as running:
-        yield running
 
 
 @pytest.fixture
@@ -67,20 +54,6 @@ def sessions(auth: RunningAuth) -> Sessions:
 @pytest.fixture
 def keys(auth: RunningAuth) -> Keys:
     return Keys(auth.channel)
-
-
-@pytest.fixture
-def bearer(auth: RunningAuth) -> Bearer:
-    async def log_in(email: str) -> tuple[tuple[str, str], ...]:
-        return (("authorization", f"Bearer {await auth.token_of(email)}"),)
-
-    return log_in
-
-
-async def _refusal(call: Awaitable[Any]) -> HeadraceError:
-    with pytest.raises(HeadraceError) as caught, translate_rpc_errors("auth"):
-        await call
-    return caught.value
 
 
 async def _resolve(stub: Stub, credential: str) -> auth_pb2.Principal:
@@ -125,15 +98,15 @@ async def test_login_resolve_and_verify_with_the_published_key(
 @pytest.mark.parametrize("email", [OWNER.email, "stranger@acme.test"])
 async def test_a_failed_login_says_one_thing(sessions: Sessions, email: str) -> None:
     request = sessions_pb2.LoginRequest(email=email, password="wrong")
-    refusal = await _refusal(sessions.Login(request, timeout=5))
-    assert refusal.reason is Reason.LOGIN_FAILED
-    assert refusal.message == "Wrong e-mail address or password."
+    error = await refusal(sessions.Login(request, timeout=5))
+    assert error.reason is Reason.LOGIN_FAILED
+    assert error.message == "Wrong e-mail address or password."
 
 
 async def test_a_key_from_making_to_revoking(
-    stub: Stub, keys: Keys, bearer: Bearer, auth: RunningAuth, clock: FakeClock
+    stub: Stub, keys: Keys, auth: RunningAuth, clock: FakeClock
 ) -> None:
-    metadata = await bearer(MEMBER.email)
+    metadata = await auth.bearer_of(MEMBER.email)
     request = api_keys_pb2.CreateApiKeyRequest(
         name="laptop",
         allowed_models=["smollm2"],
@@ -171,14 +144,14 @@ async def test_a_key_from_making_to_revoking(
     assert revoked.api_key.HasField("revoked_at")
     assert auth.announcer.announced == [(ACME, created.api_key.api_key_id)]
     question = auth_pb2.ResolveCredentialRequest(credential=created.secret)
-    refusal = await _refusal(stub.ResolveCredential(question, timeout=5))
-    assert refusal.reason is Reason.CREDENTIAL_INVALID
+    error = await refusal(stub.ResolveCredential(question, timeout=5))
+    assert error.reason is Reason.CREDENTIAL_INVALID
 
 
 async def test_pages_are_followed_by_their_tokens(
-    keys: Keys, bearer: Bearer, clock: FakeClock
+    keys: Keys, auth: RunningAuth, clock: FakeClock
 ) -> None:
-    metadata = await bearer(MEMBER.email)
+    metadata = await auth.bearer_of(MEMBER.email)
     for number in range(5):
         request = api_keys_pb2.CreateApiKeyRequest(name=f"key {number}")
         await keys.CreateApiKey(request, metadata=metadata, timeout=5)
@@ -212,15 +185,15 @@ async def test_people_must_show_their_credential(
         (keys.ListApiKeys, api_keys_pb2.ListApiKeysRequest()),
         (keys.RevokeApiKey, api_keys_pb2.RevokeApiKeyRequest(api_key_id="x")),
     ):
-        refusal = await _refusal(call(request, metadata=metadata, timeout=5))
-        assert refusal.reason is reason
+        error = await refusal(call(request, metadata=metadata, timeout=5))
+        assert error.reason is reason
 
 
-async def test_a_credential_given_twice_is_refused(keys: Keys, bearer: Bearer) -> None:
-    metadata = await bearer(OWNER.email)
+async def test_a_credential_given_twice_is_refused(keys: Keys, auth: RunningAuth) -> None:
+    metadata = await auth.bearer_of(OWNER.email)
     request = api_keys_pb2.ListApiKeysRequest()
-    refusal = await _refusal(keys.ListApiKeys(request, metadata=metadata * 2, timeout=5))
-    assert refusal.reason is Reason.CREDENTIAL_INVALID
+    error = await refusal(keys.ListApiKeys(request, metadata=metadata * 2, timeout=5))
+    assert error.reason is Reason.CREDENTIAL_INVALID
 
 
 @pytest.mark.parametrize(
@@ -236,22 +209,24 @@ async def test_a_credential_given_twice_is_refused(keys: Keys, bearer: Bearer) -
     ],
 )
 async def test_bad_fields_are_named(
-    keys: Keys, bearer: Bearer, request_: api_keys_pb2.CreateApiKeyRequest, param: str
+    keys: Keys, auth: RunningAuth, request_: api_keys_pb2.CreateApiKeyRequest, param: str
 ) -> None:
-    metadata = await bearer(OWNER.email)
-    refusal = await _refusal(keys.CreateApiKey(request_, metadata=metadata, timeout=5))
-    assert (refusal.reason, refusal.param) == (Reason.INVALID_FIELD, param)
+    metadata = await auth.bearer_of(OWNER.email)
+    error = await refusal(keys.CreateApiKey(request_, metadata=metadata, timeout=5))
+    assert (error.reason, error.param) == (Reason.INVALID_FIELD, param)
 
 
 async def test_another_organisations_key_does_not_exist(
-    stub: Stub, keys: Keys, bearer: Bearer
+    stub: Stub, keys: Keys, auth: RunningAuth
 ) -> None:
     request = api_keys_pb2.CreateApiKeyRequest(name="theirs")
-    theirs = await keys.CreateApiKey(request, metadata=await bearer(OUTSIDER.email), timeout=5)
+    theirs = await keys.CreateApiKey(
+        request, metadata=await auth.bearer_of(OUTSIDER.email), timeout=5
+    )
     revocation = api_keys_pb2.RevokeApiKeyRequest(api_key_id=theirs.api_key.api_key_id)
-    metadata = await bearer(OWNER.email)
-    refusal = await _refusal(keys.RevokeApiKey(revocation, metadata=metadata, timeout=5))
-    assert refusal.reason is Reason.RESOURCE_NOT_FOUND
+    metadata = await auth.bearer_of(OWNER.email)
+    error = await refusal(keys.RevokeApiKey(revocation, metadata=metadata, timeout=5))
+    assert error.reason is Reason.RESOURCE_NOT_FOUND
     assert (await _resolve(stub, theirs.secret)).user_id == OUTSIDER.user_id
 
 
@@ -263,9 +238,9 @@ async def _told(stub: Stub, **since: Any) -> tuple[set[tuple[str, str]], Any]:
 
 
 async def test_what_ended_is_told_to_whoever_asks_from_then_on(
-    stub: Stub, keys: Keys, bearer: Bearer, clock: FakeClock
+    stub: Stub, keys: Keys, auth: RunningAuth, clock: FakeClock
 ) -> None:
-    metadata = await bearer(MEMBER.email)
+    metadata = await auth.bearer_of(MEMBER.email)
     created = await keys.CreateApiKey(
         api_keys_pb2.CreateApiKeyRequest(name="x"), metadata=metadata, timeout=5
     )
@@ -294,26 +269,26 @@ async def test_what_ended_long_ago_is_not_told(
 
 async def test_a_moment_that_is_none_is_refused(stub: Stub) -> None:
     request = auth_pb2.ListRevocationsRequest(since={"seconds": 2**62})
-    refusal = await _refusal(stub.ListRevocations(request, timeout=5))
-    assert (refusal.reason, refusal.param) == (Reason.INVALID_FIELD, "since")
+    error = await refusal(stub.ListRevocations(request, timeout=5))
+    assert (error.reason, error.param) == (Reason.INVALID_FIELD, "since")
 
 
 async def test_a_key_says_from_where_it_may_be_used(
-    stub: Stub, keys: Keys, bearer: Bearer, auth: RunningAuth
+    stub: Stub, keys: Keys, auth: RunningAuth
 ) -> None:
     request = api_keys_pb2.CreateApiKeyRequest(name="office")
-    created = await keys.CreateApiKey(request, metadata=await bearer(OWNER.email), timeout=5)
+    created = await keys.CreateApiKey(
+        request, metadata=await auth.bearer_of(OWNER.email), timeout=5
+    )
     [key] = auth.store.rows[ApiKey].values()
     networks = ("192.0.2.0/24", "2001:db8::/32")
     auth.store.rows[ApiKey][key.api_key_id,] = replace(key, allowed_networks=networks)
     assert tuple((await _resolve(stub, created.secret)).allowed_networks) == networks
 
 
-async def test_a_change_is_told_with_what_the_edge_saw(
-    keys: Keys, bearer: Bearer, auth: RunningAuth
-) -> None:
+async def test_a_change_is_told_with_what_the_edge_saw(keys: Keys, auth: RunningAuth) -> None:
     metadata = (
-        *await bearer(OWNER.email),
+        *await auth.bearer_of(OWNER.email),
         ("x-request-id", "req_1"),
         ("x-source-address", "2001:db8::7"),
         ("x-user-agent", "curl/8"),
@@ -338,8 +313,8 @@ async def test_a_change_is_told_with_what_the_edge_saw(
 )
 async def test_text_that_is_no_credential(stub: Stub, credential: str, reason: Reason) -> None:
     request = auth_pb2.ResolveCredentialRequest(credential=credential)
-    refusal = await _refusal(stub.ResolveCredential(request, timeout=5))
-    assert refusal.reason is reason
+    error = await refusal(stub.ResolveCredential(request, timeout=5))
+    assert error.reason is reason
 
 
 async def test_statuses_on_the_wire(keys: Keys) -> None:

@@ -41,11 +41,6 @@ CALLER = Caller("req_1", "192.0.2.7", "curl/8", PRINCIPAL)
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> MemoryStore:
     return MemoryStore(clock)
 

@@ -1,6 +1,5 @@
 """Deny by default on the wire: every call of auth asks who calls, and then the table of rights."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
@@ -15,11 +14,10 @@ from headrace_auth.domain.api_keys import mint
 from headrace_auth.domain.principal import Scope
 from headrace_auth.domain.rights import Action
 from headrace_auth.testing.directory import MEMBER, SERVICE
-from headrace_auth.testing.service import RunningAuth, running_auth
+from headrace_auth.testing.service import RunningAuth, bearer
 from headrace_auth.testing.suites import keep, make_key
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
-from headrace_common.testing.clock import FakeClock
 
 PROTOS = [
     import_module(f"headrace.auth.v1.{module.name}")
@@ -83,12 +81,6 @@ WELL_FORMED: dict[str, dict[str, Any]] = {
 """Requests to the calls that do not take an empty one: a wrong form is told to anybody."""
 
 
-@pytest.fixture
-async def auth() -> AsyncIterator[RunningAuth]:
-    async with running_auth(FakeClock()) as running:
-        yield running
-
-
 async def _refusal(auth: RunningAuth, name: str, credential: str | None) -> HeadraceError:
     method = METHODS[name]
     request = GetMessageClass(method.input_type)
@@ -97,7 +89,7 @@ async def _refusal(auth: RunningAuth, name: str, credential: str | None) -> Head
         request_serializer=request.SerializeToString,
         response_deserializer=GetMessageClass(method.output_type).FromString,
     )
-    metadata = (("authorization", f"Bearer {credential}"),) if credential is not None else ()
+    metadata = bearer(credential) if credential is not None else ()
     with pytest.raises(HeadraceError) as caught, translate_rpc_errors("auth"):
         await call(request(**WELL_FORMED.get(name, {})), metadata=metadata, timeout=5)
     return caught.value

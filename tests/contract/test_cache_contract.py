@@ -25,11 +25,6 @@ KEY = cache_pb2.CacheKey(
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 async def stub(clock: FakeClock) -> AsyncIterator[cache_pb2_grpc.CacheServiceStub]:
     settings = CacheSettings(redis_url="unix:///unused", maximum_payload_bytes=100)
     servicer = build(settings, store=MemoryEntryStore(clock), registry=CollectorRegistry())

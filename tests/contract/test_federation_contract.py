@@ -1,9 +1,8 @@
 """FederationService as its callers meet it: the real servicer behind a real stub."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import grpc
@@ -16,14 +15,13 @@ from headrace_auth.domain.login_refusals import Refusal
 from headrace_auth.domain.pending_login import s256_challenge
 from headrace_auth.testing.directory import ACME, MEMBER, PASSWORD
 from headrace_auth.testing.federation import ADA, FRONT_END, PROVIDER, VERIFIER, federation_of
-from headrace_auth.testing.service import RunningAuth, running_auth
-from headrace_common.errors import HeadraceError, Reason
-from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_auth.testing.refusals import refusal
+from headrace_auth.testing.service import RunningAuth, bearer, running_auth
+from headrace_common.errors import Reason
 from headrace_common.testing.clock import FakeClock
 
 PROTO = Path(__file__).parents[2] / "protos/headrace/auth/v1/federation.proto"
 CHALLENGE = s256_challenge(VERIFIER)
-Metadata = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +71,15 @@ async def service() -> AsyncIterator[Service]:
         yield Service(stub, auth, provider)
 
 
-def _bearer(token: str) -> Metadata:
-    return (("authorization", f"Bearer {token}"),)
-
-
-async def _refusal(call: Awaitable[Any]) -> HeadraceError:
-    with pytest.raises(HeadraceError) as caught, translate_rpc_errors("auth"):
-        await call
-    return caught.value
-
-
 async def test_from_linking_to_logging_in_and_unlinking(service: Service) -> None:
-    metadata = _bearer(await service.auth.token_of(MEMBER.email))
+    metadata = await service.auth.bearer_of(MEMBER.email)
     request = pb.LinkIdentityRequest(
         provider=PROVIDER, redirect_uri=FRONT_END, code_challenge=CHALLENGE
     )
     call = service.federation.LinkIdentity
     request.password = "wrong"
-    refusal = await _refusal(call(request, metadata=metadata, timeout=5))
-    assert refusal.reason is Reason.LOGIN_FAILED
+    error = await refusal(call(request, metadata=metadata, timeout=5))
+    assert error.reason is Reason.LOGIN_FAILED
     request.password = PASSWORD
     begun = await call(request, metadata=metadata, timeout=5)
     landing = await service.land(begun.authorization_url)
@@ -108,15 +96,15 @@ async def test_from_linking_to_logging_in_and_unlinking(service: Service) -> Non
     assert not result.HasField("identity")
     assert (result.principal.user_id, result.principal.organization_id) == (MEMBER.user_id, ACME)
     assert result.tokens.token_type == "Bearer"
-    mine = _bearer(result.tokens.access_token)
+    mine = bearer(result.tokens.access_token)
     listed = await service.federation.ListIdentities(
         pb.ListIdentitiesRequest(), metadata=mine, timeout=5
     )
     assert list(listed.identities) == [linked.identity]
     unlink = pb.UnlinkIdentityRequest(provider=PROVIDER, subject="ada")
     await service.federation.UnlinkIdentity(unlink, metadata=mine, timeout=5)
-    refusal = await _refusal(service.federation.UnlinkIdentity(unlink, metadata=mine, timeout=5))
-    assert refusal.reason is Reason.RESOURCE_NOT_FOUND
+    error = await refusal(service.federation.UnlinkIdentity(unlink, metadata=mine, timeout=5))
+    assert error.reason is Reason.RESOURCE_NOT_FOUND
 
 
 async def test_a_refusal_is_no_error_but_an_answer(service: Service) -> None:
@@ -128,12 +116,12 @@ async def test_a_refusal_is_no_error_but_an_answer(service: Service) -> None:
 async def test_errors_and_their_statuses(service: Service) -> None:
     url = await service.start()
     await service.land(url)
-    used = await _refusal(service.land(url))
+    used = await refusal(service.land(url))
     assert (used.reason, used.param) == (Reason.INVALID_FIELD, "state")
-    wrong = await _refusal(service.exchange("hrl_" + "x" * 49))
+    wrong = await refusal(service.exchange("hrl_" + "x" * 49))
     assert wrong.reason is Reason.LOGIN_FAILED
     service.provider.down = True
-    down = await _refusal(service.start())
+    down = await refusal(service.start())
     assert down.reason is Reason.DEPENDENCY_UNAVAILABLE
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await service.exchange("")
@@ -146,11 +134,11 @@ async def test_ones_own_identities_need_a_credential(service: Service) -> None:
         service.federation.ListIdentities(pb.ListIdentitiesRequest(), timeout=5),
         service.federation.UnlinkIdentity(pb.UnlinkIdentityRequest(), timeout=5),
     ):
-        assert (await _refusal(call)).reason is Reason.CREDENTIAL_MISSING
+        assert (await refusal(call)).reason is Reason.CREDENTIAL_MISSING
 
 
 async def test_exchanges_are_counted(service: Service) -> None:
-    await _refusal(service.exchange("x"))
+    await refusal(service.exchange("x"))
     name = "headrace_auth_federated_logins_total"
     assert service.auth.registry.get_sample_value(name, {"outcome": "refused"}) == 1
     assert service.auth.registry.get_sample_value(name, {"outcome": "ok"}) == 0

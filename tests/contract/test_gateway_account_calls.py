@@ -1,6 +1,6 @@
 """The account side of the gateway against the real services of auth."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +11,9 @@ from headrace.audit.v1.audit_pb2 import AuditEvent
 from headrace.auth.v1 import api_keys_pb2
 from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.testing.directory import ACME, ACME_TEAM, MEMBER, OUTSIDER, OWNER, PASSWORD
-from headrace_auth.testing.service import RunningAuth, running_auth
-from headrace_common.errors import HeadraceError, Reason
+from headrace_auth.testing.refusals import refusal
+from headrace_auth.testing.service import RunningAuth
+from headrace_common.errors import Reason
 from headrace_common.grpc_server import Registration
 from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.grpc import serving
@@ -38,17 +39,6 @@ FIRST_PAGE = {"page_size": 10, "page_token": ""}
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-async def auth(clock: FakeClock) -> AsyncIterator[RunningAuth]:
-    async with running_auth(clock) as running:
-        yield running
-
-
-@pytest.fixture
 def accounts(auth: RunningAuth) -> GrpcAccounts:
     return GrpcAccounts(auth.channel, seconds=5)
 
@@ -70,12 +60,6 @@ def exchange(credential: str = "", **fields: str) -> Exchange:
         "user_agent": "curl/8",
     }
     return Exchange(**(told | fields))
-
-
-async def refusal(call: Awaitable[object]) -> HeadraceError:
-    with pytest.raises(HeadraceError) as caught:
-        await call
-    return caught.value
 
 
 async def create(accounts: GrpcAccounts, token: str, **fields: Any) -> tuple[dict[str, Any], str]:

@@ -1,6 +1,6 @@
 """What the gateway asks of auth on every request, against the real AuthService."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
@@ -13,6 +13,7 @@ from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.rights import SCOPES_OF_ROLE
 from headrace_auth.testing.directory import ACME, ACME_TEAM, GLOBEX, MEMBER
+from headrace_auth.testing.refusals import refusal
 from headrace_auth.testing.service import RunningAuth, running_auth
 from headrace_auth.testing.suites import keep
 from headrace_common.errors import HeadraceError, Reason
@@ -31,11 +32,6 @@ BUDGETS = (Budget(f"organization:{ACME}", 10_000_000, "EUR", BudgetPeriod.MONTH,
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 async def running(clock: FakeClock) -> AsyncIterator[RunningAuth]:
     async with running_auth(clock) as running:
         yield running
@@ -44,12 +40,6 @@ async def running(clock: FakeClock) -> AsyncIterator[RunningAuth]:
 @pytest.fixture
 def auth(running: RunningAuth) -> AuthClient:
     return AuthClient(running.channel, resolve_seconds=5)
-
-
-async def refusal(call: Awaitable[object]) -> HeadraceError:
-    with pytest.raises(HeadraceError) as caught:
-        await call
-    return caught.value
 
 
 async def test_a_token_resolves_to_its_person_with_names_for_its_end(
@@ -82,7 +72,7 @@ async def test_a_wrong_credential_is_invalid(auth: AuthClient, credential: str) 
 
 
 async def test_a_keys_networks_arrive(running: RunningAuth, auth: AuthClient) -> None:
-    metadata = (("authorization", f"Bearer {await running.token_of(MEMBER.email)}"),)
+    metadata = await running.bearer_of(MEMBER.email)
     created = await api_keys_pb2_grpc.ApiKeyServiceStub(running.channel).CreateApiKey(
         api_keys_pb2.CreateApiKeyRequest(name="office"), metadata=metadata, timeout=5
     )

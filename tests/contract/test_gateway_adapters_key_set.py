@@ -33,17 +33,6 @@ class CountingSource:
         return await self.current.key_set()
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-async def auth(clock: FakeClock) -> AsyncIterator[RunningAuth]:
-    async with running_auth(clock) as running:
-        yield running
-
-
 def client(auth: RunningAuth) -> AuthClient:
     return AuthClient(auth.channel, resolve_seconds=5)
 

@@ -1,17 +1,14 @@
 """Administration from the gateway's routes through the real auth, field by field."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-import pytest
 
 from headrace_auth.testing.directory import ACME, ACME_TEAM, ADMIN, MEMBER, OWNER, Person
 from headrace_auth.testing.refusals import refusal
-from headrace_auth.testing.service import RunningAuth, running_auth
+from headrace_auth.testing.service import RunningAuth
 from headrace_common.errors import Reason
-from headrace_common.testing.clock import FakeClock
 from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.domain.exchange import Act, Exchange
 from headrace_gateway.http.account_routes import AccountRoute
@@ -28,12 +25,6 @@ PRICE = {
     "input_micros_per_million_tokens": 1,
     "output_micros_per_million_tokens": 2,
 }
-
-
-@pytest.fixture
-async def auth() -> AsyncIterator[RunningAuth]:
-    async with running_auth(FakeClock()) as running:
-        yield running
 
 
 async def ask(

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -13,9 +12,9 @@ from headrace_auth.domain.oauth_grants import AuthorizationRequest
 from headrace_auth.domain.principal import Scope
 from headrace_auth.oauth.metadata import server_metadata
 from headrace_auth.testing.directory import ACME, ADMIN, MEMBER, PASSWORD, SERVICE
-from headrace_auth.testing.service import RunningAuth, running_auth
-from headrace_common.errors import HeadraceError, Reason
-from headrace_common.testing.clock import FakeClock
+from headrace_auth.testing.refusals import refusal
+from headrace_auth.testing.service import RunningAuth
+from headrace_common.errors import Reason
 from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.http.consent_words import SCOPES_IN_WORDS
 from headrace_gateway.testing.account_caller import REQUEST, AccountCaller
@@ -29,17 +28,6 @@ NEW_CLIENT = {
     "scopes": ["llm:invoke", "models:read"],
     "service_user_id": SERVICE.user_id,
 }
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-async def auth(clock: FakeClock) -> AsyncIterator[RunningAuth]:
-    async with running_auth(clock) as running:
-        yield running
 
 
 @pytest.fixture
@@ -111,12 +99,6 @@ async def tokens(nobody: AccountCaller, client: dict[str, Any]) -> dict[str, Any
     )
     assert status == 200, body
     return body
-
-
-async def refusal(call: Awaitable[Any]) -> HeadraceError:
-    with pytest.raises(HeadraceError) as caught:
-        await call
-    return caught.value
 
 
 async def test_a_client_is_registered_and_listed_without_its_secret(

@@ -1,8 +1,5 @@
 """PlatformService and Bootstrap as their callers meet them."""
 
-from collections.abc import AsyncIterator, Awaitable
-from typing import Any
-
 import pytest
 
 from headrace.audit.v1.audit_pb2 import AuditEvent
@@ -11,9 +8,9 @@ from headrace.auth.v1 import platform_pb2_grpc, sessions_pb2, sessions_pb2_grpc
 from headrace_auth.adapters.memory import MemoryStore
 from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.testing.directory import ADMIN, OWNER
+from headrace_auth.testing.refusals import refusal
 from headrace_auth.testing.service import RunningAuth, running_auth
-from headrace_common.errors import HeadraceError, Reason
-from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_common.errors import Reason
 from headrace_common.testing.clock import FakeClock
 
 TOKEN, PASSWORD = "b" * 32, "paper lantern river stone"
@@ -23,30 +20,14 @@ OWNER_REQUEST = sessions_pb2.BootstrapRequest(
 
 
 @pytest.fixture
-async def auth() -> AsyncIterator[RunningAuth]:
-    async with running_auth(FakeClock()) as running:
-        yield running
-
-
-@pytest.fixture
 def platform(auth: RunningAuth) -> platform_pb2_grpc.PlatformServiceStub:
     return platform_pb2_grpc.PlatformServiceStub(auth.channel)
-
-
-async def _as(auth: RunningAuth, email: str) -> tuple[tuple[str, str], ...]:
-    return (("authorization", f"Bearer {await auth.token_of(email)}"),)
-
-
-async def _refusal(call: Awaitable[Any]) -> HeadraceError:
-    with pytest.raises(HeadraceError) as caught, translate_rpc_errors("auth"):
-        await call
-    return caught.value
 
 
 async def test_the_platforms_owner_rotates_signing_keys_and_the_audit_hears_the_kid(
     auth: RunningAuth, platform: platform_pb2_grpc.PlatformServiceStub
 ) -> None:
-    owner = await _as(auth, OWNER.email)
+    owner = await auth.bearer_of(OWNER.email)
     asked = pb.ListSigningKeysRequest()
     [first] = (await platform.ListSigningKeys(asked, metadata=owner, timeout=5)).signing_keys
     assert first.signing
@@ -67,7 +48,7 @@ async def test_the_platforms_owner_rotates_signing_keys_and_the_audit_hears_the_
 async def test_a_withdrawal_ends_the_other_keys_when_the_new_one_begins(
     auth: RunningAuth, platform: platform_pb2_grpc.PlatformServiceStub
 ) -> None:
-    owner = await _as(auth, OWNER.email)
+    owner = await auth.bearer_of(OWNER.email)
     request = pb.RotateSigningKeysRequest(withdraw=True)
     made = (await platform.RotateSigningKeys(request, metadata=owner, timeout=5)).signing_key
     asked = pb.ListSigningKeysRequest()
@@ -78,12 +59,12 @@ async def test_a_withdrawal_ends_the_other_keys_when_the_new_one_begins(
 async def test_an_administrator_may_do_neither(
     auth: RunningAuth, platform: platform_pb2_grpc.PlatformServiceStub
 ) -> None:
-    admin = await _as(auth, ADMIN.email)
+    admin = await auth.bearer_of(ADMIN.email)
     for call in (
         platform.ListSigningKeys(pb.ListSigningKeysRequest(), metadata=admin, timeout=5),
         platform.RotateSigningKeys(pb.RotateSigningKeysRequest(), metadata=admin, timeout=5),
     ):
-        assert (await _refusal(call)).reason is Reason.PERMISSION_DENIED
+        assert (await refusal(call)).reason is Reason.PERMISSION_DENIED
 
 
 async def test_an_empty_installation_gets_its_owner_once() -> None:
@@ -94,5 +75,5 @@ async def test_an_empty_installation_gets_its_owner_once() -> None:
         assert made.user_id
         assert made.organization_id
         assert await auth.token_of("root@acme.test", PASSWORD)
-        refusal = await _refusal(stub.Bootstrap(OWNER_REQUEST, timeout=5))
-        assert refusal.reason is Reason.PERMISSION_DENIED
+        error = await refusal(stub.Bootstrap(OWNER_REQUEST, timeout=5))
+        assert error.reason is Reason.PERMISSION_DENIED

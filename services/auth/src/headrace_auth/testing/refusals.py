@@ -5,11 +5,12 @@ from collections.abc import Awaitable
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_common.grpc_errors import translate_rpc_errors
 
 
 async def refusal(call: Awaitable[object]) -> HeadraceError:
-    """The error; fails if there is none."""
-    with pytest.raises(HeadraceError) as caught:
+    """The error, also as a stub of auth tells it; fails if there is none."""
+    with pytest.raises(HeadraceError) as caught, translate_rpc_errors("auth"):
         await call
     return caught.value
 

@@ -21,6 +21,13 @@ from headrace_auth.use_cases.federated_logins import Federation
 from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.grpc import serving
 
+Metadata = tuple[tuple[str, str], ...]
+
+
+def bearer(token: str) -> Metadata:
+    """What a call with this credential carries."""
+    return (("authorization", f"Bearer {token}"),)
+
 
 @dataclass(frozen=True, slots=True)
 class RunningAuth:
@@ -43,6 +50,10 @@ class RunningAuth:
             sessions_pb2.LoginRequest(email=email, password=password), timeout=5
         )
         return response.tokens.access_token
+
+    async def bearer_of(self, email: str) -> Metadata:
+        """What a call of somebody who has just logged in carries."""
+        return bearer(await self.token_of(email))
 
 
 @asynccontextmanager
