@@ -6,18 +6,16 @@ from typing import Any
 
 import httpx
 import pytest
-from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
+from tests.e2e.notebook import REDIRECT, REGISTRATION, SCOPE, Notebook
 from tests.stack.audit import row_where
-from tests.stack.consent import consent, open_form, parameters_of, send_form
+from tests.stack.consent import parameters_of
 
 from headrace_local.access import Access
 from headrace_local.components import MODEL_ID
 from headrace_local.stack import Stack
 
-REDIRECT = "https://notebook.example/callback"
-SCOPE = "account:read models:read"
 DOCUMENT = "/.well-known/oauth-authorization-server"
 
 
@@ -58,67 +56,65 @@ async def register(
     return made.json()["id"], made.json()["secret"]
 
 
-async def test_a_person_allows_an_application_which_is_robbed(
-    stack: Stack,
+@pytest.fixture
+async def notebook(
     browser: httpx.AsyncClient,
     administrator: dict[str, str],
     metadata: dict[str, Any],
     access: Access,
     trust: ssl.SSLContext,
-) -> None:
-    client_id, secret = await register(
-        browser,
-        administrator,
-        name="Notebook",
-        redirect_uris=[REDIRECT],
-        grant_types=["authorization_code", "refresh_token"],
-        scopes=SCOPE.split(),
-    )
-    verifier = generate_token(64)
+) -> AsyncIterator[Notebook]:
+    """An application that has just been registered, and whom nobody has allowed anything."""
+    client_id, secret = await register(browser, administrator, **REGISTRATION)
     async with AsyncOAuth2Client(
         client_id, secret, scope=SCOPE, redirect_uri=REDIRECT, code_challenge_method="S256",
         base_url=access.url, verify=trust, timeout=60, trust_env=False,
     ) as app:  # fmt: skip
-        url, state = app.create_authorization_url(
-            metadata["authorization_endpoint"], code_verifier=verifier
-        )
-        form = await open_form(browser, url)
-        wrong = await send_form(browser, form, "allow", email=access.email, password="wrong")
-        assert (wrong.status_code, "Wrong e-mail address" in wrong.text) == (403, True)
-        denied = parameters_of(await _decide(browser, url, access, "deny"))
-        assert (denied["error"], denied["state"]) == ("access_denied", state)
+        yield Notebook(app, browser, metadata, access)
 
-        location = await _decide(browser, url, access, "allow")
-        assert parameters_of(location)["iss"] == metadata["issuer"]
-        token = await app.fetch_token(
-            metadata["token_endpoint"],
-            authorization_response=location,
-            code_verifier=verifier,
-            state=state,
-        )
-        assert token["scope"] == SCOPE
-        models = await app.get("/v1/models")
-        assert [each["id"] for each in models.json()["data"]] == [MODEL_ID]
-        assert (await app.get("/api/v1/auth/me")).json()["email"] == access.email
-        assert (await app.get("/api/v1/auth/sessions")).status_code == 403
-        listed = (await browser.get("/api/v1/auth/sessions", headers=administrator)).json()
-        assert client_id in {session["client_id"] for session in listed["data"]}
 
-        renewed = await app.refresh_token(metadata["token_endpoint"])
-        assert (await app.get("/v1/models")).status_code == 200
-        with pytest.raises(OAuthError) as caught:
-            await app.refresh_token(
-                metadata["token_endpoint"], refresh_token=token["refresh_token"]
-            )
-        assert caught.value.error == "invalid_grant"
-        for dead in (token["access_token"], renewed["access_token"]):
-            headers = {"authorization": f"Bearer {dead}"}
-            assert (await browser.get("/v1/models", headers=headers)).status_code == 401
-        with pytest.raises(OAuthError):
-            await app.refresh_token(
-                metadata["token_endpoint"], refresh_token=renewed["refresh_token"]
-            )
-    await _check_audit(stack, client_id)
+async def test_a_person_may_mistype_and_may_say_no(notebook: Notebook) -> None:
+    url, state, _ = notebook.ask()
+    wrong = await notebook.answer_with(url, "wrong")
+    assert (wrong.status_code, "Wrong e-mail address" in wrong.text) == (403, True)
+    denied = parameters_of(await notebook.answer(url, "deny"))
+    assert (denied["error"], denied["state"]) == ("access_denied", state)
+
+
+async def test_an_application_may_what_a_person_allowed_and_no_more(
+    notebook: Notebook, stack: Stack, administrator: dict[str, str]
+) -> None:
+    token = await notebook.get_allowed()
+    assert token["scope"] == SCOPE
+    models = await notebook.app.get("/v1/models")
+    assert [each["id"] for each in models.json()["data"]] == [MODEL_ID]
+    me = await notebook.app.get("/api/v1/auth/me")
+    assert me.json()["email"] == notebook.access.email
+    assert (await notebook.app.get("/api/v1/auth/sessions")).status_code == 403
+    listed = await notebook.browser.get("/api/v1/auth/sessions", headers=administrator)
+    client_id = notebook.app.client_id
+    assert client_id in {session["client_id"] for session in listed.json()["data"]}
+    allowed = await row_where(
+        stack,
+        "operation = 'POST /oauth2/authorize' AND resource = $1 AND user_id IS NOT NULL",
+        f"client:{client_id}",
+    )
+    assert allowed["outcome"] == "succeeded"
+
+
+async def test_a_robbed_application_loses_all_that_it_got(notebook: Notebook, stack: Stack) -> None:
+    first = await notebook.get_allowed()
+    person = (await notebook.app.get("/api/v1/auth/me")).json()["user_id"]
+    renewed = await notebook.refresh(first)
+    assert (await notebook.app.get("/v1/models")).status_code == 200
+    with pytest.raises(OAuthError) as caught:
+        await notebook.refresh(first)
+    assert caught.value.error == "invalid_grant"
+    assert [await notebook.status_of(token) for token in (first, renewed)] == [401, 401]
+    with pytest.raises(OAuthError):
+        await notebook.refresh(renewed)
+    reused = await row_where(stack, "operation = 'refresh_token_reused'")
+    assert reused["user_id"] == person
 
 
 async def test_a_machine_gets_asks_about_and_revokes_its_token(
@@ -161,21 +157,3 @@ async def test_a_machine_gets_asks_about_and_revokes_its_token(
         path = f"/api/v1/oauth-clients/{client_id}"
         assert (await browser.delete(path, headers=administrator)).status_code == 200
         assert (await app.get("/v1/models")).status_code == 401
-
-
-async def _decide(browser: httpx.AsyncClient, url: str, access: Access, decision: str) -> str:
-    return await consent(
-        browser, url, email=access.email, password=access.password, decision=decision
-    )
-
-
-async def _check_audit(stack: Stack, client_id: str) -> None:
-    """Who allowed what, and that it was robbed."""
-    allowed = await row_where(
-        stack,
-        "operation = 'POST /oauth2/authorize' AND resource = $1 AND user_id IS NOT NULL",
-        f"client:{client_id}",
-    )
-    assert allowed["outcome"] == "succeeded"
-    reused = await row_where(stack, "operation = 'refresh_token_reused'")
-    assert reused["user_id"] == allowed["user_id"]
