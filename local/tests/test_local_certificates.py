@@ -47,9 +47,11 @@ async def test_a_strict_client_accepts_each_name(tmp_path: Path, host: str) -> N
     context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     async with tls_server(tmp_path) as port:
-        _, writer = await asyncio.open_connection(
+        reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, ssl=context, server_hostname=host
         )
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert (await reader.read()).endswith(b"ok")
         writer.close()
 
 

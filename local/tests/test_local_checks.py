@@ -43,5 +43,5 @@ async def test_too_little_disk_is_one_sentence(tmp_path: Path) -> None:
 
 async def test_enough_disk_is_enough(tmp_path: Path) -> None:
     options = StackOptions(tmp_path, port=0)
-    async with supervised(lambda plan: (), options, free_bytes=lambda path: 2**30):
-        pass
+    async with supervised(lambda plan: (), options, free_bytes=lambda path: 2**30) as (plan, _):
+        assert plan.directory.root == tmp_path

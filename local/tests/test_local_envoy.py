@@ -123,7 +123,7 @@ async def test_a_client_that_hangs_up_is_noticed_behind_it(
     async with client.stream("GET", "/stream") as answer:
         await anext(answer.aiter_text())
     async with asyncio.timeout(5):
-        await gateway.was_left.wait()
+        assert await gateway.was_left.wait()
 
 
 async def test_http2_is_offered(client: httpx.AsyncClient, tmp_path: Path) -> None:

@@ -148,6 +148,8 @@ async def test_hurry_ends_the_patience(
     hurry.set()
     async with asyncio.timeout(5):
         await stopping
+    last = recorder.history[-1]
+    assert (last.phase, last.detail) == (Phase.STOPPED, "by force")
 
 
 async def test_higher_layers_stop_first(

@@ -69,7 +69,7 @@ def _end(answer: Answer) -> str:
 
 
 @contextmanager
-def _load(
+def _expect_all_accounted_for(
     stack: Stack, report: Callable[[str], None]
 ) -> Iterator[tuple[list[Answer], list[Recovery]]]:
     """Callers for the length of the block; then what they saw must be what the audit holds."""
@@ -86,7 +86,7 @@ def _load(
 
 @pytest.mark.timeout(300)
 def test_kills_one_after_the_other(stack: Stack, report: Callable[[str], None]) -> None:
-    with _load(stack, report) as (answers, recoveries):
+    with _expect_all_accounted_for(stack, report) as (answers, recoveries):
         for component in COMPONENTS:
             wait_for_more(answers)
             recoveries.extend(kill_and_recover(stack, [component], answers))
@@ -94,7 +94,7 @@ def test_kills_one_after_the_other(stack: Stack, report: Callable[[str], None]) 
 
 @pytest.mark.timeout(600)
 def test_kills_at_random(stack: Stack, report: Callable[[str], None]) -> None:
-    with _load(stack, report) as (answers, recoveries):
+    with _expect_all_accounted_for(stack, report) as (answers, recoveries):
         for _ in range(ROUNDS):
             wait_for_more(answers, random.randrange(100))
             together = random.sample(COMPONENTS, random.choice((1, 1, 2, 3)))
@@ -105,7 +105,7 @@ def test_kills_at_random(stack: Stack, report: Callable[[str], None]) -> None:
 def test_kills_of_the_gateway_in_the_middle_of_a_spool_write(
     stack: Stack, report: Callable[[str], None]
 ) -> None:
-    with _load(stack, report) as (answers, recoveries):
+    with _expect_all_accounted_for(stack, report) as (answers, recoveries):
         for size in TORN_RECORD_BYTES:
             wait_for_more(answers)
             [gateway] = processes(stack, "gateway")

@@ -119,7 +119,7 @@ class Scene:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self.gateway.app)) as client:
             return await client.send(request)
 
-    async def refused(self, request: httpx.Request) -> None:
+    async def expect_refusal(self, request: httpx.Request) -> None:
         """With the same answer as any other bad credential."""
         response = await self.send(request)
         wrong = {"authorization": "Bearer hr_wrong"}
@@ -184,22 +184,22 @@ async def test_a_signed_request_is_answered_for_its_key(algorithm: str) -> None:
 async def test_a_replay_is_refused(scene: Scene) -> None:
     request = scene.signed()
     assert (await scene.send(request)).status_code == 200
-    await scene.refused(request)
-    await scene.refused(request)
+    await scene.expect_refusal(request)
+    await scene.expect_refusal(request)
     exchange = scene.gateway.events.exchanges[-2]
     assert (exchange.outcome, exchange.principal) == (Outcome.REFUSED, None)
 
 
 async def test_a_nonce_is_good_for_one_request_of_a_key(scene: Scene) -> None:
     assert (await scene.send(scene.signed(nonce="n"))).status_code == 200
-    await scene.refused(scene.signed("GET", "/v1/models", None, nonce="n"))
+    await scene.expect_refusal(scene.signed("GET", "/v1/models", None, nonce="n"))
 
 
 async def test_another_body_is_refused_before_anybody_looks_at_it(scene: Scene) -> None:
     for body in (b'{"model": "echo", "prompt": "so it gone"}', b"not even JSON", b""):
         request = scene.signed()
         swapped = httpx.Request("POST", request.url, headers=_but_length(request), content=body)
-        await scene.refused(swapped)
+        await scene.expect_refusal(swapped)
 
 
 async def test_a_body_with_its_own_digest_but_another_signature_is_refused(scene: Scene) -> None:
@@ -207,14 +207,14 @@ async def test_a_body_with_its_own_digest_but_another_signature_is_refused(scene
     headers = _but_length(victim)
     headers["content-digest"] = own.headers["content-digest"]
     request = httpx.Request("POST", victim.url, headers=headers, content=own.content)
-    await scene.refused(request)
+    await scene.expect_refusal(request)
 
 
 async def test_a_body_that_no_digest_covers_is_refused(scene: Scene) -> None:
-    await scene.refused(scene.signed(digest=False))
+    await scene.expect_refusal(scene.signed(digest=False))
     bare = scene.signed(body=None)
     with_body = httpx.Request("POST", bare.url, headers=_but_length(bare), content=b"{}")
-    await scene.refused(with_body)
+    await scene.expect_refusal(with_body)
 
 
 def _but_length(request: httpx.Request) -> dict[str, str]:
@@ -234,28 +234,28 @@ async def test_a_request_for_elsewhere_is_refused(scene: Scene) -> None:
         if method == "PUT":
             assert (await scene.send(moved)).status_code == 405
         else:
-            await scene.refused(moved)
+            await scene.expect_refusal(moved)
 
 
 @pytest.mark.parametrize("minutes", [6, -6])
 async def test_stale_and_future_requests_are_refused(scene: Scene, minutes: int) -> None:
-    await scene.refused(scene.signed(age=timedelta(minutes=minutes)))
+    await scene.expect_refusal(scene.signed(age=timedelta(minutes=minutes)))
 
 
 async def test_a_request_that_waited_too_long_is_refused(scene: Scene) -> None:
     request = scene.signed()
     scene.gateway.clock.advance(301)
-    await scene.refused(request)
+    await scene.expect_refusal(request)
 
 
 @pytest.mark.parametrize("header", ["authorization", "x-api-key"])
 async def test_a_signature_and_a_credential_are_refused(scene: Scene, header: str) -> None:
     value = f"Bearer {scene.token}" if header == "authorization" else scene.token
     headers = {header: value}
-    await scene.refused(scene.signed(headers=headers))
+    await scene.expect_refusal(scene.signed(headers=headers))
     broken = scene.signed(headers=headers)
     del broken.headers["signature"]
-    await scene.refused(broken)
+    await scene.expect_refusal(broken)
 
 
 async def test_account_routes_take_no_signed_requests(scene: Scene) -> None:
@@ -289,14 +289,14 @@ async def test_limits_scopes_models_and_networks_of_the_key_hold(scene: Scene) -
 async def test_a_revoked_key_signs_nothing_from_the_next_request_on(scene: Scene) -> None:
     assert (await scene.send(scene.signed())).status_code == 200
     assert (await scene.ask("DELETE", f"/api/v1/keys/{scene.key_id}")).status_code == 200
-    await scene.refused(scene.signed())
+    await scene.expect_refusal(scene.signed())
 
 
 async def test_what_ends_between_the_answer_of_auth_and_admission_is_refused(
     scene: Scene,
 ) -> None:
     scene.gateway.limiter.revoked.add((ACME, f"key:{scene.key_id}:1"))
-    await scene.refused(scene.signed())
+    await scene.expect_refusal(scene.signed())
 
 
 async def test_without_a_memory_of_nonces_callers_hear_503_and_may_try_again(

@@ -99,7 +99,9 @@ class Scene:
         return await asyncio.gather(prompt, completion)
 
 
-async def play_in_time(make: Callable[[], Scene], play: Callable[[Scene], Awaitable[None]]) -> None:
+async def expect_in_time(
+    make: Callable[[], Scene], play: Callable[[Scene], Awaitable[None]]
+) -> None:
     """Play in new scenes until one is in time, three at most; what `play` asserts holds in each.
 
     Other processes can only delay a scene, and do so now and then; a fault of ours is in each.

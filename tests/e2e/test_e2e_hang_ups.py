@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 from tests.e2e.calls import Call
-from tests.e2e.scene import RUNNING, STORY, WAITING, Scene, play_in_time
+from tests.e2e.scene import RUNNING, STORY, WAITING, Scene, expect_in_time
 
 from headrace_local.stack import Stack
 from headrace_local.testing import frozen
@@ -68,7 +68,7 @@ async def test_before_admission_answers(scene: Scene, stream: bool) -> None:
 
 @streamed_and_plain
 async def test_in_the_queue(new_scene: NewScene, stream: bool) -> None:
-    await play_in_time(new_scene, partial(_in_the_queue, stream=stream))
+    await expect_in_time(new_scene, partial(_in_the_queue, stream=stream))
 
 
 async def _in_the_queue(scene: Scene, stream: bool) -> None:
@@ -86,7 +86,7 @@ async def _in_the_queue(scene: Scene, stream: bool) -> None:
 
 @streamed_and_plain
 async def test_before_the_first_token(new_scene: NewScene, stream: bool) -> None:
-    await play_in_time(new_scene, partial(_before_the_first_token, stream=stream))
+    await expect_in_time(new_scene, partial(_before_the_first_token, stream=stream))
 
 
 async def _before_the_first_token(scene: Scene, stream: bool) -> None:
@@ -103,7 +103,7 @@ async def _before_the_first_token(scene: Scene, stream: bool) -> None:
 @streamed_and_plain
 @pytest.mark.parametrize("others", [1, SLOTS - 1])
 async def test_in_the_middle(new_scene: NewScene, stream: bool, others: int) -> None:
-    await play_in_time(new_scene, partial(_in_the_middle, stream=stream, others=others))
+    await expect_in_time(new_scene, partial(_in_the_middle, stream=stream, others=others))
 
 
 async def _in_the_middle(scene: Scene, stream: bool, others: int) -> None:

@@ -76,11 +76,13 @@ async def test_a_replay_that_races_its_exchange_leaves_nothing_alive(
 async def test_of_racing_answers_one_counts(engine: AsyncEngine) -> None:
     store, clock = PostgresStore(engine, timeout_seconds=5), FakeClock()
     async with account_world(store, clock) as accounts:
-        await _race_answers(store, clock, accounts.login)
+        await _expect_one_answer_of_a_race(store, clock, accounts.login)
     await store.close()
 
 
-async def _race_answers(store: PostgresStore, clock: FakeClock, login: Login) -> None:
+async def _expect_one_answer_of_a_race(
+    store: PostgresStore, clock: FakeClock, login: Login
+) -> None:
     world = await stored_world(store, clock)
     await world.register(WEB)
     oauth = await stored_oauth(store, world.clock)

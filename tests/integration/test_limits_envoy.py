@@ -135,7 +135,8 @@ async def test_silent_connections_make_room_for_callers(port: int, tmp_path: Pat
     async with asyncio.timeout(30):
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
         closed = [asyncio.create_task(reader.read()) for reader, _ in silent]
-        await asyncio.gather(*closed, return_exceptions=True)
+        last_words = await asyncio.gather(*closed, return_exceptions=True)
+        assert not any(isinstance(words, bytes) and words for words in last_words)
         await probes.tls("127.0.0.1", port, tmp_path / "ca.pem")()
     for _, writer in silent:
         writer.close()

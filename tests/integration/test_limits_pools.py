@@ -43,11 +43,11 @@ class Pool:
                 *(self.call() for _ in range(count)), return_exceptions=True
             )
 
-    async def all_succeed(self, count: int) -> None:
+    async def expect_success(self, count: int) -> None:
         failures = [item for item in await self.results(count) if isinstance(item, Exception)]
         assert failures == []
 
-    async def all_are_unavailable(self, count: int) -> None:
+    async def expect_unavailable(self, count: int) -> None:
         results = await self.results(count)
         assert [type(item) for item in results] == [HeadraceError] * count
         assert {item.reason for item in results} == {Reason.DEPENDENCY_UNAVAILABLE}
@@ -132,22 +132,22 @@ POOLS = (
 async def pool(request: pytest.FixtureRequest) -> AsyncIterator[Pool]:
     """A pool whose connections are all open."""
     async with request.param() as pool:
-        await pool.all_succeed(SIZE)
+        await pool.expect_success(SIZE)
         yield pool
 
 
 async def test_no_call_after_a_restart_meets_a_stale_connection(pool: Pool) -> None:
     for _ in range(2):
         await pool.server.kill()
-        await pool.all_succeed(SIZE)
+        await pool.expect_success(SIZE)
 
 
 async def test_a_hung_server_holds_no_call_beyond_its_deadline_and_no_place(pool: Pool) -> None:
     with pool.server.frozen():
         for _ in range(2):
-            await pool.all_are_unavailable(3 * SIZE)
-    await pool.all_succeed(SIZE)
-    await pool.all_succeed(3 * SIZE)
+            await pool.expect_unavailable(3 * SIZE)
+    await pool.expect_success(SIZE)
+    await pool.expect_success(3 * SIZE)
 
 
 async def test_callers_that_leave_a_hung_server_free_their_places(pool: Pool) -> None:
@@ -160,4 +160,4 @@ async def test_callers_that_leave_a_hung_server_free_their_places(pool: Pool) ->
         async with asyncio.timeout(GRACE_SECONDS):
             await asyncio.wait(calls)
         assert all(call.cancelled() for call in calls)
-    await pool.all_succeed(SIZE)
+    await pool.expect_success(SIZE)

@@ -114,5 +114,6 @@ async def test_a_closed_pool_leaves_no_connection(engine: AsyncEngine) -> None:
     await pool.close()
     async with engine.connect() as connection, asyncio.timeout(5):
         query = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {process}"
-        while (await connection.exec_driver_sql(query)).scalar():  # noqa: ASYNC110
+        while left := (await connection.exec_driver_sql(query)).scalar():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+    assert left == 0

@@ -86,7 +86,7 @@ CHANGES: dict[str, Callable[[list[str]], list[str]]] = {
 }
 
 
-async def _refused(world: World, credential: str) -> None:
+async def _expect_refusal(world: World, credential: str) -> None:
     genuine = await world.ask("hr_unknown")
     for path in ("/v1/models", "/api/v1/keys", "/api/v1/auth/me"):
         response = await world.ask(credential, path=path)
@@ -111,14 +111,14 @@ async def test_a_forged_token_is_refused(world: World, name: str) -> None:
     header, claims = (_decode(part) for part in genuine.split(".")[:2])
     key = (await world.client.get("/.well-known/jwks.json")).json()["keys"][0]
     forged = FORGERIES[name]({**header, "typ": TOKEN_TYPE}, claims | {"sub": OWNER.user_id}, key)
-    await _refused(world, forged)
+    await _expect_refusal(world, forged)
     assert (await world.ask(genuine)).status_code == 200
 
 
 @pytest.mark.parametrize("name", CHANGES)
 async def test_a_changed_token_is_refused(world: World, name: str) -> None:
     genuine = await world.token(MEMBER.email)
-    await _refused(world, ".".join(CHANGES[name](genuine.split("."))))
+    await _expect_refusal(world, ".".join(CHANGES[name](genuine.split("."))))
 
 
 NOW = int(FakeClock().now().timestamp())
@@ -158,7 +158,7 @@ async def test_a_signed_token_must_be_ours_for_us_and_of_now(
 ) -> None:
     genuine = await world.token(OWNER.email)
     assert (await world.ask(_signed_with_our_key(world, genuine, {}))).status_code == 200
-    await _refused(world, _signed_with_our_key(world, genuine, changes))
+    await _expect_refusal(world, _signed_with_our_key(world, genuine, changes))
 
 
 async def test_a_token_with_more_scopes_than_its_role_has_only_those_of_the_role(
@@ -178,7 +178,7 @@ async def test_a_token_ends_on_time(world: World) -> None:
     world.clock.advance(1799)
     assert (await world.ask(token)).status_code == 200
     world.clock.advance(1)
-    await _refused(world, token)
+    await _expect_refusal(world, token)
 
 
 async def test_what_a_token_says_of_a_role_is_not_believed(world: World) -> None:

@@ -32,7 +32,7 @@ async def token(world: AccountWorld) -> str:
     return world.token()
 
 
-async def _refused(world: AccountWorld, token: str) -> str:
+async def _expect_refusal(world: AccountWorld, token: str) -> str:
     with pytest.raises(HeadraceError) as caught:
         await world.verification.verify(HERE, token, NEW_PASSWORD)
     assert (caught.value.reason, caught.value.param) == (Reason.INVALID_FIELD, "token")
@@ -42,7 +42,7 @@ async def _refused(world: AccountWorld, token: str) -> str:
 async def test_a_token_works_once(world: AccountWorld, token: str) -> None:
     await world.verification.verify(HERE, token, NEW_PASSWORD)
     await world.log_in(NEWCOMER, NEW_PASSWORD)
-    await _refused(world, token)
+    await _expect_refusal(world, token)
 
 
 async def _failing(world: AccountWorld, token: str, password: str) -> Reason:
@@ -112,14 +112,14 @@ async def test_a_token_works_for_a_day(world: AccountWorld, token: str) -> None:
     await world.verification.resend(HERE, NEWCOMER)
     later = world.token()
     world.clock.advance(1)
-    await _refused(world, token)
+    await _expect_refusal(world, token)
     await world.verification.verify(HERE, later, NEW_PASSWORD)
 
 
 async def test_with_one_token_the_others_are_used_up(world: AccountWorld, token: str) -> None:
     await world.verification.resend(HERE, NEWCOMER)
     await world.verification.verify(HERE, token, NEW_PASSWORD)
-    await _refused(world, world.token())
+    await _expect_refusal(world, world.token())
     async with world.store.begin() as transaction:
         assert await transaction.of(OneTimeToken).find() == []
 
@@ -133,7 +133,7 @@ async def test_whatever_is_wrong_with_a_token_is_said_in_one_way(
     # The digest covers the prefix: the token to reset cannot be passed off as one to verify.
     relabelled = "hrv" + reset.removeprefix("hrp")
     wrong = ("", "x", token[:-1], token + "x", token.swapcase(), unknown, reset, relabelled, "é")
-    assert len({await _refused(world, each) for each in wrong}) == 1
+    assert len({await _expect_refusal(world, each) for each in wrong}) == 1
     await world.verification.verify(HERE, token, NEW_PASSWORD)
 
 

@@ -34,7 +34,9 @@ from headrace_common.testing.clock import FakeClock
 CHALLENGE = s256_challenge(VERIFIER)
 
 
-async def _refused_state(world: FederationWorld, provider: str, state: str, code: str) -> None:
+async def _expect_refused_state(
+    world: FederationWorld, provider: str, state: str, code: str
+) -> None:
     with pytest.raises(HeadraceError) as caught:
         await world.logins.complete(HERE, provider, state, code=code)
     assert (caught.value.reason, caught.value.param) == (Reason.INVALID_FIELD, "state")
@@ -148,20 +150,20 @@ async def test_a_state_is_good_once(federation: FederationWorld) -> None:
     url = await federation.start()
     await federation.land(url)
     again = federation.provider.approve(url, ADA)
-    await _refused_state(federation, PROVIDER, state_of(url), again)
+    await _expect_refused_state(federation, PROVIDER, state_of(url), again)
 
 
 async def test_a_state_expires(federation: FederationWorld, clock: FakeClock) -> None:
     url = await federation.start()
     clock.advance(LOGIN_SECONDS)
     code = federation.provider.approve(url, ADA)
-    await _refused_state(federation, PROVIDER, state_of(url), code)
+    await _expect_refused_state(federation, PROVIDER, state_of(url), code)
 
 
 @pytest.mark.parametrize("state", ["", "x", "s" * 43, "\N{SNOWMAN}"])
 async def test_an_invented_state_leads_nowhere(federation: FederationWorld, state: str) -> None:
     code = federation.provider.approve(await federation.start(), ADA)
-    await _refused_state(federation, PROVIDER, state, code)
+    await _expect_refused_state(federation, PROVIDER, state, code)
     assert await federation.refusals() == []  # strangers do not fill the audit
 
 
@@ -170,11 +172,11 @@ async def test_a_state_is_worthless_at_another_provider_and_burnt(
 ) -> None:
     url = await federation.start()
     code = federation.provider.approve(url, ADA)
-    await _refused_state(federation, OTHER_PROVIDER, state_of(url), code)
+    await _expect_refused_state(federation, OTHER_PROVIDER, state_of(url), code)
     assert await federation.refusals() == [
         ("federated_login_refused.wrong_provider", f"identity_provider:{PROVIDER}")
     ]
-    await _refused_state(federation, PROVIDER, state_of(url), code)
+    await _expect_refused_state(federation, PROVIDER, state_of(url), code)
 
 
 async def test_a_code_of_one_login_is_worthless_in_another(federation: FederationWorld) -> None:

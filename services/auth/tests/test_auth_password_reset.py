@@ -27,7 +27,7 @@ async def _token(world: AccountWorld, email: str = MEMBER.email) -> str:
     return world.token()
 
 
-async def _refused(
+async def _expect_refusal(
     world: AccountWorld, token: str, password: str = NEW_PASSWORD, param: str = "token"
 ) -> str:
     with pytest.raises(HeadraceError) as caught:
@@ -36,7 +36,7 @@ async def _refused(
     return caught.value.message
 
 
-async def _login_fails(world: AccountWorld, email: str, password: str) -> None:
+async def _expect_failed_login(world: AccountWorld, email: str, password: str) -> None:
     with pytest.raises(HeadraceError) as caught:
         await world.log_in(email, password)
     assert caught.value.reason is Reason.LOGIN_FAILED
@@ -45,7 +45,7 @@ async def _login_fails(world: AccountWorld, email: str, password: str) -> None:
 async def test_a_token_sets_a_new_password_and_logs_in_nobody(world: AccountWorld) -> None:
     token = await _token(world)
     await world.password_reset.reset(HERE, token, NEW_PASSWORD)
-    await _login_fails(world, MEMBER.email, PASSWORD)
+    await _expect_failed_login(world, MEMBER.email, PASSWORD)
     await world.log_in(MEMBER.email, NEW_PASSWORD)
     assert world.subjects(MEMBER.email) == [RESET, CHANGED]
 
@@ -70,13 +70,13 @@ async def test_all_sessions_and_tokens_end_in_all_organisations(world: AccountWo
 async def test_a_token_works_once_and_voids_its_likes(world: AccountWorld) -> None:
     first, second = await _token(world), await _token(world)
     await world.password_reset.reset(HERE, first, NEW_PASSWORD)
-    assert len({await _refused(world, each) for each in (first, second)}) == 1
+    assert len({await _expect_refusal(world, each) for each in (first, second)}) == 1
 
 
 async def test_a_token_works_for_an_hour(world: AccountWorld) -> None:
     token = await _token(world)
     world.clock.advance(3600)
-    await _refused(world, token)
+    await _expect_refusal(world, token)
     token = await _token(world)
     world.clock.advance(3599)
     await world.password_reset.reset(HERE, token, NEW_PASSWORD)
@@ -85,13 +85,13 @@ async def test_a_token_works_for_an_hour(world: AccountWorld) -> None:
 @pytest.mark.parametrize("password", ["short", BREACHED, "member@acme.test1"])
 async def test_a_bad_password_leaves_the_token_good(world: AccountWorld, password: str) -> None:
     token = await _token(world)
-    await _refused(world, token, password, "new_password")
+    await _expect_refusal(world, token, password, "new_password")
     await world.log_in(MEMBER.email)
     await world.password_reset.reset(HERE, token, NEW_PASSWORD)
 
 
 async def test_who_brings_no_token_has_nothing_hashed(world: AccountWorld) -> None:
-    await _refused(world, "hrp_nonsense", "short")
+    await _expect_refusal(world, "hrp_nonsense", "short")
 
 
 async def test_the_second_factor_is_still_needed(world: AccountWorld) -> None:
@@ -107,7 +107,7 @@ async def test_reading_the_mail_proves_the_address(world: AccountWorld) -> None:
     await world.registration().register(HERE, registration(password="somebody else's words"))
     await world.password_reset.reset(HERE, await _token(world, NEWCOMER), NEW_PASSWORD)
     # Whoever registered with an address that is not theirs has nothing of it.
-    await _login_fails(world, NEWCOMER, "somebody else's words")
+    await _expect_failed_login(world, NEWCOMER, "somebody else's words")
     await world.log_in(NEWCOMER, NEW_PASSWORD)
 
 
@@ -144,7 +144,7 @@ async def test_whoever_registered_keeps_nothing_of_an_account_that_is_reset(
 
 async def test_who_was_locked_out_by_strangers_gets_in_again(world: AccountWorld) -> None:
     for _ in range(6):
-        await _login_fails(world, MEMBER.email, "wrong")
+        await _expect_failed_login(world, MEMBER.email, "wrong")
     with pytest.raises(HeadraceError) as caught:
         await world.log_in(MEMBER.email)
     assert caught.value.reason is Reason.LOGIN_THROTTLED
@@ -163,7 +163,7 @@ async def test_who_is_disabled_cannot_reset(world: AccountWorld) -> None:
         user = await transaction.of(User).get(MEMBER.user_id)
         assert user is not None
         await transaction.of(User).put(replace(user, disabled_at=world.clock.now()))
-    await _refused(world, token)
+    await _expect_refusal(world, token)
     await world.password_reset.request(HERE, MEMBER.email)
     assert world.subjects(MEMBER.email) == [RESET]
 

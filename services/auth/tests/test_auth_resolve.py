@@ -77,7 +77,7 @@ def _session_of(principal: Principal) -> str:
     return session_revocation(principal.session_id)
 
 
-async def _refused(resolver: CredentialResolver, credential: str) -> None:
+async def _expect_refusal(resolver: CredentialResolver, credential: str) -> None:
     with pytest.raises(HeadraceError) as caught:
         await resolver.resolve(credential)
     assert caught.value.reason is Reason.CREDENTIAL_INVALID
@@ -104,12 +104,14 @@ async def test_unknown_and_wrong_secrets_are_refused_alike(
     resolver: CredentialResolver, created: CreatedApiKey
 ) -> None:
     stranger = mint(b"s" * 44)
-    await _refused(resolver, stranger.reveal())
-    await _refused(resolver, ApiKeyText(created.view.key.api_key_id, stranger.secret).reveal())
-    await _refused(resolver, ApiKeyText(stranger.api_key_id, created.text.secret).reveal())
-    await _refused(resolver, created.text.reveal()[:-1])
-    await _refused(resolver, "hr_")
-    await _refused(resolver, "Basic b3duZXI6cGFzcw==")
+    await _expect_refusal(resolver, stranger.reveal())
+    await _expect_refusal(
+        resolver, ApiKeyText(created.view.key.api_key_id, stranger.secret).reveal()
+    )
+    await _expect_refusal(resolver, ApiKeyText(stranger.api_key_id, created.text.secret).reveal())
+    await _expect_refusal(resolver, created.text.reveal()[:-1])
+    await _expect_refusal(resolver, "hr_")
+    await _expect_refusal(resolver, "Basic b3duZXI6cGFzcw==")
 
 
 async def test_a_malformed_key_is_refused_without_asking_the_store(
@@ -118,7 +120,7 @@ async def test_a_malformed_key_is_refused_without_asking_the_store(
     text = created.text.reveal()
     store.rows.clear()
     del store.rows  # were it asked, it would fail
-    await _refused(resolver, text[:-1] + ("0" if text[-1] != "0" else "1"))
+    await _expect_refusal(resolver, text[:-1] + ("0" if text[-1] != "0" else "1"))
 
 
 async def test_a_key_expires_on_time(
@@ -127,7 +129,7 @@ async def test_a_key_expires_on_time(
     clock.advance(3599)
     await resolver.resolve(created.text.reveal())
     clock.advance(1)
-    await _refused(resolver, created.text.reveal())
+    await _expect_refusal(resolver, created.text.reveal())
 
 
 async def test_a_shrunk_role_shrinks_the_key_and_leaving_ends_it(
@@ -138,7 +140,7 @@ async def test_a_shrunk_role_shrinks_the_key_and_leaving_ends_it(
     store.rows[Membership][place] = replace(membership, role=Role.AUDITOR)
     assert (await resolver.resolve(created.text.reveal())).scopes == {Scope.KEYS_READ}
     del store.rows[Membership][place]
-    await _refused(resolver, created.text.reveal())
+    await _expect_refusal(resolver, created.text.reveal())
 
 
 async def test_a_token_follows_the_role_and_ends_with_the_membership(
@@ -152,7 +154,7 @@ async def test_a_token_follows_the_role_and_ends_with_the_membership(
     assert principal.member.role is Role.SERVICE
     assert principal.scopes == {Scope.LLM_INVOKE, Scope.MODELS_READ}
     del store.rows[Membership][place]
-    await _refused(resolver, token)
+    await _expect_refusal(resolver, token)
 
 
 async def test_a_token_expires_on_time(
@@ -162,7 +164,7 @@ async def test_a_token_expires_on_time(
     clock.advance(1799)
     await resolver.resolve(token)
     clock.advance(1)
-    await _refused(resolver, token)
+    await _expect_refusal(resolver, token)
 
 
 @pytest.mark.parametrize("ended", [_token_of, _session_of])
@@ -180,7 +182,7 @@ async def test_a_token_ends_when_it_or_its_session_is_ended(
     await keep(store, Revocation(GLOBEX, ended(principal), clock.now()))
     await resolver.resolve(token)  # another organisation's affair
     await keep(store, Revocation(ACME, ended(principal), clock.now()))
-    await _refused(resolver, token)
+    await _expect_refusal(resolver, token)
 
 
 async def test_who_is_disabled_has_neither_tokens_nor_keys(
@@ -189,8 +191,8 @@ async def test_who_is_disabled_has_neither_tokens_nor_keys(
     token = (await login.log_in(Caller(), MEMBER.email, PASSWORD)).access_token
     user = store.rows[User][MEMBER.user_id,]
     store.rows[User][MEMBER.user_id,] = replace(user, disabled_at=user.created_at)
-    await _refused(resolver, token)
-    await _refused(resolver, created.text.reveal())
+    await _expect_refusal(resolver, token)
+    await _expect_refusal(resolver, created.text.reveal())
 
 
 async def test_a_rotated_keys_old_secret_works_for_a_while_and_says_so(
@@ -209,7 +211,7 @@ async def test_a_rotated_keys_old_secret_works_for_a_while_and_says_so(
     assert (await resolver.resolve(fresh)).expires_at == key.expires_at
     assert (await resolver.resolve(created.text.reveal())).expires_at == until
     clock.advance(600)
-    await _refused(resolver, created.text.reveal())
+    await _expect_refusal(resolver, created.text.reveal())
     await resolver.resolve(fresh)
 
 
@@ -219,4 +221,4 @@ async def test_a_key_that_only_signs_has_no_secret_to_show(
     key = created.view.key
     signing = replace(key, secret_sha256=None, signature_algorithm="ed25519")
     store.rows[ApiKey][key.api_key_id,] = signing
-    await _refused(resolver, created.text.reveal())
+    await _expect_refusal(resolver, created.text.reveal())

@@ -142,7 +142,7 @@ OTHER_CREDENTIALS: dict[str, dict[str, Any]] = {
 }
 
 
-def _check(principal: Principal, action: Action, expected: Reach | None) -> None:
+def _expect_reach(principal: Principal, action: Action, expected: Reach | None) -> None:
     if expected is not None:
         assert authorize(principal, action) is expected
         return
@@ -167,7 +167,7 @@ def test_every_cell_of_role_and_action(role: Role, action: Action, in_platform: 
     expected = CELLS[action, role]
     if expected is Reach.PLATFORM and not in_platform and action not in OF_ALL_ORGANIZATIONS:
         expected = None
-    _check(_principal(role, in_platform=in_platform), action, expected)
+    _expect_reach(_principal(role, in_platform=in_platform), action, expected)
 
 
 @pytest.mark.parametrize("credential", OTHER_CREDENTIALS)
@@ -177,14 +177,14 @@ def test_what_is_personal_is_only_for_people_who_logged_in_here(
 ) -> None:
     for role in Role:
         principal = replace(_principal(role), **OTHER_CREDENTIALS[credential])
-        _check(principal, action, None if action in PERSONAL else CELLS[action, role])
+        _expect_reach(principal, action, None if action in PERSONAL else CELLS[action, role])
 
 
 @pytest.mark.parametrize("action", Action)
 def test_the_role_alone_is_not_enough(action: Action) -> None:
     owner, scope = _principal(Role.OWNER), Scope(SCOPE_OF[action])
-    _check(replace(owner, scopes=frozenset(Scope) - {scope}), action, None)
-    _check(replace(owner, scopes=frozenset({scope})), action, CELLS[action, Role.OWNER])
+    _expect_reach(replace(owner, scopes=frozenset(Scope) - {scope}), action, None)
+    _expect_reach(replace(owner, scopes=frozenset({scope})), action, CELLS[action, Role.OWNER])
 
 
 @pytest.mark.parametrize("role", Role)

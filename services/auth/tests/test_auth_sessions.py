@@ -35,13 +35,13 @@ async def _as(resolver: CredentialResolver, result: LoggedIn) -> Caller:
     return replace(HERE, principal=principal, credential=result.access_token)
 
 
-async def _invalid(resolver: CredentialResolver, token: str) -> None:
+async def _expect_invalid(resolver: CredentialResolver, token: str) -> None:
     with pytest.raises(HeadraceError) as caught:
         await resolver.resolve(token)
     assert caught.value.reason is Reason.CREDENTIAL_INVALID
 
 
-async def _refused(sessions: OwnSessions, token: str) -> None:
+async def _expect_refusal(sessions: OwnSessions, token: str) -> None:
     with pytest.raises(HeadraceError) as caught:
         await sessions.refresh(HERE, token)
     assert caught.value.reason is Reason.CREDENTIAL_INVALID
@@ -82,10 +82,10 @@ async def test_a_second_use_ends_the_whole_session(
     announcer: MemoryRevocationAnnouncer,
 ) -> None:
     newest = await sessions.refresh(HERE, logged_in.refresh_token)
-    await _refused(sessions, logged_in.refresh_token)
-    await _refused(sessions, newest.refresh_token)
-    await _invalid(resolver, newest.access_token)
-    await _invalid(resolver, logged_in.access_token)
+    await _expect_refusal(sessions, logged_in.refresh_token)
+    await _expect_refusal(sessions, newest.refresh_token)
+    await _expect_invalid(resolver, newest.access_token)
+    await _expect_invalid(resolver, logged_in.access_token)
     assert _operations(store)[-2:] == ["refresh_token_reused", "session.end_after_reuse"]
     ended = f"session:{logged_in.session.session_id}"
     # In each organisation of the person: the session may have been in any of them.
@@ -99,7 +99,7 @@ async def test_of_two_refreshes_at_once_one_wins_and_the_session_ends(
     results = await asyncio.gather(*refreshes, return_exceptions=True)
     for result in results:
         if isinstance(result, LoggedIn):
-            await _invalid(resolver, result.access_token)
+            await _expect_invalid(resolver, result.access_token)
         else:
             assert isinstance(result, HeadraceError)
             assert result.reason is Reason.CREDENTIAL_INVALID
@@ -108,14 +108,14 @@ async def test_of_two_refreshes_at_once_one_wins_and_the_session_ends(
 
 @pytest.mark.parametrize("token", ["", "x", "hrr_", "hrr_" + "0" * 49, "hr_" + "0" * 49, "\0"])
 async def test_what_is_no_refresh_token_is_refused(sessions: OwnSessions, token: str) -> None:
-    await _refused(sessions, token)
+    await _expect_refusal(sessions, token)
 
 
 async def test_an_idle_session_ends(
     sessions: OwnSessions, logged_in: LoggedIn, clock: FakeClock
 ) -> None:
     clock.advance(7 * 86_400)
-    await _refused(sessions, logged_in.refresh_token)
+    await _expect_refusal(sessions, logged_in.refresh_token)
 
 
 async def test_no_session_outlives_its_bound(
@@ -125,7 +125,7 @@ async def test_no_session_outlives_its_bound(
     while clock.now() < end:
         token = (await sessions.refresh(HERE, token)).refresh_token
         clock.advance(6 * 86_400)
-    await _refused(sessions, token)
+    await _expect_refusal(sessions, token)
 
 
 async def test_logging_out_ends_this_session_and_no_other(
@@ -133,8 +133,8 @@ async def test_logging_out_ends_this_session_and_no_other(
 ) -> None:
     other = await login.log_in(HERE, MEMBER.email, PASSWORD)
     await sessions.end(await _as(resolver, logged_in), "")
-    await _invalid(resolver, logged_in.access_token)
-    await _refused(sessions, logged_in.refresh_token)
+    await _expect_invalid(resolver, logged_in.access_token)
+    await _expect_refusal(sessions, logged_in.refresh_token)
     assert (await resolver.resolve(other.access_token)).member.user_id == MEMBER.user_id
 
 
@@ -166,8 +166,8 @@ async def test_logging_out_everywhere_ends_every_token(
     other = await login.log_in(HERE, MEMBER.email, PASSWORD)
     await sessions.end_all(await _as(resolver, logged_in))
     for result in (logged_in, other):
-        await _invalid(resolver, result.access_token)
-        await _refused(sessions, result.refresh_token)
+        await _expect_invalid(resolver, result.access_token)
+        await _expect_refusal(sessions, result.refresh_token)
     assert store.rows[User][MEMBER.user_id,].token_version == 2
     ended = f"user:{MEMBER.user_id}:1"
     assert set(announcer.announced) == {(ACME, ended), (GLOBEX, ended)}
@@ -184,8 +184,8 @@ async def test_very_many_sessions_do_not_keep_their_owner_from_ending_them(
     # One act must end within the store's deadline, whatever a thief has opened.
     assert len(_operations(store)) - told == AT_ONCE + 1
     for result in many:
-        await _invalid(resolver, result.access_token)
-        await _refused(sessions, result.refresh_token)
+        await _expect_invalid(resolver, result.access_token)
+        await _expect_refusal(sessions, result.refresh_token)
     again = await login.log_in(HERE, MEMBER.email, PASSWORD)
     (listed,) = await sessions.list(await _as(resolver, again))
     assert listed.session_id == again.session.session_id
@@ -203,8 +203,8 @@ async def test_a_switch_moves_the_session_to_another_organisation(
     assert refreshed.principal.member.organization_id == GLOBEX
     # Ending it ends the tokens of both organisations.
     await sessions.end(await _as(resolver, refreshed), "")
-    await _invalid(resolver, logged_in.access_token)
-    await _invalid(resolver, refreshed.access_token)
+    await _expect_invalid(resolver, logged_in.access_token)
+    await _expect_invalid(resolver, refreshed.access_token)
 
 
 async def test_a_stolen_access_token_brings_no_second_chain_of_refresh_tokens(
@@ -213,8 +213,8 @@ async def test_a_stolen_access_token_brings_no_second_chain_of_refresh_tokens(
     stolen = await sessions.switch(await _as(resolver, logged_in), ACME)
     await sessions.refresh(HERE, stolen.refresh_token)
     # The owner's next refresh tells of the theft, and ends what the thief has.
-    await _refused(sessions, logged_in.refresh_token)
-    await _invalid(resolver, stolen.access_token)
+    await _expect_refusal(sessions, logged_in.refresh_token)
+    await _expect_invalid(resolver, stolen.access_token)
 
 
 async def test_nobody_switches_to_where_they_are_not(
@@ -249,7 +249,7 @@ async def test_a_session_of_an_application_is_not_refreshed_here(
 ) -> None:
     session: Session = store.rows[Session][logged_in.session.session_id,]
     store.rows[Session][session.session_id,] = replace(session, client_id="app")
-    await _refused(sessions, logged_in.refresh_token)
+    await _expect_refusal(sessions, logged_in.refresh_token)
 
 
 async def test_events_tell_of_sessions_without_their_tokens(

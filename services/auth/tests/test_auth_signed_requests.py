@@ -116,7 +116,7 @@ async def signer(
     return Signer(created, algorithm, signs.get(algorithm, _sign_hmac(secret)))
 
 
-async def _refused(signed: SignedRequestResolver, request: SignedRequest) -> None:
+async def _expect_refusal(signed: SignedRequestResolver, request: SignedRequest) -> None:
     with pytest.raises(HeadraceError) as caught:
         await signed.resolve(request)
     assert caught.value.reason is Reason.CREDENTIAL_INVALID
@@ -141,7 +141,7 @@ async def test_the_request_need_not_name_the_algorithm(
     signer: Signer, signed: SignedRequestResolver, clock: FakeClock
 ) -> None:
     await signed.resolve(signer.request(clock, algorithm=""))
-    await _refused(signed, signer.request(clock, nonce="2", algorithm="rsa-pss-sha512"))
+    await _expect_refusal(signed, signer.request(clock, nonce="2", algorithm="rsa-pss-sha512"))
 
 
 async def test_a_request_is_good_once(
@@ -149,13 +149,13 @@ async def test_a_request_is_good_once(
 ) -> None:
     request = signer.request(clock)
     await signed.resolve(request)
-    await _refused(signed, request)
+    await _expect_refusal(signed, request)
     # For as long as it would be timely, by clocks that differ.
     early = signer.request(clock, nonce="early", created=clock.now() + WINDOW)
     await signed.resolve(early)
     for _ in range(20):
         clock.advance(30)
-        await _refused(signed, early)
+        await _expect_refusal(signed, early)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ async def test_a_request_is_good_once(
 async def test_what_was_not_signed_is_refused_and_burns_no_nonce(
     signer: Signer, signed: SignedRequestResolver, clock: FakeClock, change: dict[str, Any]
 ) -> None:
-    await _refused(signed, signer.request(clock, **change))
+    await _expect_refusal(signed, signer.request(clock, **change))
     await signed.resolve(signer.request(clock))
 
 
@@ -194,7 +194,7 @@ async def test_only_the_window_counts(
         if timely:
             await signed.resolve(request)
         else:
-            await _refused(signed, request)
+            await _expect_refusal(signed, request)
 
 
 async def test_while_nonces_cannot_be_remembered_nobody_is_believed_or_refused(
@@ -204,7 +204,7 @@ async def test_while_nonces_cannot_be_remembered_nobody_is_believed_or_refused(
     with pytest.raises(HeadraceError) as caught:
         await signed.resolve(signer.request(clock))
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
-    await _refused(signed, signer.request(clock, signature=b"forged"))
+    await _expect_refusal(signed, signer.request(clock, signature=b"forged"))
     nonces.unavailable = False
     await signed.resolve(signer.request(clock))
 
@@ -217,7 +217,7 @@ async def test_a_key_that_has_ended_signs_nothing(
     clock: FakeClock,
 ) -> None:
     await key_manager.revoke(await caller_of(store, MEMBER), signer.view.key.api_key_id)
-    await _refused(signed, signer.request(clock))
+    await _expect_refusal(signed, signer.request(clock))
 
 
 async def test_the_key_of_someone_who_left_or_is_disabled_signs_nothing(
@@ -227,11 +227,11 @@ async def test_the_key_of_someone_who_left_or_is_disabled_signs_nothing(
         user = await transaction.of(User).get(MEMBER.user_id)
         assert user is not None
         await transaction.of(User).put(replace(user, disabled_at=clock.now()))
-    await _refused(signed, signer.request(clock))
+    await _expect_refusal(signed, signer.request(clock))
     async with store.begin() as transaction:
         await transaction.of(User).put(user)
         await transaction.of(Membership).remove(MEMBER.user_id, ACME)
-    await _refused(signed, signer.request(clock))
+    await _expect_refusal(signed, signer.request(clock))
 
 
 async def test_a_key_that_signs_is_never_a_bearer(
@@ -257,7 +257,7 @@ async def test_a_bearer_key_signs_nothing(
     for secret in (made.text.reveal(), made.text.secret, ""):
         signature = _sign_hmac(secret)(BASE)
         request = SignedRequest(made.text.api_key_id, "", BASE, signature, clock.now(), "n")
-        await _refused(signed, request)
+        await _expect_refusal(signed, request)
 
 
 async def test_a_key_that_signs_is_changed_but_not_rotated(

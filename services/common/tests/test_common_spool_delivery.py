@@ -88,13 +88,14 @@ async def test_failures_of_every_sort_are_outlived(spool: Spool) -> None:
 
 
 async def test_a_receiver_that_hangs_is_asked_again(spool: Spool) -> None:
-    hung = asyncio.Event()
-    answered = asyncio.Event()
+    hung, answered = asyncio.Event(), asyncio.Event()
+    taken: list[bytes] = []
 
-    async def send(_payloads: list[bytes]) -> None:
+    async def send(payloads: list[bytes]) -> None:
         if not hung.is_set():
             hung.set()
             await asyncio.Event().wait()
+        taken.extend(payloads)
         answered.set()
 
     spool.append(b"x")
@@ -102,6 +103,7 @@ async def test_a_receiver_that_hangs_is_asked_again(spool: Spool) -> None:
     delivery = asyncio.create_task(Delivery(spool, send, policy).run())
     async with asyncio.timeout(10):
         await answered.wait()
+    assert taken == [b"x"]
     delivery.cancel()
     await asyncio.wait([delivery])
     spool.close()
@@ -160,7 +162,8 @@ async def test_what_shutdown_cannot_deliver_is_delivered_next_time(tmp_path: Pat
     receiver.failures = []
     again = Spool(tmp_path, clock=FakeClock(), registry=CollectorRegistry())
     async with running(again, receiver):
-        await receiver.until(lambda: receiver.taken == [b"kept"])
+        await receiver.until(lambda: bool(receiver.taken))
+    assert receiver.taken == [b"kept"]
 
 
 async def test_appends_are_synced_in_groups_and_a_broken_disk_is_probed(tmp_path: Path) -> None:
@@ -169,18 +172,18 @@ async def test_appends_are_synced_in_groups_and_a_broken_disk_is_probed(tmp_path
     task = asyncio.create_task(keep_synced(spool, interval_seconds=0.02, probe_seconds=0.001))
     for payload in numbered(100):
         spool.append(payload)
-    await _until(lambda: disk.syncs == 1)
+    await _expect_soon(lambda: disk.syncs == 1)
     disk.broken = True
     spool.unsynced.set()
-    await _until(lambda: spool.failed)
+    await _expect_soon(lambda: spool.failed)
     disk.broken = False
-    await _until(lambda: not spool.failed)
+    await _expect_soon(lambda: not spool.failed)
     task.cancel()
     await asyncio.wait([task])
     spool.close()
 
 
-async def _until(satisfied: Callable[[], bool]) -> None:
+async def _expect_soon(satisfied: Callable[[], bool]) -> None:
     """For what another thread does, which nobody announces."""
     async with asyncio.timeout(10):
         while not satisfied():  # noqa: ASYNC110

@@ -191,10 +191,10 @@ def test_impossible_notes_are_the_callers_fault(tmp_path: Path, payload: bytes) 
 @given(st.lists(st.sampled_from(["begin", "end", "kill"]), max_size=40))
 def test_every_piece_of_work_leaves_exactly_one_record(steps: list[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        _work(Path(directory), steps)
+        _expect_one_record_each(Path(directory), steps)
 
 
-def _work(directory: Path, steps: list[str]) -> None:
+def _expect_one_record_each(directory: Path, steps: list[str]) -> None:
     spool, begun = _open(directory), 0
     running: list[tuple[Reservation, int]] = []
     for step in steps:

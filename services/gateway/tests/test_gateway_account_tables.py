@@ -77,7 +77,7 @@ def test_the_answer_of_the_call_can_be_shown(route: AccountRoute) -> None:
             getattr(answer, each.name).SetInParent()
     fields = plain(answer)
     fields.pop("principal", None)
-    orjson.dumps(route.answer(fields))
+    assert orjson.dumps(route.answer(fields))
     if route.resource:
         assert f"{route.resource}_id" in _path_fields(route) | set(fields.get(route.resource) or {})
 

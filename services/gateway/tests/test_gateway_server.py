@@ -45,7 +45,7 @@ async def test_a_client_that_stops_reading_loses_its_connection() -> None:
         async with asyncio.timeout(20):
             _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
             writer.write(b"GET / HTTP/1.1\r\nhost: gateway\r\n\r\n")
-            await app.gone.wait()
+            assert await app.gone.wait()
             writer.close()
     finally:
         await runtime.close()

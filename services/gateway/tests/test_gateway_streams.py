@@ -126,6 +126,7 @@ async def test_silence_on_a_stream_is_filled_with_comments() -> None:
             await client.arrived.wait()
         client.hang_up()
         await running
+        assert gateway.events.exchanges[0].outcome is Outcome.CANCELLED
 
 
 async def test_a_client_that_does_not_read_is_cut_off() -> None:

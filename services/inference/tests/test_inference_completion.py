@@ -58,7 +58,7 @@ async def test_the_first_text_is_announced_even_if_nobody_reads() -> None:
     work = completion(complete, on_first_text=announced.set)
     async with asyncio.timeout(5):
         await announced.wait()
-    await work.stop(5)
+    assert await work.stop(5)
 
 
 async def test_a_stop_text_ends_the_librarys_work() -> None:

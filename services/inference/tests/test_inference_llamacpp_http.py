@@ -54,6 +54,7 @@ async def test_a_listener_that_goes_mute_is_noticed() -> None:
     async with listener(ANSWER) as http, asyncio.timeout(2):
         await http.vocabulary_size()
         await http.until_mute(0.1)
+        assert not await http.answers(seconds=0.1)
 
 
 async def test_a_listener_that_is_busy_with_others_lives() -> None:

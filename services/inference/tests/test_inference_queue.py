@@ -106,10 +106,10 @@ STEPS = st.lists(
 def test_random_joins_cancels_and_finishes_leave_nothing_behind(
     steps: list[tuple[str, int]],
 ) -> None:
-    asyncio.run(play(steps))
+    asyncio.run(_expect_nothing_left(steps))
 
 
-async def play(steps: list[tuple[str, int]]) -> None:
+async def _expect_nothing_left(steps: list[tuple[str, int]]) -> None:
     queue = BoundedQueue(CAPACITY, WAITING, FakeClock())
     tasks: deque[asyncio.Task[Hold]] = deque()
     for step, number in steps:

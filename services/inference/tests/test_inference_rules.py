@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_common.testing.rules import complaint
 from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Message, Sampling
 from headrace_inference.domain.rules import check_request, clip_max_tokens
 
@@ -33,7 +34,8 @@ def test_the_widest_allowed_request_passes() -> None:
         top_logprobs=20,
     )
     turns = tuple(Message(role, "") for role in ("system", "developer", "user", "assistant"))
-    check_request(replace(REQUEST, prompt=turns, sampling=sampling))
+    widest = replace(REQUEST, prompt=turns, sampling=sampling)
+    assert complaint(check_request, widest) == ""
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,11 @@ class RecordsSuite:
                 await transaction.of(Organization).put(Organization(GLOBEX, "acme", NOW))
 
     async def test_accounts_without_an_address_do_not_collide(self, store: Store) -> None:
-        await keep(store, *(User(_id(n), None, NOW, kind=UserKind.SERVICE) for n in (1, 2)))
+        both = [User(_id(n), None, NOW, kind=UserKind.SERVICE) for n in (1, 2)]
+        await keep(store, *both)
+        async with store.begin() as transaction:
+            users = transaction.of(User)
+            assert [await users.get(each.user_id) for each in both] == both
 
     async def test_records_are_found_by_any_field(self, store: Store) -> None:
         async with store.begin() as transaction:
