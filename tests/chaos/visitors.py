@@ -33,11 +33,11 @@ class Visitors:
         credentials = {"email": self.stack.access.email, "password": self.stack.access.password}
         revocable = f"{KEYS}/{self.revocable_ids.pop()}"
         calls = {
-            "plain": self._ask(known, Question(f"{word} plain")),
-            "stream": self._ask(known, Question(f"{word} stream", streamed=True)),
-            "cached": self._ask(known, FIXED),
-            "new plain": self._ask(stranger(), Question(f"{word} new plain")),
-            "new stream": self._ask(stranger(), Question(f"{word} new stream", streamed=True)),
+            "plain": self.ask(known, Question(f"{word} plain")),
+            "stream": self.ask(known, Question(f"{word} stream", streamed=True)),
+            "cached": self.ask(known, FIXED),
+            "new plain": self.ask(stranger(), Question(f"{word} new plain")),
+            "new stream": self.ask(stranger(), Question(f"{word} new stream", streamed=True)),
             "login": self._call(known, "POST", LOGIN, credentials),
             "list keys": self._call(self.token, "GET", KEYS),
             "create key": self._call(self.token, "POST", KEYS, {"name": word}),
@@ -45,7 +45,7 @@ class Visitors:
         }
         return dict(zip(calls, await asyncio.gather(*calls.values()), strict=True))
 
-    async def _ask(self, key: str, question: Question) -> Answer:
+    async def ask(self, key: str, question: Question) -> Answer:
         async with _client(self.stack, key) as client:
             return await ask(client, question)
 
@@ -74,7 +74,7 @@ async def arrive(stack: Stack, visits: int) -> Visitors:
         unseen_keys=[key["secret"] for key in keys[visits:]],
         revocable_ids=[key["id"] for key in keys[:visits]],
     )
-    assert (await visitors._ask(stack.access.api_key, FIXED)).good
+    assert (await visitors.ask(stack.access.api_key, FIXED)).good
     return visitors
 
 

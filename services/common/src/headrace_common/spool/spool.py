@@ -254,7 +254,7 @@ class Reservation:
         """
         if self._spool is None or self._note is not None:
             raise ValueError("the reservation has ended or has a note already")
-        self._note = self._spool._note(payload)
+        self._note = self._spool._note(payload)  # noqa: SLF001 - a part of the spool
 
     def append(self, payload: bytes) -> None:
         """`Spool.append`, in the room that was kept; ends the reservation also when it fails."""
@@ -275,7 +275,7 @@ class Reservation:
     def _end(self, *, appended: bool) -> None:
         spool, self._spool = self._spool, None
         if spool is not None:
-            spool._release(self._note, appended=appended)
+            spool._release(self._note, appended=appended)  # noqa: SLF001 - likewise
 
 
 def _unavailable(message: str) -> HeadraceError:
