@@ -63,7 +63,7 @@ async def test_from_registering_to_logging_in(service: Service) -> None:
     token = service.token()
     assert token.startswith("hrv_")
     verify = pb.VerifyEmailRequest(token=token, password="not the one")
-    error = await _refusal(service.accounts.VerifyEmail(verify, timeout=5))
+    error = await refusal(service.accounts.VerifyEmail(verify, timeout=5))
     assert error.reason is Reason.LOGIN_FAILED
     verify.password = NEW_PASSWORD
     await service.accounts.VerifyEmail(verify, timeout=5)
