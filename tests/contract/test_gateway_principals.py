@@ -43,7 +43,11 @@ BUDGETS = st.builds(
     time_zone=NAMES,
     model=NAMES,
 )
-MONEY = {"amount_micros": 2_500_001, "currency": "EUR", "time_zone": "Europe/Berlin"}
+MONEY: dict[str, Any] = {
+    "amount_micros": 2_500_001,
+    "currency": "EUR",
+    "time_zone": "Europe/Berlin",
+}
 
 
 @pytest.fixture
@@ -114,7 +118,11 @@ async def test_what_is_set_later_reaches_the_gateway_with_the_next_resolution(
     resolver, token = AuthClient(auth.channel, resolve_seconds=5), await auth.token_of(MEMBER.email)
     before = await resolver.resolve(token)
     limits, owner = limits_pb2_grpc.LimitServiceStub(auth.channel), await _as(auth, OWNER)
-    whose = {"subject": auth_pb2.LIMIT_SUBJECT_USER, "subject_id": MEMBER.user_id, "model": "m"}
+    whose: dict[str, Any] = {
+        "subject": auth_pb2.LIMIT_SUBJECT_USER,
+        "subject_id": MEMBER.user_id,
+        "model": "m",
+    }
     day = auth_pb2.BUDGET_PERIOD_DAY
     await limits.SetBudget(limits_pb2.SetBudgetRequest(**whose, **MONEY, period=day), **owner)
     in_flight = auth_pb2.LIMIT_KIND_CONCURRENT_REQUESTS
