@@ -1,9 +1,7 @@
 """Limits and budgets from where they are set to the gateway's principal, with nothing lost."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +15,7 @@ from headrace.auth.v1 import (
 from headrace_auth.conversions import principal_message
 from headrace_auth.domain import principal as told
 from headrace_auth.testing.directory import ACME, MEMBER, OWNER, Person
-from headrace_auth.testing.service import RunningAuth, running_auth
-from headrace_common.testing.clock import FakeClock
+from headrace_auth.testing.service import RunningAuth
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.principals import to_principal
 from headrace_gateway.domain.principal import Budget, BudgetPeriod, Limit, LimitKind
@@ -48,12 +45,6 @@ MONEY: dict[str, Any] = {
     "currency": "EUR",
     "time_zone": "Europe/Berlin",
 }
-
-
-@pytest.fixture
-async def auth() -> AsyncIterator[RunningAuth]:
-    async with running_auth(FakeClock()) as running:
-        yield running
 
 
 async def _as(auth: RunningAuth, person: Person) -> dict[str, Any]:
