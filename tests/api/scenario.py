@@ -193,7 +193,7 @@ async def _users(recorder: Recorder, owner: str) -> None:
     await call("POST", "/api/v1/invitations", token=owner, body=body)
     await call("GET", "/api/v1/invitations", token=owner)
     ada = await recorder.world.token(ADA, NEW_PASSWORD)
-    body = {"token": _mailed(recorder, "hri")}
+    body = {"token": _mailed(recorder, "hri"), "password": NEW_PASSWORD}
     await call("POST", f"{AUTH}/invitations/accept", token=ada, body=body)
     body = {"email": "eve@example.org", "role": "auditor"}
     unwanted = await call("POST", "/api/v1/invitations", token=owner, body=body)
@@ -252,8 +252,9 @@ async def _identities(recorder: Recorder) -> None:
     linked = await world.ask(token, "POST", f"{AUTH}/exchange", json=finish)
     assert linked.status_code == 200, linked.text
     await call("GET", f"{AUTH}/identities", token=token)
-    path = AUTH + "/identities/{provider}/{subject:path}"
-    await call("DELETE", path, token=token, provider=PROVIDER, subject="second")
+    path = AUTH + "/identities/{provider}/unlink"
+    body = {"subject": "second", "password": PASSWORD}
+    await call("POST", path, token=token, body=body, provider=PROVIDER)
 
 
 async def _landed(recorder: Recorder, url: str, identity: ExternalIdentity) -> str:

@@ -169,7 +169,10 @@ async def test_an_invitation_is_taken(service: Service) -> None:
     async with service.auth.store.begin() as transaction:
         await transaction.of(Invitation).add(invitation)
     caller = await service.log_in(OUTSIDER.email)
-    request = pb.AcceptInvitationRequest(token=INVITATION.reveal())
+    request = pb.AcceptInvitationRequest(token=INVITATION.reveal(), password="wrong")
+    error = await _refusal(service.accounts.AcceptInvitation(request, metadata=caller, timeout=5))
+    assert error.reason is Reason.LOGIN_FAILED
+    request.password = PASSWORD
     answer = await service.accounts.AcceptInvitation(request, metadata=caller, timeout=5)
     assert (answer.organization_id, answer.role) == (ACME, auth_pb2.ROLE_MEMBER)
     error = await refusal(service.accounts.AcceptInvitation(request, metadata=caller, timeout=5))

@@ -101,7 +101,10 @@ async def test_from_linking_to_logging_in_and_unlinking(service: Service) -> Non
         pb.ListIdentitiesRequest(), metadata=mine, timeout=5
     )
     assert list(listed.identities) == [linked.identity]
-    unlink = pb.UnlinkIdentityRequest(provider=PROVIDER, subject="ada")
+    unlink = pb.UnlinkIdentityRequest(provider=PROVIDER, subject="ada", password="wrong")
+    refusal = await _refusal(service.federation.UnlinkIdentity(unlink, metadata=mine, timeout=5))
+    assert refusal.reason is Reason.LOGIN_FAILED
+    unlink.password = PASSWORD
     await service.federation.UnlinkIdentity(unlink, metadata=mine, timeout=5)
     error = await refusal(service.federation.UnlinkIdentity(unlink, metadata=mine, timeout=5))
     assert error.reason is Reason.RESOURCE_NOT_FOUND

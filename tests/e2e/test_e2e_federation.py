@@ -8,7 +8,7 @@ import secrets
 import ssl
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -161,7 +161,11 @@ def test_a_person_links_another_way_in_and_takes_it_back(stack: Stack, browser: 
     linked = browser.exchange(_code(landing)).json()["identity"]
     assert (linked["provider"], linked["subject"]) == ("mock", BOB)
     assert browser.get(path, headers=mine).json()["data"] == [linked]
-    gone = browser.client.delete(f"{path}/mock/{quote(BOB, safe='')}", headers=mine)
+    unlink = {"subject": BOB, "password": "wrong"}
+    alone = browser.client.post(f"{path}/mock/unlink", json=unlink, headers=mine)
+    assert alone.status_code == 401, alone.text
+    unlink["password"] = stack.access.password
+    gone = browser.client.post(f"{path}/mock/unlink", json=unlink, headers=mine)
     assert gone.status_code == 200, gone.text
     assert browser.get(path, headers=mine).json()["data"] == []
     # Whom the provider does not vouch for with a verified address is no stranger's guest, either.

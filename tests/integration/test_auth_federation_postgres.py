@@ -11,7 +11,7 @@ from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.testing.account_suite import invite
 from headrace_auth.testing.accounts import account_world
 from headrace_auth.testing.directory import ACME
-from headrace_auth.testing.federation import ADA, PROVIDER, FederationWorld, federation_world
+from headrace_auth.testing.federation import ADA, FederationWorld, federation_world
 from headrace_auth.testing.federation_suite import FederationRacesSuite
 from headrace_common.postgres import create_engine, migrate
 from headrace_common.testing.clock import FakeClock
@@ -43,5 +43,5 @@ async def test_an_invited_newcomer_joins_and_can_unlink_a_second_identity(
     odd = replace(ADA, subject="a/b c'\"%2F|~" + "x" * 240, email=None, email_verified=False)
     await invited.link(ada, odd)
     assert len(await world.identities.list(ada)) == 2
-    await world.identities.unlink(ada, PROVIDER, odd.subject)
+    await world.unlink(ada, odd.subject)
     assert [each.subject for each in await world.identities.list(ada)] == ["ada"]

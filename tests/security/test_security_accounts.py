@@ -12,7 +12,8 @@ from tests.security.world import World, running_world
 
 from headrace.audit.v1 import audit_pb2
 from headrace_auth.domain.announcements import OutboxEvent
-from headrace_auth.testing.directory import MEMBER, OWNER, PASSWORD
+from headrace_auth.domain.directory import Membership
+from headrace_auth.testing.directory import ADMIN, GLOBEX, MEMBER, OUTSIDER, OWNER, PASSWORD
 
 NEWCOMER, NEW_PASSWORD = "new@people.test", "another horse battery staple"
 SQL = "x'); DROP TABLE auth.users; --"
@@ -143,6 +144,28 @@ async def test_a_stolen_token_and_the_password_are_not_enough_where_there_is_a_s
     ):
         refused = await _post(world, "password", 401, token, **body, **proof)
         assert refused["error"]["code"] == reason
+
+
+@pytest.mark.parametrize(
+    ("proof", "status", "reason"),
+    [
+        ({}, 400, "invalid_value"),
+        ({"password": "wrong"}, 401, "login_failed"),
+        ({"code": "123456"}, 400, "invalid_value"),
+    ],
+)
+async def test_a_stolen_token_joins_its_owner_to_no_organisation(
+    world: World, proof: dict[str, str], status: int, reason: str
+) -> None:
+    body = {"email": ADMIN.email, "role": "member"}
+    attacker = await world.token(OUTSIDER.email)
+    invited = await world.ask(attacker, "POST", "/api/v1/invitations", json=body)
+    assert invited.status_code == 201, invited.text
+    stolen = await world.token(ADMIN.email)
+    body = {"token": _token(world), **proof}
+    refused = await world.ask(stolen, "POST", "/api/v1/auth/invitations/accept", json=body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (status, reason)
+    assert (ADMIN.user_id, GLOBEX) not in world.auth.store.rows[Membership]
 
 
 @pytest.mark.parametrize("field", ["email", "password", "name", "organization_name"])

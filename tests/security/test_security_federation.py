@@ -195,6 +195,36 @@ async def test_a_stolen_access_token_of_an_account_without_a_password_adds_no_wa
     assert "log in again" in refused.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("proof", "status", "reason"),
+    [
+        ({}, 400, "invalid_value"),
+        ({"password": "wrong"}, 401, "login_failed"),
+        ({"code": "123456"}, 400, "invalid_value"),
+    ],
+)
+async def test_a_stolen_access_token_takes_no_way_in_away(
+    world: World,
+    provider: MemoryIdentityProvider,
+    proof: dict[str, str],
+    status: int,
+    reason: str,
+) -> None:
+    stolen = await world.token(MEMBER.email)
+    path = f"/api/v1/auth/identities/{PROVIDER}"
+    begun = await world.ask(stolen, "POST", path, json={**BEGIN, "password": PASSWORD})
+    landing = await _back(world, provider, begun.json()["authorization_url"])
+    code = landing.headers["location"].removeprefix(f"{FRONT_END}#code=")
+    assert (await _exchange(world, code)).status_code == 200
+    body = {"subject": ADA.subject, **proof}
+    refused = await world.ask(stolen, "POST", f"{path}/unlink", json=body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (status, reason)
+    # A DELETE brings no proof, so there is none.
+    assert (await world.ask(stolen, "DELETE", f"{path}/{ADA.subject}")).status_code == 404
+    listed = await world.ask(stolen, path="/api/v1/auth/identities")
+    assert [each["subject"] for each in listed.json()["data"]] == [ADA.subject]
+
+
 async def test_an_address_opens_no_account_that_has_a_password(
     world: World, provider: MemoryIdentityProvider
 ) -> None:
@@ -244,6 +274,7 @@ async def test_one_persons_identities_are_not_anothers(
 ) -> None:
     assert (await _exchange(world, await _code(world, provider))).status_code == 200
     outsider = await world.token(OUTSIDER.email)
-    path = f"/api/v1/auth/identities/{PROVIDER}/{ADA.subject}"
-    assert (await world.ask(outsider, "DELETE", path)).status_code == 404
+    path = f"/api/v1/auth/identities/{PROVIDER}/unlink"
+    body = {"subject": ADA.subject, "password": PASSWORD}
+    assert (await world.ask(outsider, "POST", path, json=body)).status_code == 404
     assert (await _exchange(world, await _code(world, provider))).status_code == 200

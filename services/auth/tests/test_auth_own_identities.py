@@ -205,7 +205,7 @@ async def test_a_key_and_an_applications_token_link_list_and_unlink_nothing(
         for call in (
             federation.start(by=caller),
             federation.identities.list(caller),
-            federation.identities.unlink(caller, PROVIDER, "ada"),
+            federation.unlink(caller, "ada"),
         ):
             with pytest.raises(HeadraceError) as caught:
                 await call
@@ -233,7 +233,7 @@ async def test_unlinking_is_told_and_ends_that_login(
     federation: FederationWorld, member: Caller
 ) -> None:
     await federation.link(member, replace(ADA, email=MEMBER.email))
-    await federation.identities.unlink(member, PROVIDER, "ada")
+    await federation.unlink(member, "ada")
     assert await federation.identities.list(member) == []
     assert federation.accounts.subjects(MEMBER.email)[-1] == "Way to log in removed"
     landing = await federation.land(await federation.start(), replace(ADA, email=MEMBER.email))
@@ -250,9 +250,57 @@ async def test_what_is_not_ones_own_is_not_there(
     owner = await federation.accounts.log_in(OWNER.email)
     await federation.link(owner, replace(ADA, subject="bob"))
     with pytest.raises(HeadraceError) as caught:
-        await federation.identities.unlink(member, provider, subject)
+        await federation.unlink(member, subject, provider=provider)
     assert caught.value.reason is Reason.RESOURCE_NOT_FOUND
     assert len(await federation.linked(OWNER.user_id)) == 1
+
+
+@pytest.mark.parametrize(
+    ("proof", "reason"),
+    [
+        ({"password": ""}, Reason.INVALID_FIELD),
+        ({"password": "wrong"}, Reason.LOGIN_FAILED),
+        ({}, Reason.SECOND_FACTOR_REQUIRED),
+        ({"code": "000000"}, Reason.LOGIN_FAILED),
+    ],
+)
+async def test_a_token_alone_unlinks_nothing(
+    federation: FederationWorld, member: Caller, proof: dict[str, str], reason: Reason
+) -> None:
+    await federation.link(member)
+    await turn_on_second_factor(federation.accounts, member)
+    with pytest.raises(HeadraceError) as caught:
+        await federation.unlink(member, "ada", **proof)
+    assert caught.value.reason is reason
+    assert len(await federation.linked(MEMBER.user_id)) == 1
+
+
+async def test_unlinking_what_is_not_there_uses_up_no_code(
+    federation: FederationWorld, member: Caller, clock: FakeClock
+) -> None:
+    await federation.link(member)
+    app, _ = await turn_on_second_factor(federation.accounts, member)
+    code = app.at(clock.now())
+    with pytest.raises(HeadraceError) as caught:
+        await federation.unlink(member, "bob", code=code)
+    assert caught.value.reason is Reason.RESOURCE_NOT_FOUND
+    await federation.unlink(member, "ada", code=code)
+
+
+@pytest.mark.parametrize(("seconds", "unlinks"), [(299, True), (300, False)])
+async def test_who_has_no_password_unlinks_only_soon_after_a_login(
+    federation: FederationWorld, clock: FakeClock, seconds: int, unlinks: bool
+) -> None:
+    ada = await _without_password(federation)
+    await federation.link(ada, replace(ADA, subject="ada2"))
+    clock.advance(seconds)
+    if unlinks:
+        await federation.unlink(ada, "ada", password="")
+        return
+    with pytest.raises(HeadraceError) as caught:
+        await federation.unlink(ada, "ada", password="")
+    assert caught.value.reason is Reason.PERMISSION_DENIED
+    assert "log in again" in str(caught.value)
 
 
 async def _without_password(federation: FederationWorld) -> Caller:
@@ -264,12 +312,12 @@ async def _without_password(federation: FederationWorld) -> Caller:
 async def test_the_last_way_in_stays(federation: FederationWorld) -> None:
     ada = await _without_password(federation)
     with pytest.raises(HeadraceError) as caught:
-        await federation.identities.unlink(ada, PROVIDER, "ada")
+        await federation.unlink(ada, "ada")
     assert caught.value.reason is Reason.PERMISSION_DENIED
     await federation.link(ada, replace(ADA, subject="ada2"))
-    await federation.identities.unlink(ada, PROVIDER, "ada")
+    await federation.unlink(ada, "ada")
     with pytest.raises(HeadraceError):
-        await federation.identities.unlink(ada, PROVIDER, "ada2")
+        await federation.unlink(ada, "ada2")
 
 
 async def test_an_identity_of_a_provider_that_is_gone_is_no_way_in(
@@ -278,6 +326,6 @@ async def test_an_identity_of_a_provider_that_is_gone_is_no_way_in(
     ada = await _without_password(federation)
     await federation.link(ada, replace(ADA, provider="gone"))
     with pytest.raises(HeadraceError) as caught:
-        await federation.identities.unlink(ada, PROVIDER, "ada")
+        await federation.unlink(ada, "ada")
     assert caught.value.reason is Reason.PERMISSION_DENIED
-    await federation.identities.unlink(ada, "gone", "ada")
+    await federation.unlink(ada, "ada", provider="gone")

@@ -25,7 +25,7 @@ OWN: tuple[tuple[str, str, dict[str, Any], int, dict[str, Any]], ...] = (
     (
         "invitations/accept",
         "AcceptInvitation",
-        {"token": "hri_x"},
+        {"token": "hri_x", "password": PASSWORD, "code": "123456"},
         200,
         {"organization_id": "org_2", "role": "member"},
     ),

@@ -262,13 +262,17 @@ async def test_a_bad_exchange_asks_nobody(gateway: Gateway, body: dict[str, Any]
     assert gateway.accounts.calls == []
 
 
-async def test_a_subject_may_hold_slashes() -> None:
-    call = "FederationService/UnlinkIdentity"
+async def test_unlinking_brings_a_subject_of_any_form_and_a_proof() -> None:
+    call, path = "FederationService/UnlinkIdentity", "/api/v1/auth/identities/acme/unlink"
     async with running_gateway() as gateway:
         gateway.accounts.answers[call] = AccountAnswer({})
-        response = await gateway.client.delete("/api/v1/auth/identities/acme/a%2Fb%7Cc%2f")
-        assert (response.status_code, response.json()) == (200, {})
-        assert gateway.accounts.calls == [(call, {"provider": "acme", "subject": "a/b|c/"})]
+        for proof in ({"password": "", "code": ""}, {"password": "p", "code": "123456"}):
+            body = {"subject": "a/b|c/", **proof}
+            response = await gateway.client.post(path, json=body)
+            assert (response.status_code, response.json()) == (200, {})
+            assert gateway.accounts.calls[-1] == (call, {"provider": "acme", **body})
+        refused = await gateway.client.post(path, json={})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "subject")
 
 
 async def test_identities_are_listed_and_linked_by_who_has_logged_in() -> None:
@@ -298,5 +302,5 @@ async def test_the_description_says_that_browsers_need_no_credential(gateway: Ga
         names = [each["name"] for each in operation["parameters"]]
         assert names[0] == "provider"
         assert len(set(names)) == len(names) >= 4
-    unlink = document["paths"]["/api/v1/auth/identities/{provider}/{subject}"]["delete"]
-    assert [each["name"] for each in unlink["parameters"]] == ["provider", "subject"]
+    unlink = document["paths"]["/api/v1/auth/identities/{provider}/unlink"]["post"]
+    assert [each["name"] for each in unlink["parameters"]] == ["provider"]

@@ -54,7 +54,7 @@ def account_servicer(identity: Identity, new_passwords: NewPasswords) -> Account
         verification=EmailVerification(
             acts, identity.login, throttle, asking, letters, step_seconds=STEP_SECONDS
         ),
-        invitations=OwnInvitations(acts),
+        invitations=OwnInvitations(acts, proof),
         password_reset=PasswordReset(
             acts, new_passwords, asking, throttle, setter, letters, step_seconds=STEP_SECONDS
         ),

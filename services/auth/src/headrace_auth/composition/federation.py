@@ -49,7 +49,9 @@ def federation_servicer(identity: Identity, federation: Federation) -> Federatio
     """Logging in through providers, and linking them to accounts."""
     settings, acts, letters = identity.settings, identity.acts, identity.letters
     accounts = FederatedAccounts(letters, settings.registration)
-    identities = OwnIdentities(acts, accounts, letters, federation.providers.keys())
+    identities = OwnIdentities(
+        acts, accounts, letters, identity.reauthentication, federation.providers.keys()
+    )
     logins = FederatedLogins(
         acts,
         identity.browser_logins,

@@ -66,7 +66,9 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
         self, request: accounts_pb2.AcceptInvitationRequest, context: Any
     ) -> accounts_pb2.AcceptInvitationResponse:
         caller = await self._callers.identified(context)
-        accepted = await self._accounts.invitations.accept(caller, request.token)
+        accepted = await self._accounts.invitations.accept(
+            caller, request.token, password=request.password, code=request.code
+        )
         return accounts_pb2.AcceptInvitationResponse(
             organization_id=accepted.organization_id, role=f"ROLE_{accepted.role.name}"
         )

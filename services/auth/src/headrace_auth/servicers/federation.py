@@ -93,7 +93,13 @@ class FederationServicer(federation_pb2_grpc.FederationServiceServicer):
         self, request: federation_pb2.UnlinkIdentityRequest, context: Any
     ) -> federation_pb2.UnlinkIdentityResponse:
         caller = await self._callers.identified(context)
-        await self._federated.identities.unlink(caller, request.provider, request.subject)
+        await self._federated.identities.unlink(
+            caller,
+            request.provider,
+            request.subject,
+            password=request.password,
+            code=request.code,
+        )
         return federation_pb2.UnlinkIdentityResponse()
 
     def registration(self) -> Registration:

@@ -116,7 +116,7 @@ class AccountRacesSuite:
     async def test_an_invitation_is_taken_once(self, world: AccountWorld) -> None:
         token = (await invite(world, OUTSIDER.email)).reveal()
         caller = await world.log_in(OUTSIDER.email)
-        ended = await outcomes(world.invitations.accept(caller, token) for _ in range(4))
+        ended = await outcomes(world.accept(caller, token) for _ in range(4))
         assert ended.count(None) == 1
         assert set(ended) == {None, Reason.RESOURCE_NOT_FOUND}
         async with world.store.begin() as transaction:

@@ -15,6 +15,7 @@ from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.domain.callers import Caller
+from headrace_auth.domain.directory import Membership
 from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.domain.links import Links
 from headrace_auth.domain.lockout import (
@@ -113,6 +114,12 @@ class AccountWorld:
         principal = await self.resolver.resolve(result.access_token)
         return replace(HERE, principal=principal, credential=result.access_token)
 
+    async def accept(
+        self, caller: Caller, token: str, password: str = PASSWORD, code: str = ""
+    ) -> Membership:
+        """Take an invitation with a proof of who asks."""
+        return await self.invitations.accept(caller, token, password=password, code=code)
+
     def token(self, number: int = -1) -> str:
         """The token in a mail, the last one unless told."""
         found = re.search(r"#(\S+)$", self.mailer.sent[number].text, re.M)
@@ -182,5 +189,5 @@ async def _build(
         ),
         password_change=PasswordChange(proof, new, setter, opener),
         second_factor=OwnSecondFactor(acts, proof, second_factors, sealer, letters),
-        invitations=OwnInvitations(acts),
+        invitations=OwnInvitations(acts, proof),
     )

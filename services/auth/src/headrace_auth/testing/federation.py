@@ -98,6 +98,18 @@ class FederationWorld:
                 raise LookupError(user_id)
             await users.put(replace(known, **fields))
 
+    async def unlink(
+        self,
+        by: Caller,
+        subject: str,
+        *,
+        provider: str = PROVIDER,
+        password: str = PASSWORD,
+        code: str = "",
+    ) -> None:
+        """Unlink an identity with a proof of who asks."""
+        await self.identities.unlink(by, provider, subject, password=password, code=code)
+
     async def linked(self, user_id: str) -> list[LinkedIdentity]:
         """The identities of an account."""
         async with self.accounts.store.begin() as transaction:
@@ -135,7 +147,13 @@ def federation_world(
     federation = federation_of(provider, other, accounts.clock)
     federation = replace(federation, codes=codes or federation.codes)
     users = FederatedAccounts(accounts.letters, mode)
-    identities = OwnIdentities(accounts.acts, users, accounts.letters, federation.providers.keys())
+    identities = OwnIdentities(
+        accounts.acts,
+        users,
+        accounts.letters,
+        accounts.reauthentication,
+        federation.providers.keys(),
+    )
     logins = FederatedLogins(
         accounts.acts,
         accounts.browser_logins,

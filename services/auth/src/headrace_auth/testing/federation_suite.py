@@ -6,7 +6,7 @@ from headrace_auth.domain.directory import LinkedIdentity, User
 from headrace_auth.testing.account_suite import outcomes, registration
 from headrace_auth.testing.accounts import HERE, NEW_PASSWORD
 from headrace_auth.testing.directory import MEMBER, OUTSIDER
-from headrace_auth.testing.federation import ADA, PROVIDER, VERIFIER, FederationWorld
+from headrace_auth.testing.federation import ADA, VERIFIER, FederationWorld
 from headrace_common.errors import Reason
 
 
@@ -62,8 +62,6 @@ class FederationRacesSuite:
     async def test_of_two_last_ways_in_one_stays(self, world: FederationWorld) -> None:
         ada = await world.accounts.caller(await world.log_in())
         await world.link(ada, replace(ADA, subject="ada2"))
-        ended = await outcomes(
-            world.identities.unlink(ada, PROVIDER, subject) for subject in ("ada", "ada2")
-        )
+        ended = await outcomes(world.unlink(ada, subject) for subject in ("ada", "ada2"))
         assert sorted(map(str, ended)) == ["None", "PERMISSION_DENIED"]
         assert len(await world.identities.list(ada)) == 1

@@ -31,17 +31,23 @@ async def find_open(act: Act, token_sha256: bytes, email: str) -> Invitation:
     return invitation
 
 
+async def find_open_for(act: Act, token_sha256: bytes, user: User) -> Invitation:
+    """The same for a user; raises as `find_open`, and ALREADY_EXISTS for a member."""
+    proven = user.email if user.email_verified_at is not None else None
+    invitation = await find_open(act, token_sha256, proven or "")
+    if await act.of(Membership).get(user.user_id, invitation.organization_id) is not None:
+        raise already_exists(Membership.KIND.name)
+    return invitation
+
+
 async def accept(act: Act, token_sha256: bytes, user: User) -> Membership:
-    """Make the user a member, in its own name; raises as `find_open`, and ALREADY_EXISTS for one.
+    """Make the user a member, in its own name; raises as `find_open_for`.
 
     `user` is kept already and has proven its address: whoever registers with the token has done so
     by that, so pass the user with `email_verified_at` set.
     """
-    proven = user.email if user.email_verified_at is not None else None
-    invitation = await find_open(act, token_sha256, proven or "")
+    invitation = await find_open_for(act, token_sha256, user)
     user_id, organization_id = user.user_id, invitation.organization_id
-    if await act.of(Membership).get(user_id, organization_id) is not None:
-        raise already_exists(Membership.KIND.name)
     membership = Membership(
         user_id=user_id,
         organization_id=organization_id,

@@ -13,18 +13,25 @@ from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.federated_accounts import FederatedAccounts, alone_with
 from headrace_auth.use_cases.letters import Letters
+from headrace_auth.use_cases.reauthentication import Reauthentication
 
 
 class OwnIdentities:
     """What people do with the identities of their own accounts."""
 
     def __init__(
-        self, acts: Acts, accounts: FederatedAccounts, letters: Letters, providers: Collection[str]
+        self,
+        acts: Acts,
+        accounts: FederatedAccounts,
+        letters: Letters,
+        reauthentication: Reauthentication,
+        providers: Collection[str],
     ) -> None:
         """`providers` are the names of those that people can log in through."""
         self._acts = acts
         self._accounts = accounts
         self._letters = letters
+        self._reauthentication = reauthentication
         self._providers = providers
 
     async def list(self, caller: Caller) -> list[LinkedIdentity]:
@@ -35,17 +42,21 @@ class OwnIdentities:
             found = await act.of(LinkedIdentity).find(user_id=principal.member.user_id)
         return sorted(found, key=lambda each: each.created_at)
 
-    async def unlink(self, caller: Caller, provider: str, subject: str) -> None:
-        """Forget an identity; raises RESOURCE_NOT_FOUND, PERMISSION_DENIED for the last way in."""
-        principal = caller.identified()
-        authorize(principal, Action.UNLINK_IDENTITY)
+    async def unlink(
+        self, caller: Caller, provider: str, subject: str, *, password: str, code: str
+    ) -> None:
+        """Forget an identity; raises RESOURCE_NOT_FOUND, PERMISSION_DENIED for the last way in.
+
+        Who has stolen a token must not lock its owner out with it: raises also what
+        `Reauthentication.confirm` raises.
+        """
+        authorize(caller.identified(), Action.UNLINK_IDENTITY)
         async with self._acts.begin(caller) as act:
-            # Locked: of two that go at the same time, one must see that it is the last.
-            user = await act.of(User).get(principal.member.user_id, lock=True)
-            identity = await act.of(LinkedIdentity).get(provider, subject)
-            if user is None or identity is None or identity.user_id != user.user_id:
-                raise not_found(LinkedIdentity.KIND.name)
-            await self._check_other_way_in(act, user, identity)
+            # Before the proof: it may use up a code.
+            await self._unlinkable(act, provider, subject)
+        await self._reauthentication.confirm(caller, password, code)
+        async with self._acts.begin(caller) as act:
+            user, identity = await self._unlinkable(act, provider, subject)
             await act.remove(identity)
             self._letters.tell(
                 act, user, lambda address: mails.login_method_unlinked(address, provider)
@@ -75,6 +86,17 @@ class OwnIdentities:
         return await self._accounts.link(
             act, identity, user, organization_id=session.organization_id
         )
+
+    async def _unlinkable(
+        self, act: Act, provider: str, subject: str
+    ) -> tuple[User, LinkedIdentity]:
+        """The caller, locked, and its identity: of two that go at once, one must be the last."""
+        user = await act.of(User).get(act.caller.identified().member.user_id, lock=True)
+        identity = await act.of(LinkedIdentity).get(provider, subject)
+        if user is None or identity is None or identity.user_id != user.user_id:
+            raise not_found(LinkedIdentity.KIND.name)
+        await self._check_other_way_in(act, user, identity)
+        return user, identity
 
     async def _check_other_way_in(self, act: Act, user: User, identity: LinkedIdentity) -> None:
         if user.password_hash is not None:

@@ -26,7 +26,7 @@ from headrace.auth.v1 import auth_pb2 as headrace_dot_auth_dot_v1_dot_auth__pb2
 from headrace.auth.v1 import sessions_pb2 as headrace_dot_auth_dot_v1_dot_sessions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace/auth/v1/accounts.proto\x12\x10headrace.auth.v1\x1a\x1bheadrace/auth/v1/auth.proto\x1a\x1fheadrace/auth/v1/sessions.proto\"u\n\x0fRegisterRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x18\n\x10invitation_token\x18\x04 \x01(\t\x12\x19\n\x11organization_name\x18\x05 \x01(\t\"\x12\n\x10RegisterResponse\"5\n\x12VerifyEmailRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"\x15\n\x13VerifyEmailResponse\"*\n\x19ResendVerificationRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\"\x1c\n\x1aResendVerificationResponse\"(\n\x17\x41\x63\x63\x65ptInvitationRequest\x12\r\n\x05token\x18\x01 \x01(\t\"Y\n\x18\x41\x63\x63\x65ptInvitationResponse\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x16.headrace.auth.v1.Role\",\n\x1bRequestPasswordResetRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\"\x1e\n\x1cRequestPasswordResetResponse\";\n\x14ResetPasswordRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x14\n\x0cnew_password\x18\x02 \x01(\t\"\x17\n\x15ResetPasswordResponse\"U\n\x15\x43hangePasswordRequest\x12\x18\n\x10\x63urrent_password\x18\x01 \x01(\t\x12\x14\n\x0cnew_password\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"B\n\x16\x43hangePasswordResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.Tokens\",\n\x18StartSecondFactorRequest\x12\x10\n\x08password\x18\x01 \x01(\t\"8\n\x19StartSecondFactorResponse\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\"*\n\x1a\x43onfirmSecondFactorRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"5\n\x1b\x43onfirmSecondFactorResponse\x12\x16\n\x0erecovery_codes\x18\x01 \x03(\t\";\n\x19RemoveSecondFactorRequest\x12\x10\n\x08password\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\x1c\n\x1aRemoveSecondFactorResponse\"9\n\x17NewRecoveryCodesRequest\x12\x10\n\x08password\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"2\n\x18NewRecoveryCodesResponse\x12\x16\n\x0erecovery_codes\x18\x01 \x03(\t2\x97\t\n\x0e\x41\x63\x63ountService\x12Q\n\x08Register\x12!.headrace.auth.v1.RegisterRequest\x1a\".headrace.auth.v1.RegisterResponse\x12Z\n\x0bVerifyEmail\x12$.headrace.auth.v1.VerifyEmailRequest\x1a%.headrace.auth.v1.VerifyEmailResponse\x12o\n\x12ResendVerification\x12+.headrace.auth.v1.ResendVerificationRequest\x1a,.headrace.auth.v1.ResendVerificationResponse\x12i\n\x10\x41\x63\x63\x65ptInvitation\x12).headrace.auth.v1.AcceptInvitationRequest\x1a*.headrace.auth.v1.AcceptInvitationResponse\x12u\n\x14RequestPasswordReset\x12-.headrace.auth.v1.RequestPasswordResetRequest\x1a..headrace.auth.v1.RequestPasswordResetResponse\x12`\n\rResetPassword\x12&.headrace.auth.v1.ResetPasswordRequest\x1a\'.headrace.auth.v1.ResetPasswordResponse\x12\x63\n\x0e\x43hangePassword\x12\'.headrace.auth.v1.ChangePasswordRequest\x1a(.headrace.auth.v1.ChangePasswordResponse\x12l\n\x11StartSecondFactor\x12*.headrace.auth.v1.StartSecondFactorRequest\x1a+.headrace.auth.v1.StartSecondFactorResponse\x12r\n\x13\x43onfirmSecondFactor\x12,.headrace.auth.v1.ConfirmSecondFactorRequest\x1a-.headrace.auth.v1.ConfirmSecondFactorResponse\x12o\n\x12RemoveSecondFactor\x12+.headrace.auth.v1.RemoveSecondFactorRequest\x1a,.headrace.auth.v1.RemoveSecondFactorResponse\x12i\n\x10NewRecoveryCodes\x12).headrace.auth.v1.NewRecoveryCodesRequest\x1a*.headrace.auth.v1.NewRecoveryCodesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace/auth/v1/accounts.proto\x12\x10headrace.auth.v1\x1a\x1bheadrace/auth/v1/auth.proto\x1a\x1fheadrace/auth/v1/sessions.proto\"u\n\x0fRegisterRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x18\n\x10invitation_token\x18\x04 \x01(\t\x12\x19\n\x11organization_name\x18\x05 \x01(\t\"\x12\n\x10RegisterResponse\"5\n\x12VerifyEmailRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"\x15\n\x13VerifyEmailResponse\"*\n\x19ResendVerificationRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\"\x1c\n\x1aResendVerificationResponse\"H\n\x17\x41\x63\x63\x65ptInvitationRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"Y\n\x18\x41\x63\x63\x65ptInvitationResponse\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x16.headrace.auth.v1.Role\",\n\x1bRequestPasswordResetRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\"\x1e\n\x1cRequestPasswordResetResponse\";\n\x14ResetPasswordRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x14\n\x0cnew_password\x18\x02 \x01(\t\"\x17\n\x15ResetPasswordResponse\"U\n\x15\x43hangePasswordRequest\x12\x18\n\x10\x63urrent_password\x18\x01 \x01(\t\x12\x14\n\x0cnew_password\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"B\n\x16\x43hangePasswordResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.Tokens\",\n\x18StartSecondFactorRequest\x12\x10\n\x08password\x18\x01 \x01(\t\"8\n\x19StartSecondFactorResponse\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\"*\n\x1a\x43onfirmSecondFactorRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"5\n\x1b\x43onfirmSecondFactorResponse\x12\x16\n\x0erecovery_codes\x18\x01 \x03(\t\";\n\x19RemoveSecondFactorRequest\x12\x10\n\x08password\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\x1c\n\x1aRemoveSecondFactorResponse\"9\n\x17NewRecoveryCodesRequest\x12\x10\n\x08password\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"2\n\x18NewRecoveryCodesResponse\x12\x16\n\x0erecovery_codes\x18\x01 \x03(\t2\x97\t\n\x0e\x41\x63\x63ountService\x12Q\n\x08Register\x12!.headrace.auth.v1.RegisterRequest\x1a\".headrace.auth.v1.RegisterResponse\x12Z\n\x0bVerifyEmail\x12$.headrace.auth.v1.VerifyEmailRequest\x1a%.headrace.auth.v1.VerifyEmailResponse\x12o\n\x12ResendVerification\x12+.headrace.auth.v1.ResendVerificationRequest\x1a,.headrace.auth.v1.ResendVerificationResponse\x12i\n\x10\x41\x63\x63\x65ptInvitation\x12).headrace.auth.v1.AcceptInvitationRequest\x1a*.headrace.auth.v1.AcceptInvitationResponse\x12u\n\x14RequestPasswordReset\x12-.headrace.auth.v1.RequestPasswordResetRequest\x1a..headrace.auth.v1.RequestPasswordResetResponse\x12`\n\rResetPassword\x12&.headrace.auth.v1.ResetPasswordRequest\x1a\'.headrace.auth.v1.ResetPasswordResponse\x12\x63\n\x0e\x43hangePassword\x12\'.headrace.auth.v1.ChangePasswordRequest\x1a(.headrace.auth.v1.ChangePasswordResponse\x12l\n\x11StartSecondFactor\x12*.headrace.auth.v1.StartSecondFactorRequest\x1a+.headrace.auth.v1.StartSecondFactorResponse\x12r\n\x13\x43onfirmSecondFactor\x12,.headrace.auth.v1.ConfirmSecondFactorRequest\x1a-.headrace.auth.v1.ConfirmSecondFactorResponse\x12o\n\x12RemoveSecondFactor\x12+.headrace.auth.v1.RemoveSecondFactorRequest\x1a,.headrace.auth.v1.RemoveSecondFactorResponse\x12i\n\x10NewRecoveryCodes\x12).headrace.auth.v1.NewRecoveryCodesRequest\x1a*.headrace.auth.v1.NewRecoveryCodesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,37 +46,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESENDVERIFICATIONRESPONSE']._serialized_start=376
   _globals['_RESENDVERIFICATIONRESPONSE']._serialized_end=404
   _globals['_ACCEPTINVITATIONREQUEST']._serialized_start=406
-  _globals['_ACCEPTINVITATIONREQUEST']._serialized_end=446
-  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_start=448
-  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_end=537
-  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_start=539
-  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_end=583
-  _globals['_REQUESTPASSWORDRESETRESPONSE']._serialized_start=585
-  _globals['_REQUESTPASSWORDRESETRESPONSE']._serialized_end=615
-  _globals['_RESETPASSWORDREQUEST']._serialized_start=617
-  _globals['_RESETPASSWORDREQUEST']._serialized_end=676
-  _globals['_RESETPASSWORDRESPONSE']._serialized_start=678
-  _globals['_RESETPASSWORDRESPONSE']._serialized_end=701
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=703
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=788
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=790
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=856
-  _globals['_STARTSECONDFACTORREQUEST']._serialized_start=858
-  _globals['_STARTSECONDFACTORREQUEST']._serialized_end=902
-  _globals['_STARTSECONDFACTORRESPONSE']._serialized_start=904
-  _globals['_STARTSECONDFACTORRESPONSE']._serialized_end=960
-  _globals['_CONFIRMSECONDFACTORREQUEST']._serialized_start=962
-  _globals['_CONFIRMSECONDFACTORREQUEST']._serialized_end=1004
-  _globals['_CONFIRMSECONDFACTORRESPONSE']._serialized_start=1006
-  _globals['_CONFIRMSECONDFACTORRESPONSE']._serialized_end=1059
-  _globals['_REMOVESECONDFACTORREQUEST']._serialized_start=1061
-  _globals['_REMOVESECONDFACTORREQUEST']._serialized_end=1120
-  _globals['_REMOVESECONDFACTORRESPONSE']._serialized_start=1122
-  _globals['_REMOVESECONDFACTORRESPONSE']._serialized_end=1150
-  _globals['_NEWRECOVERYCODESREQUEST']._serialized_start=1152
-  _globals['_NEWRECOVERYCODESREQUEST']._serialized_end=1209
-  _globals['_NEWRECOVERYCODESRESPONSE']._serialized_start=1211
-  _globals['_NEWRECOVERYCODESRESPONSE']._serialized_end=1261
-  _globals['_ACCOUNTSERVICE']._serialized_start=1264
-  _globals['_ACCOUNTSERVICE']._serialized_end=2439
+  _globals['_ACCEPTINVITATIONREQUEST']._serialized_end=478
+  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_start=480
+  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_end=569
+  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_start=571
+  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_end=615
+  _globals['_REQUESTPASSWORDRESETRESPONSE']._serialized_start=617
+  _globals['_REQUESTPASSWORDRESETRESPONSE']._serialized_end=647
+  _globals['_RESETPASSWORDREQUEST']._serialized_start=649
+  _globals['_RESETPASSWORDREQUEST']._serialized_end=708
+  _globals['_RESETPASSWORDRESPONSE']._serialized_start=710
+  _globals['_RESETPASSWORDRESPONSE']._serialized_end=733
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=735
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=820
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=822
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=888
+  _globals['_STARTSECONDFACTORREQUEST']._serialized_start=890
+  _globals['_STARTSECONDFACTORREQUEST']._serialized_end=934
+  _globals['_STARTSECONDFACTORRESPONSE']._serialized_start=936
+  _globals['_STARTSECONDFACTORRESPONSE']._serialized_end=992
+  _globals['_CONFIRMSECONDFACTORREQUEST']._serialized_start=994
+  _globals['_CONFIRMSECONDFACTORREQUEST']._serialized_end=1036
+  _globals['_CONFIRMSECONDFACTORRESPONSE']._serialized_start=1038
+  _globals['_CONFIRMSECONDFACTORRESPONSE']._serialized_end=1091
+  _globals['_REMOVESECONDFACTORREQUEST']._serialized_start=1093
+  _globals['_REMOVESECONDFACTORREQUEST']._serialized_end=1152
+  _globals['_REMOVESECONDFACTORRESPONSE']._serialized_start=1154
+  _globals['_REMOVESECONDFACTORRESPONSE']._serialized_end=1182
+  _globals['_NEWRECOVERYCODESREQUEST']._serialized_start=1184
+  _globals['_NEWRECOVERYCODESREQUEST']._serialized_end=1241
+  _globals['_NEWRECOVERYCODESRESPONSE']._serialized_start=1243
+  _globals['_NEWRECOVERYCODESRESPONSE']._serialized_end=1293
+  _globals['_ACCOUNTSERVICE']._serialized_start=1296
+  _globals['_ACCOUNTSERVICE']._serialized_end=2471
 # @@protoc_insertion_point(module_scope)

@@ -49,10 +49,14 @@ class ResendVerificationResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class AcceptInvitationRequest(_message.Message):
-    __slots__ = ("token",)
+    __slots__ = ("token", "password", "code")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
     token: str
-    def __init__(self, token: _Optional[str] = ...) -> None: ...
+    password: str
+    code: str
+    def __init__(self, token: _Optional[str] = ..., password: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
 
 class AcceptInvitationResponse(_message.Message):
     __slots__ = ("organization_id", "role")

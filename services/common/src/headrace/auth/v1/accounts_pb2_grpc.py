@@ -134,11 +134,14 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcceptInvitation(self, request, context):
-        """AcceptInvitation makes the caller a member of the organisation that sent the invitation.
+        """AcceptInvitation makes the caller a member of the organisation that sent the invitation. It asks
+        for the password and the second factor again; of an account without a password, for a session
+        that began less than five minutes ago.
         Callers: gateway, with the person's access token. Errors: CREDENTIAL_MISSING,
-        CREDENTIAL_INVALID, PERMISSION_DENIED (also for the invitation of another address),
-        RESOURCE_NOT_FOUND (unknown, used, expired or withdrawn), ALREADY_EXISTS (a member already),
-        DEPENDENCY_UNAVAILABLE.
+        CREDENTIAL_INVALID, PERMISSION_DENIED (also: the invitation of another address; no password, and
+        an older session), RESOURCE_NOT_FOUND (unknown, used, expired or withdrawn), ALREADY_EXISTS (a
+        member already), LOGIN_FAILED (the password or the code is wrong), SECOND_FACTOR_REQUIRED,
+        LOGIN_THROTTLED, QUEUE_FULL, INVALID_FIELD, DEPENDENCY_UNAVAILABLE.
         Not to be retried: the token works once; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -114,12 +114,16 @@ class ListIdentitiesResponse(_message.Message):
     def __init__(self, identities: _Optional[_Iterable[_Union[LinkedIdentity, _Mapping]]] = ...) -> None: ...
 
 class UnlinkIdentityRequest(_message.Message):
-    __slots__ = ("provider", "subject")
+    __slots__ = ("provider", "subject", "password", "code")
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
     provider: str
     subject: str
-    def __init__(self, provider: _Optional[str] = ..., subject: _Optional[str] = ...) -> None: ...
+    password: str
+    code: str
+    def __init__(self, provider: _Optional[str] = ..., subject: _Optional[str] = ..., password: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
 
 class UnlinkIdentityResponse(_message.Message):
     __slots__ = ()

@@ -140,9 +140,12 @@ class FederationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UnlinkIdentity(self, request, context):
-        """UnlinkIdentity ends that an identity logs in as the caller; sessions go on.
+        """UnlinkIdentity ends that an identity logs in as the caller; sessions go on. It asks who the
+        caller is again, as LinkIdentity does.
         Callers: gateway, with the person's access token. Errors: as ListIdentities, RESOURCE_NOT_FOUND,
-        and PERMISSION_DENIED also for the last way into an account. May be retried; deadline: 5 s.
+        PERMISSION_DENIED (also: the last way into an account; no password, and an older session),
+        LOGIN_FAILED (the password or the code is wrong), SECOND_FACTOR_REQUIRED, LOGIN_THROTTLED,
+        QUEUE_FULL, INVALID_FIELD. Not to be retried with a code, which is good once; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -6,7 +6,7 @@ from pydantic import StringConstraints
 
 from headrace_gateway.domain.exchange import Act
 from headrace_gateway.http.account_routes import AccountRoute, Shape, as_it_is
-from headrace_gateway.http.accounts.sessions import Code, Email, Password, Token, tokens
+from headrace_gateway.http.accounts.sessions import Code, Email, Password, Proof, Token, tokens
 from headrace_gateway.http.bodies import Body
 
 Name = Annotated[str, StringConstraints(max_length=100)]
@@ -40,6 +40,12 @@ class VerifyEmailBody(Body):
 
     token: Token
     password: Password
+
+
+class AcceptInvitationBody(Proof):
+    """`POST /api/v1/auth/invitations/accept`."""
+
+    token: Token
 
 
 class ResetPasswordBody(Body):
@@ -127,7 +133,7 @@ ROUTES = (
         "invitations/accept",
         "AcceptInvitation",
         "Join the organisation that invited you",
-        TokenBody,
+        AcceptInvitationBody,
     ),
     _post(
         "password/forgot",

@@ -7,12 +7,11 @@ from pydantic import StringConstraints
 
 from headrace_gateway.domain.exchange import Act
 from headrace_gateway.http.account_routes import AccountRoute, as_it_is
-from headrace_gateway.http.accounts.sessions import Code, Identifier, Token, tokens
+from headrace_gateway.http.accounts.sessions import Code, Identifier, Proof, Token, tokens
 from headrace_gateway.http.bodies import Body
 
 RedirectUri = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
-# Empty from people whose accounts have none.
-AnyPassword = Annotated[str, StringConstraints(max_length=1024)]
+Subject = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Challenge = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
@@ -25,13 +24,17 @@ class ExchangeBody(Body):
     second_factor_code: Code = ""
 
 
-class LinkBody(Body):
+class LinkBody(Proof):
     """`POST /api/v1/auth/identities/{provider}`."""
 
     redirect_uri: RedirectUri
     code_challenge: Challenge
-    password: AnyPassword = ""
-    code: Code = ""
+
+
+class UnlinkBody(Proof):
+    """`POST /api/v1/auth/identities/{provider}/unlink`."""
+
+    subject: Subject
 
 
 def tokens_or_identity(fields: Mapping[str, Any]) -> Any:
@@ -75,11 +78,13 @@ ROUTES = (
         act=Act.SESSION,
     ),
     AccountRoute(
-        "DELETE",
-        "/api/v1/auth/identities/{provider}/{subject:path}",
+        # No DELETE: the proof is in the body, which that has none (RFC 9110, section 9.3.5).
+        "POST",
+        "/api/v1/auth/identities/{provider}/unlink",
         "FederationService/UnlinkIdentity",
         "Unlink an identity, unless it is the only way into your account",
         as_it_is,
         act=Act.SESSION,
+        body=UnlinkBody,
     ),
 )

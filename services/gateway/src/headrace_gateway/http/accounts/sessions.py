@@ -16,6 +16,13 @@ Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+class Proof(Body):
+    """Proves again who asks; people whose accounts have no password send none."""
+
+    password: Annotated[str, StringConstraints(max_length=1024)] = ""
+    code: Code = ""
+
+
 class LoginBody(Body):
     """`POST /api/v1/auth/login`."""
 
