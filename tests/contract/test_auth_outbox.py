@@ -241,8 +241,10 @@ class Flaky:
             self._fail()
         await self._announcements.delivered(event_ids)
 
-    async def revocations_since(self, moment: datetime) -> tuple[Sequence[Revocation], datetime]:
-        return await self._announcements.revocations_since(moment)
+    async def revocations_since(
+        self, moment: datetime, after: Revocation | None, size: int
+    ) -> tuple[Sequence[Revocation], datetime]:
+        return await self._announcements.revocations_since(moment, after, size)
 
     def _fail(self) -> None:
         self.failures += 1

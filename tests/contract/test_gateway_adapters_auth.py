@@ -89,14 +89,14 @@ async def test_a_keys_networks_arrive(running: RunningAuth, auth: AuthClient) ->
 async def test_what_ended_is_told_from_a_moment_on(
     running: RunningAuth, auth: AuthClient, clock: FakeClock
 ) -> None:
-    none, now = await auth.since(clock.now())
-    assert (list(none), now) == ([], clock.now())
+    none = await auth.since(clock.now())
+    assert (list(none.ended), none.now, none.next_page) == ([], clock.now(), "")
     clock.advance(1)
     ended = Revocation(ACME, "session:s1", clock.now())
     await keep(running.store, ended, Revocation(GLOBEX, "session:s1", clock.now()))
-    told, after = await auth.since(now)
-    assert sorted(told) == [(ACME, "session:s1"), (GLOBEX, "session:s1")]
-    assert list((await auth.since(after))[0]) == []
+    told = await auth.since(none.now)
+    assert sorted(told.ended) == [(ACME, "session:s1"), (GLOBEX, "session:s1")]
+    assert list((await auth.since(told.now)).ended) == []
 
 
 async def test_what_ends_at_auth_has_ended_at_the_gateway_after_its_next_question(

@@ -14,10 +14,10 @@ from headrace_auth.adapters.postgres import tables
 from headrace_auth.adapters.postgres.database import Database
 from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.domain.principal import Role
+from headrace_auth.testing.announcement_suite import AnnouncementsSuite
 from headrace_auth.testing.directory import ACME, ACME_TEAM, CREATED_AT, GLOBEX, MEMBER, OWNER
 from headrace_auth.testing.seeding import seed
 from headrace_auth.testing.suites import (
-    AnnouncementsSuite,
     PrincipalsSuite,
     RecordsSuite,
     SigningKeysSuite,
@@ -119,7 +119,7 @@ async def test_an_absent_database_is_unavailable(tmp_path: Path) -> None:
         store.principals.member(MEMBER.user_id, ACME),
         store.principals.api_key(make_key(1).api_key_id),
         store.announcements.undelivered(1),
-        store.announcements.revocations_since(CREATED_AT),
+        store.announcements.revocations_since(CREATED_AT, None, 1),
         keep(store, make_key(1)),
         store.signing_keys.all(),
     ):

@@ -188,7 +188,9 @@ async def test_what_ends_is_written_down_and_announced_after_the_act(
         (ACME, "user:u1:1"),
         (GLOBEX, "user:u1:1"),
     ]
-    ended, now = await store.announcements.revocations_since(clock.now().replace(year=2000))
+    ended, now = await store.announcements.revocations_since(
+        clock.now().replace(year=2000), None, 9
+    )
     assert {(one.organization_id, one.revocation_id) for one in ended} == set(announcer.announced)
     assert {one.announced_at for one in ended} == {now} == {clock.now()}
 

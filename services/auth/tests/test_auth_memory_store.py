@@ -3,9 +3,9 @@
 import pytest
 
 from headrace_auth.adapters.memory import MemoryStore
+from headrace_auth.testing.announcement_suite import AnnouncementsSuite
 from headrace_auth.testing.seeding import seed
 from headrace_auth.testing.suites import (
-    AnnouncementsSuite,
     PrincipalsSuite,
     RecordsSuite,
     SigningKeysSuite,

@@ -1,7 +1,7 @@
 """Who has ended is asked for again: what ended is refused, what changed goes on as it is now."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,9 +19,9 @@ from headrace_gateway.domain.principal import (
     Principal,
 )
 from headrace_gateway.domain.signed_request import SignedRequest
-from headrace_gateway.ports import AccountAnswer
+from headrace_gateway.ports import AccountAnswer, EndedPage
 from headrace_gateway.stages.identify import Identify
-from headrace_gateway.stages.revocations import OVERLAP, POLL_SECONDS, SKEW, Ended
+from headrace_gateway.stages.revocations import MAXIMUM_PAGES, OVERLAP, POLL_SECONDS, SKEW, Ended
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
 
 CHAT = "/v1/chat/completions"
@@ -34,20 +34,26 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 class Announced:
     """Revocations that answers one after the other with what the test says, and then for ever."""
 
-    def __init__(self, *answers: list[tuple[str, str]] | HeadraceError) -> None:
+    def __init__(self, *answers: list[tuple[str, str]] | HeadraceError, pages: str = "") -> None:
+        """`pages` has a letter for each answer that another page follows; a space: none does."""
         self.asked: list[datetime] = []
+        self.pages: list[str] = []
         self.exhausted = asyncio.Event()
         self._answers = list(answers)
+        self._pages = pages
 
-    async def since(self, moment: datetime) -> tuple[Sequence[tuple[str, str]], datetime]:
+    async def since(self, moment: datetime, page: str = "") -> EndedPage:
+        number = len(self.asked)
         self.asked.append(moment)
-        if len(self.asked) > len(self._answers):
+        self.pages.append(page)
+        if number >= len(self._answers):
             self.exhausted.set()
-            return [], NOW
-        answer = self._answers[len(self.asked) - 1]
+            return EndedPage([], NOW)
+        answer = self._answers[number]
         if isinstance(answer, HeadraceError):
             raise answer
-        return answer, NOW + timedelta(minutes=len(self.asked))
+        following = self._pages[number : number + 1].strip()
+        return EndedPage(answer, NOW + timedelta(minutes=number + 1), following)
 
 
 def down() -> HeadraceError:
@@ -122,6 +128,57 @@ async def test_polling_goes_on_after_outages_and_is_fast_enough_for_a_second() -
     polling.cancel()
     await asyncio.wait([polling])
     assert known.has(PRINCIPAL)
+
+
+async def test_pages_are_read_to_the_last_and_the_next_question_goes_by_the_first() -> None:
+    announced = Announced([("org_1", "a")], [("org_1", "b")], [("org_1", "test")], pages="xy")
+    known = Ended(announced, FakeClock(), keep_seconds=600)
+    assert not await known.refresh()
+    assert known.has(PRINCIPAL)
+    await known.refresh()
+    assert announced.pages == ["", "x", "y", ""]
+    assert announced.asked[:3] == announced.asked[:1] * 3
+    assert announced.asked[3] == NOW + timedelta(minutes=1) - OVERLAP
+
+
+async def test_a_page_that_was_not_read_is_asked_for_again() -> None:
+    announced = Announced([("org_1", "a")], down(), [("org_1", "test")], [], pages="x")
+    known = Ended(announced, FakeClock(), keep_seconds=600)
+    with pytest.raises(HeadraceError):
+        await known.refresh()
+    assert known.has(replace(PRINCIPAL, revocation_ids=("a",)))
+    await known.refresh()
+    assert known.has(PRINCIPAL)
+    await known.refresh()
+    assert announced.pages == ["", "x", "x", ""]
+    assert announced.asked[3] == NOW + timedelta(minutes=1) - OVERLAP
+
+
+async def test_a_place_that_auth_does_not_know_is_forgotten_and_all_is_asked_for_again() -> None:
+    strange = HeadraceError(Reason.INVALID_FIELD, "page_token: not a token", param="page_token")
+    announced = Announced([], strange, [("org_1", "test")], [], pages="x")
+    known = Ended(announced, FakeClock(), keep_seconds=600)
+    with pytest.raises(HeadraceError):
+        await known.refresh()
+    await known.refresh()
+    assert known.has(PRINCIPAL)
+    assert announced.pages == ["", "x", ""]
+    assert announced.asked[0] == announced.asked[2]
+
+
+async def test_very_many_pages_are_read_without_a_pause() -> None:
+    pages = MAXIMUM_PAGES + 2
+    answers = [[("org_1", f"id{number}")] for number in range(pages)]
+    announced = Announced(*answers, pages="x" * pages)
+    known = Ended(announced, FakeClock(), keep_seconds=600)
+    assert await known.refresh()
+    assert len(announced.asked) == MAXIMUM_PAGES
+    polling = asyncio.create_task(known.keep_fresh())
+    async with asyncio.timeout(POLL_SECONDS / 2):
+        await announced.exhausted.wait()
+    polling.cancel()
+    await asyncio.wait([polling])
+    assert len(announced.asked) == pages + 1
 
 
 # ---- identify: a known principal that has ended is not known ----

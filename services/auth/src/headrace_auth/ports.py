@@ -89,8 +89,15 @@ class Principals(Protocol):
 class Announcements(Protocol):
     """What was written to be told to others."""
 
-    async def revocations_since(self, moment: datetime) -> tuple[Sequence[Revocation], datetime]:
-        """What ended after `moment`, and the database's clock."""
+    async def revocations_since(
+        self, moment: datetime, after: Revocation | None, size: int
+    ) -> tuple[Sequence[Revocation], datetime]:
+        """At most `size` of what ended after `moment`, by `place`, and the database's clock.
+
+        With `after` only what comes after that. What is committed while somebody goes from page
+        to page may lie before the place reached: it has ended after the first page's clock, less
+        the time that a transaction takes.
+        """
 
     async def undelivered(self, size: int) -> Sequence[OutboxEvent]:
         """The oldest events that wait for delivery."""

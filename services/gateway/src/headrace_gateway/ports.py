@@ -130,8 +130,18 @@ class Accounts(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class EndedPage:
+    """Organisation and revocation id of what ended, and the clock to ask with next time."""
+
+    ended: Sequence[tuple[str, str]]
+    now: datetime
+    next_page: str = ""
+    """What to ask for the next page with; empty on the last one."""
+
+
 class Revocations(Protocol):
     """Tells which principals have ended."""
 
-    async def since(self, moment: datetime) -> tuple[Sequence[tuple[str, str]], datetime]:
-        """Organisation and revocation id of what ended, and the clock to ask with next time."""
+    async def since(self, moment: datetime, page: str = "") -> EndedPage:
+        """A page of what ended after a moment, the first one unless `page` says which."""

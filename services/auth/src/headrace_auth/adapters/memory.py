@@ -107,9 +107,16 @@ class MemoryAnnouncements:
         self._store = store
         self._clock = clock
 
-    async def revocations_since(self, moment: datetime) -> tuple[Sequence[Revocation], datetime]:
+    async def revocations_since(
+        self, moment: datetime, after: Revocation | None, size: int
+    ) -> tuple[Sequence[Revocation], datetime]:
         known: Iterable[Revocation] = self._store.rows.get(Revocation, {}).values()
-        return [one for one in known if one.announced_at > moment], self._clock.now()
+        wanted = [
+            one
+            for one in known
+            if one.announced_at > moment and (after is None or one.place > after.place)
+        ]
+        return sorted(wanted, key=lambda one: one.place)[:size], self._clock.now()
 
     async def undelivered(self, size: int) -> Sequence[OutboxEvent]:
         waiting = self._store.rows.get(OutboxEvent, {})

@@ -41,9 +41,9 @@ def position_of_token(token: str) -> Position | None:
         micros, item_id = _unpacked(token, MAXIMUM_TOKEN_CHARACTERS)
         created_at = _EPOCH + micros * _MICROSECOND
     except (ValueError, TypeError, OverflowError) as error:
-        raise _bad_token() from error
+        raise bad_token() from error
     if not isinstance(item_id, str) or not _ID.fullmatch(item_id):
-        raise _bad_token()
+        raise bad_token()
     return Position(created_at, item_id)
 
 
@@ -59,22 +59,23 @@ def key_of_token(token: str, parts: int) -> tuple[str, ...] | None:
         return None
     key = _unpacked(token, MAXIMUM_KEY_TOKEN_CHARACTERS)
     if not isinstance(key, list) or len(key) != parts:
-        raise _bad_token()
+        raise bad_token()
     if not all(isinstance(part, str) and "\0" not in part for part in key):
-        raise _bad_token()
+        raise bad_token()
     return tuple(key)
 
 
 def _unpacked(token: str, maximum: int) -> Any:
     if len(token) > maximum:
-        raise _bad_token()
+        raise bad_token()
     try:
         return json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError) as error:
-        raise _bad_token() from error
+        raise bad_token() from error
 
 
-def _bad_token() -> HeadraceError:
+def bad_token() -> HeadraceError:
+    """For whatever is no page token."""
     return invalid_field("page_token", "not a token that this service gave")
 
 

@@ -14,6 +14,7 @@ from headrace_auth.conversions import (
     timestamp,
 )
 from headrace_auth.crypto.tokens import AccessTokens
+from headrace_auth.domain.announcements import revocation_of_token, revocations_page_size
 from headrace_auth.metrics import AuthMetrics, counting
 from headrace_auth.ports import Announcements
 from headrace_auth.use_cases.count_uses import UseCounter
@@ -86,7 +87,11 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
     ) -> auth_pb2.ListRevocationsResponse:
         earliest = self._clock.now() - EARLIEST_REVOCATIONS
         since = optional_time(request, "since") or earliest
-        revocations, now = await self._announcements.revocations_since(max(since, earliest))
+        size = revocations_page_size(request.page_size)
+        found, now = await self._announcements.revocations_since(
+            max(since, earliest), revocation_of_token(request.page_token), size + 1
+        )
+        revocations = found[:size]
         return auth_pb2.ListRevocationsResponse(
             revocations=[
                 auth_pb2.Revocation(
@@ -95,6 +100,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
                 for each in revocations
             ],
             now=timestamp(now),
+            next_page_token=revocations[-1].to_token() if len(found) > size else "",
         )
 
     def registration(self) -> Registration:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headrace_auth.domain.announcements import OutboxEvent, Revocation
+from headrace_auth.domain.announcements import Revocation
 from headrace_auth.domain.api_keys import ENTROPY_BYTES, ApiKey, mint
 from headrace_auth.domain.consumption import LimitRecord
 from headrace_auth.domain.directory import Membership, Organization, Team, User, UserKind
@@ -310,27 +310,6 @@ class PrincipalsSuite:
     async def test_a_key_whose_maker_is_no_member_is_not_found(self, store: Store) -> None:
         await keep(store, make_key(1, made_by=HOMELESS.user_id))
         assert await store.principals.api_key(make_key(1).api_key_id) is None
-
-
-class AnnouncementsSuite:
-    """Subclasses provide a fixture `empty_store`."""
-
-    async def test_revocations_are_told_from_a_moment_on(self, empty_store: Store) -> None:
-        async with empty_store.begin() as transaction:
-            before = await transaction.now()
-        moments = [before - timedelta(seconds=5), before + timedelta(seconds=5)]
-        await keep(empty_store, *(Revocation(ACME, f"id{n}", at) for n, at in enumerate(moments)))
-        told, now = await empty_store.announcements.revocations_since(before)
-        assert list(told) == [Revocation(ACME, "id1", moments[1])]
-        assert now >= before
-
-    async def test_events_wait_in_order_until_they_are_delivered(self, empty_store: Store) -> None:
-        events = [OutboxEvent(_id(number), b"event %d" % number) for number in range(5)]
-        await keep(empty_store, *reversed(events))
-        announcements = empty_store.announcements
-        assert list(await announcements.undelivered(2)) == events[:2]
-        await announcements.delivered([event.event_id for event in events[:2]])
-        assert list(await announcements.undelivered(9)) == events[2:]
 
 
 class SigningKeysSuite:

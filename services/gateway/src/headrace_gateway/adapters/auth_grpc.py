@@ -1,6 +1,5 @@
 """The `auth` service as the gateway sees it."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import grpc
@@ -11,6 +10,7 @@ from headrace_gateway.adapters.principals import to_principal
 from headrace_gateway.domain.key_uses import UseBatch
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.signed_request import SignedRequest
+from headrace_gateway.ports import EndedPage
 
 REVOCATIONS_SECONDS = 1.0
 REPORT_SECONDS = 5.0
@@ -19,9 +19,13 @@ REPORT_SECONDS = 5.0
 class AuthClient:
     """CredentialResolver, Revocations and UseReports over gRPC; the deadline in seconds."""
 
-    def __init__(self, channel: grpc.aio.Channel, *, resolve_seconds: float) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, *, resolve_seconds: float, page_size: int = 0
+    ) -> None:
+        """`page_size` bounds a page of revocations; 0: as many as `auth` gives."""
         self._stub = auth_pb2_grpc.AuthServiceStub(channel)
         self._resolve_seconds = resolve_seconds
+        self._page_size = page_size
 
     async def resolve(self, credential: str) -> Principal:
         request = auth_pb2.ResolveCredentialRequest(credential=credential)
@@ -60,10 +64,10 @@ class AuthClient:
             )
         return response
 
-    async def since(self, moment: datetime) -> tuple[Sequence[tuple[str, str]], datetime]:
-        request = auth_pb2.ListRevocationsRequest()
+    async def since(self, moment: datetime, page: str = "") -> EndedPage:
+        request = auth_pb2.ListRevocationsRequest(page_size=self._page_size, page_token=page)
         request.since.FromDatetime(moment)
         with translate_rpc_errors("auth"):
             response = await self._stub.ListRevocations(request, timeout=REVOCATIONS_SECONDS)
         found = [(each.organization_id, each.revocation_id) for each in response.revocations]
-        return found, response.now.ToDatetime(tzinfo=UTC)
+        return EndedPage(found, response.now.ToDatetime(tzinfo=UTC), response.next_page_token)

@@ -24,7 +24,7 @@ from headrace_gateway.domain.key_uses import UseBatch
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.rates import Admission, Charge, RateState
 from headrace_gateway.domain.signed_request import SignedRequest
-from headrace_gateway.ports import AccountAnswer, AnswerKey
+from headrace_gateway.ports import AccountAnswer, AnswerKey, EndedPage
 
 PERIOD_SECONDS = 60.0
 
@@ -92,9 +92,9 @@ class MemoryAccounts:
     def jwks(self) -> Sequence[Mapping[str, Any]]:
         return [{"kty": "EC", "crv": "P-256", "kid": "memory", "x": "", "y": ""}]
 
-    async def since(self, moment: datetime) -> tuple[Sequence[tuple[str, str]], datetime]:
+    async def since(self, moment: datetime, page: str = "") -> EndedPage:
         self._check_available()
-        return list(self.ended), moment
+        return EndedPage(list(self.ended), moment)
 
     def _known(self, credential: str) -> Principal:
         if credential not in self.principals:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from cachetools import TTLCache
 
 from headrace_common.clock import Clock
-from headrace_common.errors import HeadraceError
+from headrace_common.errors import HeadraceError, Reason
 from headrace_common.logs import get_logger
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.ports import Revocations
@@ -18,6 +18,8 @@ OVERLAP = timedelta(seconds=10)
 SKEW = timedelta(minutes=2)
 """How much the clocks of gateways and the database may differ."""
 MAXIMUM_ENDED = 100_000
+MAXIMUM_PAGES = 20
+"""In one go; where more has ended there is no pause before the next."""
 
 
 class Ended:
@@ -31,6 +33,8 @@ class Ended:
         )
         # Nobody was known before: `auth` itself tells what had ended when it resolves a credential.
         self._since: datetime = clock.now() - SKEW
+        self._next_page = ""
+        self._first_page_at: datetime | None = None
 
     def has(self, principal: Principal) -> bool:
         """Whether one of the principal's revocation ids was announced."""
@@ -40,15 +44,40 @@ class Ended:
     async def keep_fresh(self) -> None:
         """Ask every second, until cancelled; an `auth` that does not answer is asked again."""
         while True:
+            more = False
             try:
-                await self.refresh()
+                more = await self.refresh()
             except HeadraceError as error:
                 get_logger().warning("revocations_not_fetched", reason=error.reason.value)
-            await asyncio.sleep(POLL_SECONDS)
+            if not more:
+                await asyncio.sleep(POLL_SECONDS)
 
-    async def refresh(self) -> None:
-        """Ask once; raises HeadraceError."""
-        ended, now = await self._revocations.since(self._since)
-        for each in ended:
+    async def refresh(self) -> bool:
+        """Ask for the next pages, at most so many; whether there are more. Raises HeadraceError.
+
+        What was read is known at once. Who asks again goes on at the page that was not read.
+        """
+        for _ in range(MAXIMUM_PAGES):
+            if not await self._read_page():
+                return False
+        return True
+
+    async def _read_page(self) -> bool:
+        """Whether another page follows."""
+        try:
+            page = await self._revocations.since(self._since, self._next_page)
+        except HeadraceError as error:
+            if error.reason is Reason.INVALID_FIELD:
+                # An `auth` of another release does not know the place: from the beginning again.
+                self._next_page, self._first_page_at = "", None
+            raise
+        for each in page.ended:
             self._known[each] = None
-        self._since = now - OVERLAP
+        # What is committed while pages are read may lie before the place that was reached.
+        first_page_at = self._first_page_at or page.now
+        if page.next_page:
+            self._next_page, self._first_page_at = page.next_page, first_page_at
+            return True
+        self._next_page, self._first_page_at = "", None
+        self._since = first_page_at - OVERLAP
+        return False

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, tuple_
 
 from headrace_auth.adapters.postgres.database import Database
 from headrace_auth.adapters.postgres.records import TableOf
@@ -19,8 +19,16 @@ class PostgresAnnouncements:
         self._revocations = TableOf(Revocation, revocations)
         self._events = TableOf(OutboxEvent, outbox_events)
 
-    async def revocations_since(self, moment: datetime) -> tuple[Sequence[Revocation], datetime]:
-        query = select(*self._revocations.columns()).where(revocations.c.announced_at > moment)
+    async def revocations_since(
+        self, moment: datetime, after: Revocation | None, size: int
+    ) -> tuple[Sequence[Revocation], datetime]:
+        columns = revocations.c
+        place = (columns.announced_at, columns.organization_id, columns.revocation_id)
+        query = select(*self._revocations.columns()).where(columns.announced_at > moment)
+        if after is not None:
+            begin = tuple_(*after.place, types=[column.type for column in place])
+            query = query.where(tuple_(*place) > begin)
+        query = query.order_by(*place).limit(size)
         clock = select(func.clock_timestamp())
         async with self._database.reading() as connection:
             # The clock first: what is written between the two is found the next time.

@@ -25,23 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bheadrace/auth/v1/auth.proto\x12\x10headrace.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\".\n\x18ResolveCredentialRequest\x12\x12\n\ncredential\x18\x01 \x01(\t\"K\n\x19ResolveCredentialResponse\x12.\n\tprincipal\x18\x01 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal\"\xb2\x03\n\tPrincipal\x12\x15\n\rcredential_id\x18\x01 \x01(\t\x12\x39\n\x0f\x63redential_kind\x18\x02 \x01(\x0e\x32 .headrace.auth.v1.CredentialKind\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12$\n\x04role\x18\x05 \x01(\x0e\x32\x16.headrace.auth.v1.Role\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x07 \x03(\t\x12\'\n\x06limits\x18\x08 \x03(\x0b\x32\x17.headrace.auth.v1.Limit\x12)\n\x07\x62udgets\x18\t \x03(\x0b\x32\x18.headrace.auth.v1.Budget\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x61llowed_networks\x18\x0b \x03(\t\x12\x16\n\x0erevocation_ids\x18\x0c \x03(\t\x12\x12\n\nsession_id\x18\r \x01(\t\x12\x11\n\tclient_id\x18\x0e \x01(\t\"\x96\x01\n\x05Limit\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.headrace.auth.v1.LimitKind\x12/\n\x07subject\x18\x02 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x04\"\xc8\x01\n\x06\x42udget\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x15\n\ramount_micros\x18\x03 \x01(\x04\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12.\n\x06period\x18\x05 \x01(\x0e\x32\x1e.headrace.auth.v1.BudgetPeriod\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\"\x19\n\x17GetJsonWebKeySetRequest\"h\n\x18GetJsonWebKeySetResponse\x12*\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.headrace.auth.v1.JsonWebKey\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08\x61udience\x18\x03 \x01(\t\"+\n\nJsonWebKey\x12\x0b\n\x03kid\x18\x01 \x01(\t\x12\x10\n\x08jwk_json\x18\x02 \x01(\t\"C\n\x16ListRevocationsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x17ListRevocationsResponse\x12\x31\n\x0brevocations\x18\x01 \x03(\x0b\x32\x1c.headrace.auth.v1.Revocation\x12\'\n\x03now\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\nRevocation\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x15\n\rrevocation_id\x18\x02 \x01(\t\"\xa7\x01\n\x1bResolveSignedRequestRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x16\n\x0esignature_base\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\x12+\n\x07\x63reated\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05nonce\x18\x06 \x01(\t\"N\n\x1cResolveSignedRequestResponse\x12.\n\tprincipal\x18\x01 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal\"P\n\x14ReportKeyUsesRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12&\n\x04uses\x18\x02 \x03(\x0b\x32\x18.headrace.auth.v1.KeyUse\"]\n\x06KeyUse\x12\x12\n\napi_key_id\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x30\n\x0clast_used_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x17\n\x15ReportKeyUsesResponse*\x8f\x01\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43REDENTIAL_KIND_API_KEY\x10\x01\x12 \n\x1c\x43REDENTIAL_KIND_ACCESS_TOKEN\x10\x02\x12\x1d\n\x19\x43REDENTIAL_KIND_SIGNATURE\x10\x03*q\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_OWNER\x10\x01\x12\x0e\n\nROLE_ADMIN\x10\x02\x12\x0f\n\x0bROLE_MEMBER\x10\x03\x12\x10\n\x0cROLE_AUDITOR\x10\x04\x12\x10\n\x0cROLE_SERVICE\x10\x05*\x91\x01\n\tLimitKind\x12\x1a\n\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eLIMIT_KIND_REQUESTS_PER_MINUTE\x10\x01\x12 \n\x1cLIMIT_KIND_TOKENS_PER_MINUTE\x10\x02\x12\"\n\x1eLIMIT_KIND_CONCURRENT_REQUESTS\x10\x03*\x98\x01\n\x0cLimitSubject\x12\x1d\n\x19LIMIT_SUBJECT_UNSPECIFIED\x10\x00\x12\x1e\n\x1aLIMIT_SUBJECT_ORGANIZATION\x10\x01\x12\x16\n\x12LIMIT_SUBJECT_TEAM\x10\x02\x12\x16\n\x12LIMIT_SUBJECT_USER\x10\x03\x12\x19\n\x15LIMIT_SUBJECT_API_KEY\x10\x04*u\n\x0c\x42udgetPeriod\x12\x1d\n\x19\x42UDGET_PERIOD_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42UDGET_PERIOD_DAY\x10\x01\x12\x16\n\x12\x42UDGET_PERIOD_WEEK\x10\x02\x12\x17\n\x13\x42UDGET_PERIOD_MONTH\x10\x03\x32\xa7\x04\n\x0b\x41uthService\x12l\n\x11ResolveCredential\x12*.headrace.auth.v1.ResolveCredentialRequest\x1a+.headrace.auth.v1.ResolveCredentialResponse\x12i\n\x10GetJsonWebKeySet\x12).headrace.auth.v1.GetJsonWebKeySetRequest\x1a*.headrace.auth.v1.GetJsonWebKeySetResponse\x12\x66\n\x0fListRevocations\x12(.headrace.auth.v1.ListRevocationsRequest\x1a).headrace.auth.v1.ListRevocationsResponse\x12u\n\x14ResolveSignedRequest\x12-.headrace.auth.v1.ResolveSignedRequestRequest\x1a..headrace.auth.v1.ResolveSignedRequestResponse\x12`\n\rReportKeyUses\x12&.headrace.auth.v1.ReportKeyUsesRequest\x1a\'.headrace.auth.v1.ReportKeyUsesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bheadrace/auth/v1/auth.proto\x12\x10headrace.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\".\n\x18ResolveCredentialRequest\x12\x12\n\ncredential\x18\x01 \x01(\t\"K\n\x19ResolveCredentialResponse\x12.\n\tprincipal\x18\x01 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal\"\xb2\x03\n\tPrincipal\x12\x15\n\rcredential_id\x18\x01 \x01(\t\x12\x39\n\x0f\x63redential_kind\x18\x02 \x01(\x0e\x32 .headrace.auth.v1.CredentialKind\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12$\n\x04role\x18\x05 \x01(\x0e\x32\x16.headrace.auth.v1.Role\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x16\n\x0e\x61llowed_models\x18\x07 \x03(\t\x12\'\n\x06limits\x18\x08 \x03(\x0b\x32\x17.headrace.auth.v1.Limit\x12)\n\x07\x62udgets\x18\t \x03(\x0b\x32\x18.headrace.auth.v1.Budget\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x61llowed_networks\x18\x0b \x03(\t\x12\x16\n\x0erevocation_ids\x18\x0c \x03(\t\x12\x12\n\nsession_id\x18\r \x01(\t\x12\x11\n\tclient_id\x18\x0e \x01(\t\"\x96\x01\n\x05Limit\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.headrace.auth.v1.LimitKind\x12/\n\x07subject\x18\x02 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x04\"\xc8\x01\n\x06\x42udget\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x15\n\ramount_micros\x18\x03 \x01(\x04\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12.\n\x06period\x18\x05 \x01(\x0e\x32\x1e.headrace.auth.v1.BudgetPeriod\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\"\x19\n\x17GetJsonWebKeySetRequest\"h\n\x18GetJsonWebKeySetResponse\x12*\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.headrace.auth.v1.JsonWebKey\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08\x61udience\x18\x03 \x01(\t\"+\n\nJsonWebKey\x12\x0b\n\x03kid\x18\x01 \x01(\t\x12\x10\n\x08jwk_json\x18\x02 \x01(\t\"j\n\x16ListRevocationsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x8e\x01\n\x17ListRevocationsResponse\x12\x31\n\x0brevocations\x18\x01 \x03(\x0b\x32\x1c.headrace.auth.v1.Revocation\x12\'\n\x03now\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"<\n\nRevocation\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x15\n\rrevocation_id\x18\x02 \x01(\t\"\xa7\x01\n\x1bResolveSignedRequestRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x16\n\x0esignature_base\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\x12+\n\x07\x63reated\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05nonce\x18\x06 \x01(\t\"N\n\x1cResolveSignedRequestResponse\x12.\n\tprincipal\x18\x01 \x01(\x0b\x32\x1b.headrace.auth.v1.Principal\"P\n\x14ReportKeyUsesRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12&\n\x04uses\x18\x02 \x03(\x0b\x32\x18.headrace.auth.v1.KeyUse\"]\n\x06KeyUse\x12\x12\n\napi_key_id\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x30\n\x0clast_used_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x17\n\x15ReportKeyUsesResponse*\x8f\x01\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43REDENTIAL_KIND_API_KEY\x10\x01\x12 \n\x1c\x43REDENTIAL_KIND_ACCESS_TOKEN\x10\x02\x12\x1d\n\x19\x43REDENTIAL_KIND_SIGNATURE\x10\x03*q\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_OWNER\x10\x01\x12\x0e\n\nROLE_ADMIN\x10\x02\x12\x0f\n\x0bROLE_MEMBER\x10\x03\x12\x10\n\x0cROLE_AUDITOR\x10\x04\x12\x10\n\x0cROLE_SERVICE\x10\x05*\x91\x01\n\tLimitKind\x12\x1a\n\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eLIMIT_KIND_REQUESTS_PER_MINUTE\x10\x01\x12 \n\x1cLIMIT_KIND_TOKENS_PER_MINUTE\x10\x02\x12\"\n\x1eLIMIT_KIND_CONCURRENT_REQUESTS\x10\x03*\x98\x01\n\x0cLimitSubject\x12\x1d\n\x19LIMIT_SUBJECT_UNSPECIFIED\x10\x00\x12\x1e\n\x1aLIMIT_SUBJECT_ORGANIZATION\x10\x01\x12\x16\n\x12LIMIT_SUBJECT_TEAM\x10\x02\x12\x16\n\x12LIMIT_SUBJECT_USER\x10\x03\x12\x19\n\x15LIMIT_SUBJECT_API_KEY\x10\x04*u\n\x0c\x42udgetPeriod\x12\x1d\n\x19\x42UDGET_PERIOD_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42UDGET_PERIOD_DAY\x10\x01\x12\x16\n\x12\x42UDGET_PERIOD_WEEK\x10\x02\x12\x17\n\x13\x42UDGET_PERIOD_MONTH\x10\x03\x32\xa7\x04\n\x0b\x41uthService\x12l\n\x11ResolveCredential\x12*.headrace.auth.v1.ResolveCredentialRequest\x1a+.headrace.auth.v1.ResolveCredentialResponse\x12i\n\x10GetJsonWebKeySet\x12).headrace.auth.v1.GetJsonWebKeySetRequest\x1a*.headrace.auth.v1.GetJsonWebKeySetResponse\x12\x66\n\x0fListRevocations\x12(.headrace.auth.v1.ListRevocationsRequest\x1a).headrace.auth.v1.ListRevocationsResponse\x12u\n\x14ResolveSignedRequest\x12-.headrace.auth.v1.ResolveSignedRequestRequest\x1a..headrace.auth.v1.ResolveSignedRequestResponse\x12`\n\rReportKeyUses\x12&.headrace.auth.v1.ReportKeyUsesRequest\x1a\'.headrace.auth.v1.ReportKeyUsesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace.auth.v1.auth_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREDENTIALKIND']._serialized_start=1881
-  _globals['_CREDENTIALKIND']._serialized_end=2024
-  _globals['_ROLE']._serialized_start=2026
-  _globals['_ROLE']._serialized_end=2139
-  _globals['_LIMITKIND']._serialized_start=2142
-  _globals['_LIMITKIND']._serialized_end=2287
-  _globals['_LIMITSUBJECT']._serialized_start=2290
-  _globals['_LIMITSUBJECT']._serialized_end=2442
-  _globals['_BUDGETPERIOD']._serialized_start=2444
-  _globals['_BUDGETPERIOD']._serialized_end=2561
+  _globals['_CREDENTIALKIND']._serialized_start=1946
+  _globals['_CREDENTIALKIND']._serialized_end=2089
+  _globals['_ROLE']._serialized_start=2091
+  _globals['_ROLE']._serialized_end=2204
+  _globals['_LIMITKIND']._serialized_start=2207
+  _globals['_LIMITKIND']._serialized_end=2352
+  _globals['_LIMITSUBJECT']._serialized_start=2355
+  _globals['_LIMITSUBJECT']._serialized_end=2507
+  _globals['_BUDGETPERIOD']._serialized_start=2509
+  _globals['_BUDGETPERIOD']._serialized_end=2626
   _globals['_RESOLVECREDENTIALREQUEST']._serialized_start=82
   _globals['_RESOLVECREDENTIALREQUEST']._serialized_end=128
   _globals['_RESOLVECREDENTIALRESPONSE']._serialized_start=130
@@ -59,21 +59,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JSONWEBKEY']._serialized_start=1133
   _globals['_JSONWEBKEY']._serialized_end=1176
   _globals['_LISTREVOCATIONSREQUEST']._serialized_start=1178
-  _globals['_LISTREVOCATIONSREQUEST']._serialized_end=1245
-  _globals['_LISTREVOCATIONSRESPONSE']._serialized_start=1247
-  _globals['_LISTREVOCATIONSRESPONSE']._serialized_end=1364
-  _globals['_REVOCATION']._serialized_start=1366
-  _globals['_REVOCATION']._serialized_end=1426
-  _globals['_RESOLVESIGNEDREQUESTREQUEST']._serialized_start=1429
-  _globals['_RESOLVESIGNEDREQUESTREQUEST']._serialized_end=1596
-  _globals['_RESOLVESIGNEDREQUESTRESPONSE']._serialized_start=1598
-  _globals['_RESOLVESIGNEDREQUESTRESPONSE']._serialized_end=1676
-  _globals['_REPORTKEYUSESREQUEST']._serialized_start=1678
-  _globals['_REPORTKEYUSESREQUEST']._serialized_end=1758
-  _globals['_KEYUSE']._serialized_start=1760
-  _globals['_KEYUSE']._serialized_end=1853
-  _globals['_REPORTKEYUSESRESPONSE']._serialized_start=1855
-  _globals['_REPORTKEYUSESRESPONSE']._serialized_end=1878
-  _globals['_AUTHSERVICE']._serialized_start=2564
-  _globals['_AUTHSERVICE']._serialized_end=3115
+  _globals['_LISTREVOCATIONSREQUEST']._serialized_end=1284
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_start=1287
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_end=1429
+  _globals['_REVOCATION']._serialized_start=1431
+  _globals['_REVOCATION']._serialized_end=1491
+  _globals['_RESOLVESIGNEDREQUESTREQUEST']._serialized_start=1494
+  _globals['_RESOLVESIGNEDREQUESTREQUEST']._serialized_end=1661
+  _globals['_RESOLVESIGNEDREQUESTRESPONSE']._serialized_start=1663
+  _globals['_RESOLVESIGNEDREQUESTRESPONSE']._serialized_end=1741
+  _globals['_REPORTKEYUSESREQUEST']._serialized_start=1743
+  _globals['_REPORTKEYUSESREQUEST']._serialized_end=1823
+  _globals['_KEYUSE']._serialized_start=1825
+  _globals['_KEYUSE']._serialized_end=1918
+  _globals['_REPORTKEYUSESRESPONSE']._serialized_start=1920
+  _globals['_REPORTKEYUSESRESPONSE']._serialized_end=1943
+  _globals['_AUTHSERVICE']._serialized_start=2629
+  _globals['_AUTHSERVICE']._serialized_end=3180
 # @@protoc_insertion_point(module_scope)

@@ -170,18 +170,24 @@ class JsonWebKey(_message.Message):
     def __init__(self, kid: _Optional[str] = ..., jwk_json: _Optional[str] = ...) -> None: ...
 
 class ListRevocationsRequest(_message.Message):
-    __slots__ = ("since",)
+    __slots__ = ("since", "page_size", "page_token")
     SINCE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     since: _timestamp_pb2.Timestamp
-    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    page_size: int
+    page_token: str
+    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListRevocationsResponse(_message.Message):
-    __slots__ = ("revocations", "now")
+    __slots__ = ("revocations", "now", "next_page_token")
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     NOW_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     revocations: _containers.RepeatedCompositeFieldContainer[Revocation]
     now: _timestamp_pb2.Timestamp
-    def __init__(self, revocations: _Optional[_Iterable[_Union[Revocation, _Mapping]]] = ..., now: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, revocations: _Optional[_Iterable[_Union[Revocation, _Mapping]]] = ..., now: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Revocation(_message.Message):
     __slots__ = ("organization_id", "revocation_id")

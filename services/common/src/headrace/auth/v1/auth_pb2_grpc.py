@@ -95,9 +95,10 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRevocations(self, request, context):
-        """ListRevocations returns what has ended since a moment. Gateways ask every second, so that an
-        end reaches them within a second also while Redis is down.
-        Callers: gateway. Errors: INVALID_FIELD (a moment that is none), DEPENDENCY_UNAVAILABLE.
+        """ListRevocations returns what has ended since a moment, page by page. Gateways ask every second,
+        so that an end reaches them within a second also while Redis is down.
+        Callers: gateway. Errors: INVALID_FIELD (a moment or a token that is none),
+        DEPENDENCY_UNAVAILABLE.
         Idempotent, may be retried; deadline: 1 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
