@@ -33,6 +33,8 @@ class AccountSettings(GrpcServiceSettings):
     log_in_url: str | None = None
     invitation_seconds: int = Field(default=7 * 86_400, ge=60)
     """How long an invitation can be taken."""
+    invitations_per_day: int = Field(default=200, ge=1)
+    """How many one organisation sends within 24 hours, those taken back included."""
 
     mail_sender: str = "Headrace <no-reply@headrace.invalid>"
     mail_folder: Path | None = None

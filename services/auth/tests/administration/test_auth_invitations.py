@@ -13,6 +13,7 @@ from headrace_auth.domain.principal import CredentialKind, Role, Scope
 from headrace_auth.testing.administration import (
     GLOBEX_TEAM,
     INVITATION_SECONDS,
+    INVITATIONS_PER_DAY,
     Administration,
 )
 from headrace_auth.testing.directory import (
@@ -104,6 +105,33 @@ async def test_one_mailbox_gets_few_invitations_whoever_invites(world: Administr
     await world.invitations.invite(callers[0], replace(AUDITING, email="another@new.test"))
     world.clock.advance(MAILBOX_POLICY.first_wait_seconds)
     await world.invitations.invite(callers[0], AUDITING)
+
+
+async def test_an_organisation_sends_only_so_many_a_day_also_if_it_takes_them_back(
+    world: Administration,
+) -> None:
+    caller = await world.caller(OWNER)
+    for number in range(INVITATIONS_PER_DAY):
+        request = replace(AUDITING, email=f"new{number}@new.test")
+        made = await world.invitations.invite(caller, request)
+        await world.invitations.revoke(caller, made.invitation_id)
+        world.clock.advance(60)
+    another = replace(AUDITING, email="another@new.test")
+    error = await refusal(world.invitations.invite(caller, another))
+    assert error.reason is Reason.REQUEST_RATE_LIMITED
+    assert error.retry_after_seconds == 86_400 - INVITATIONS_PER_DAY * 60
+    assert len(world.mailer.sent) == INVITATIONS_PER_DAY
+    # Another organisation's are its own, also when the platform's owners send them.
+    await world.invitations.invite(await world.caller(OUTSIDER), another)
+    elsewhere = InvitationRequest("boss@new.test", Role.OWNER, organization_id=GLOBEX)
+    await world.invitations.invite(caller, elsewhere)
+    world.clock.advance(error.retry_after_seconds - 1)
+    assert await refused(world.invitations.invite(caller, another)) is Reason.REQUEST_RATE_LIMITED
+    world.clock.advance(1)
+    await world.invitations.invite(caller, another)
+    # One place was free; the next one is in a minute.
+    more = replace(AUDITING, email="more@new.test")
+    assert (await refusal(world.invitations.invite(caller, more))).retry_after_seconds == 60
 
 
 async def test_another_organisations_invitation_is_not_replaced(world: Administration) -> None:

@@ -57,6 +57,7 @@ def directory_servicer(identity: Identity) -> DirectoryServicer:
         identity.letters,
         identity.asking,
         lifetime_seconds=identity.settings.invitation_seconds,
+        per_day=identity.settings.invitations_per_day,
     )
     return DirectoryServicer(
         callers=identity.callers,

@@ -33,6 +33,16 @@ def too_many_requests(wait_seconds: float) -> HeadraceError:
     )
 
 
+def too_many_invitations(most: int, wait_seconds: float) -> HeadraceError:
+    """The organisation has sent as many within a day as it may."""
+    return HeadraceError(
+        Reason.REQUEST_RATE_LIMITED,
+        f"An organization sends at most {most} invitations in 24 hours."
+        f" Try again in {math.ceil(wait_seconds)} s.",
+        retry_after_seconds=wait_seconds,
+    )
+
+
 def token_invalid(param: str = "token") -> HeadraceError:
     """Malformed, unknown, used and expired tokens from mails all get this, to the letter."""
     return invalid_field(param, "not valid, used already or expired")

@@ -34,6 +34,7 @@ from headrace_common.testing.clock import FakeClock
 R = TypeVar("R", bound=Record)
 SITE = "https://headrace.test"
 INVITATION_SECONDS = 7 * 86_400
+INVITATIONS_PER_DAY = 12
 GLOBEX_TEAM = Team("01900000-0000-7000-8000-0000000000b1", GLOBEX, "team", CREATED_AT)
 SECOND_OWNER = Person(
     "01900000-0000-7000-8000-000000000008", "second@acme.test", ((ACME, Role.OWNER, None),)
@@ -63,7 +64,12 @@ class Administration:
         )
         asking = AskingThrottle(self.acts, MAILBOX_POLICY, ASKING_POLICY)
         letters = Letters(self.mailer, links)
-        return Inviter(letters, asking, lifetime_seconds=INVITATION_SECONDS)
+        return Inviter(
+            letters,
+            asking,
+            lifetime_seconds=INVITATION_SECONDS,
+            per_day=INVITATIONS_PER_DAY,
+        )
 
     @property
     def organizations(self) -> Organizations:

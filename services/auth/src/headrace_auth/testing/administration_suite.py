@@ -14,7 +14,12 @@ from headrace_auth.domain.consumption_fields import ModelPrice, PriceRequest
 from headrace_auth.domain.directory import Invitation, Membership, Organization, Team, User
 from headrace_auth.domain.one_time_tokens import TokenPrefix
 from headrace_auth.domain.principal import BudgetPeriod, LimitKind, Role, Subject
-from headrace_auth.testing.administration import GLOBEX_TEAM, SECOND_OWNER, Administration
+from headrace_auth.testing.administration import (
+    GLOBEX_TEAM,
+    INVITATIONS_PER_DAY,
+    SECOND_OWNER,
+    Administration,
+)
 from headrace_auth.testing.directory import (
     ACME,
     ACME_TEAM,
@@ -76,6 +81,26 @@ class AdministrationSuite:
         )
         assert sorted(ends, key=str) == [None, Reason.PERMISSION_DENIED]
         assert len(await owners(world)) == 1
+
+    async def test_racing_invitations_are_no_more_than_a_day_has(
+        self, world: Administration
+    ) -> None:
+        callers = [await world.caller(OWNER), await world.caller(ADMIN)]
+        requests = [
+            InvitationRequest(f"new{number}@new.test", Role.MEMBER)
+            for number in range(INVITATIONS_PER_DAY + 4)
+        ]
+        ends = await outcomes(
+            *(
+                world.invitations.invite(callers[number % 2], request)
+                for number, request in enumerate(requests)
+            )
+        )
+        assert (
+            sorted(ends, key=str)
+            == [None] * INVITATIONS_PER_DAY + [Reason.REQUEST_RATE_LIMITED] * 4
+        )
+        assert len(await world.find(Invitation, organization_id=ACME)) == INVITATIONS_PER_DAY
 
     async def test_two_owners_who_both_leave_do_not_both_succeed(
         self, world: Administration

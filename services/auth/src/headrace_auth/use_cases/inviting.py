@@ -8,11 +8,14 @@ from headrace_auth.domain import mails, one_time_tokens
 from headrace_auth.domain.directory import Invitation, Membership, Organization, User
 from headrace_auth.domain.one_time_tokens import TokenPrefix
 from headrace_auth.domain.principal import Role
-from headrace_auth.domain.refusals import already_exists
+from headrace_auth.domain.refusals import already_exists, too_many_invitations
 from headrace_auth.use_cases.acts import Act
 from headrace_auth.use_cases.asking import AskingThrottle
+from headrace_auth.use_cases.charge import alone_in
 from headrace_auth.use_cases.letters import Letters
 from headrace_common.ids import uuid7
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +32,24 @@ class Inviter:
     """Makes invitations within acts; their mails leave once the act is committed."""
 
     def __init__(
-        self, letters: Letters, asking: AskingThrottle, *, lifetime_seconds: float
+        self, letters: Letters, asking: AskingThrottle, *, lifetime_seconds: float, per_day: int
     ) -> None:
+        """`per_day` bounds what an organisation sends within any 24 hours."""
         self._letters = letters
         self._asking = asking
         self._lifetime = timedelta(seconds=lifetime_seconds)
+        self._per_day = per_day
 
     async def offer(self, act: Act, offer: Offer) -> Invitation:
         """An invitation that takes the place of open ones.
 
         Raises ALREADY_EXISTS for a member, and REQUEST_RATE_LIMITED for a mailbox that got many
-        mails already: whoever may register may invite, so the address may be anybody's.
+        mails already, and for an organisation that has sent many: whoever may register may invite,
+        so the address may be anybody's.
         """
         inviter = act.caller.identified().member.user_id
         await _refuse_member(act, offer)
+        await self._check_day(act, offer.organization.organization_id)
         await self._asking.check_mailbox(act, offer.email)
         await _replace_open(act, offer)
         token = one_time_tokens.mint(
@@ -65,6 +72,15 @@ class Inviter:
         mail = mails.invitation(offer.email, offer.organization.name, name, link)
         self._letters.post(act, mail)
         return invitation
+
+    async def _check_day(self, act: Act, organization_id: str) -> None:
+        """Raise REQUEST_RATE_LIMITED if so many were sent; to take one back makes no room."""
+        await alone_in(act, organization_id)
+        newest = await act.of(Invitation).page(None, self._per_day, organization_id=organization_id)
+        if len(newest) == self._per_day:
+            wait = newest[-1].created_at + DAY - act.now
+            if wait > timedelta(0):
+                raise too_many_invitations(self._per_day, wait.total_seconds())
 
 
 async def _refuse_member(act: Act, offer: Offer) -> None:

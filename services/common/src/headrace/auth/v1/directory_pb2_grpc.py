@@ -303,7 +303,8 @@ class DirectoryServiceServicer:
         the same address.
         Callers: owners and admins; owners of the organisation that runs this installation may invite
         owners into any. Errors: RESOURCE_NOT_FOUND (team, organization), ALREADY_EXISTS (is a member),
-        REQUEST_RATE_LIMITED (this address was sent many mails already, by whomever).
+        REQUEST_RATE_LIMITED (this address was sent many mails already, by whomever; or the organisation
+        has sent as many invitations within 24 hours as it may).
         May be retried: the mail may be lost, and a new one takes its place; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
