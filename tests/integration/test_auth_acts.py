@@ -21,6 +21,7 @@ from headrace_auth.domain.fields import ApiKeyRequest
 from headrace_auth.domain.principal import CredentialKind, Principal
 from headrace_auth.domain.rights import SCOPES_OF_ROLE
 from headrace_auth.testing.directory import ACME, ACME_TEAM, OWNER
+from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.seeding import seed
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.manage_keys import KeyManager
@@ -71,7 +72,7 @@ async def operations(store: PostgresStore) -> list[str]:
 async def test_of_racing_revocations_of_one_key_one_changes_it_and_all_announce_it(
     store: PostgresStore, acts: Acts, announcer: MemoryRevocationAnnouncer, caller: Caller
 ) -> None:
-    keys = KeyManager(acts)
+    keys = KeyManager(acts, credential_notices())
     created = await keys.create(caller, ApiKeyRequest("key", frozenset(), (), None, ()))
     key_id = created.view.key.api_key_id
     views = await asyncio.gather(*(keys.revoke(caller, key_id) for _ in range(5)))

@@ -24,6 +24,7 @@ from headrace_auth.domain.principal import BudgetPeriod, CredentialKind, LimitKi
 from headrace_auth.domain.signed_requests import SignedRequest
 from headrace_auth.testing.callers import caller_of
 from headrace_auth.testing.directory import MEMBER, OWNER, SERVICE
+from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.seeding import seed
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.change_keys import KeyChanger
@@ -75,15 +76,15 @@ async def member(store: PostgresStore) -> Caller:
 async def test_a_key_comes_back_with_everything(
     store: PostgresStore, acts: Acts, member: Caller
 ) -> None:
-    created = await KeyManager(acts).create(member, REQUEST)
+    created = await KeyManager(acts, credential_notices()).create(member, REQUEST)
     stored = await store.principals.api_key(created.text.api_key_id)
     assert stored is not None
     assert (set(stored.limits), stored.budgets) == (
         set(created.view.limits),
         created.view.budgets,
     )
-    got = await KeyManager(acts).get(member, created.text.api_key_id)
-    [listed] = (await KeyManager(acts).page(member, None, 9)).items
+    got = await KeyManager(acts, credential_notices()).get(member, created.text.api_key_id)
+    [listed] = (await KeyManager(acts, credential_notices()).page(member, None, 9)).items
     for view in (got, listed):
         assert view.key == stored.key
         assert (set(view.limits), view.budgets) == (set(stored.limits), stored.budgets)
@@ -92,14 +93,16 @@ async def test_a_key_comes_back_with_everything(
 async def test_a_change_of_everything_is_seen_at_once(
     store: PostgresStore, acts: Acts, member: Caller
 ) -> None:
-    created = await KeyManager(acts).create(member, REQUEST)
+    created = await KeyManager(acts, credential_notices()).create(member, REQUEST)
     daily = Allowance(0, "USD", BudgetPeriod.DAY, "UTC")
     update = ApiKeyUpdate(
         {"allowed_networks": (), "allowed_models": (), "name": "new"},
         {LimitKind.CONCURRENT_REQUESTS: None, LimitKind.TOKENS_PER_MINUTE: 10**12},
         (daily,),
     )
-    view = await KeyChanger(acts).update(member, created.text.api_key_id, update)
+    view = await KeyChanger(acts, credential_notices()).update(
+        member, created.text.api_key_id, update
+    )
     stored = await store.principals.api_key(created.text.api_key_id)
     assert stored is not None
     assert stored.key == view.key
@@ -112,8 +115,8 @@ async def test_a_change_of_everything_is_seen_at_once(
 async def test_racing_rotations_and_changes_lose_nothing(
     store: PostgresStore, acts: Acts, member: Caller
 ) -> None:
-    created = await KeyManager(acts).create(member, REQUEST)
-    key_id, changer = created.text.api_key_id, KeyChanger(acts)
+    created = await KeyManager(acts, credential_notices()).create(member, REQUEST)
+    key_id, changer = created.text.api_key_id, KeyChanger(acts, credential_notices())
     changes = [ApiKeyUpdate({"name": f"name {number}"}) for number in range(4)]
     rotated, changed = await asyncio.gather(
         asyncio.gather(*(changer.rotate(member, key_id, DAY) for _ in range(4))),
@@ -133,11 +136,15 @@ async def test_a_service_accounts_key_may_be_made_for_it_alone(
     store: PostgresStore, acts: Acts
 ) -> None:
     owner = await caller_of(store, OWNER)
-    created = await KeyManager(acts).create(owner, replace(REQUEST, user_id=SERVICE.user_id))
+    created = await KeyManager(acts, credential_notices()).create(
+        owner, replace(REQUEST, user_id=SERVICE.user_id)
+    )
     assert created.view.key.created_by == SERVICE.user_id
     for user_id in ("01900000-0000-7000-8000-0000000000cc", "no uuid", "\0"):
         with pytest.raises(HeadraceError) as caught:
-            await KeyManager(acts).create(owner, replace(REQUEST, user_id=user_id))
+            await KeyManager(acts, credential_notices()).create(
+                owner, replace(REQUEST, user_id=user_id)
+            )
         assert caught.value.reason is Reason.RESOURCE_NOT_FOUND
 
 
@@ -145,7 +152,7 @@ async def test_a_signature_is_believed_by_one_of_many_replicas_once(
     store: PostgresStore, acts: Acts, member: Caller, redis_url: str
 ) -> None:
     sealer, clock = Sealer(b"k" * 32), SystemClock()
-    credentials = SigningCredentials(acts, sealer)
+    credentials = SigningCredentials(acts, sealer, credential_notices())
     created = await credentials.create(member, REQUEST, algorithm="hmac-sha256", public_key="")
     assert created.secret is not None
     mac = hmac.HMAC(created.secret.reveal().encode(), hashes.SHA256())

@@ -16,6 +16,12 @@ from headrace_auth.domain.directory import Membership
 from headrace_auth.testing.directory import ADMIN, GLOBEX, MEMBER, OUTSIDER, OWNER, PASSWORD
 
 NEWCOMER, NEW_PASSWORD = "new@people.test", "another horse battery staple"
+HMAC = {"signature_algorithm": "hmac-sha256"}
+APPLICATION = {
+    "redirect_uris": ["https://app.example/callback"],
+    "grant_types": ["authorization_code"],
+    "scopes": ["llm:invoke"],
+}
 SQL = "x'); DROP TABLE auth.users; --"
 
 
@@ -166,6 +172,43 @@ async def test_a_stolen_token_joins_its_owner_to_no_organisation(
     refused = await world.ask(stolen, "POST", "/api/v1/auth/invitations/accept", json=body)
     assert (refused.status_code, refused.json()["error"]["code"]) == (status, reason)
     assert (ADMIN.user_id, GLOBEX) not in world.auth.store.rows[Membership]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "subject"),
+    [
+        ("/api/v1/keys", {}, "API key was made"),
+        ("/api/v1/keys/signing", HMAC, "Signing key was made"),
+        ("/api/v1/oauth-clients", APPLICATION, "Application was made"),
+    ],
+)
+async def test_what_a_stolen_token_makes_its_owner_is_told(
+    world: World, path: str, fields: dict[str, Any], subject: str
+) -> None:
+    stolen = await world.token(OWNER.email)
+    made = await world.ask(stolen, "POST", path, json={"name": "backdoor", **fields})
+    assert made.status_code == 201, made.text
+    mail = world.auth.mailer.sent[-1]
+    assert (mail.to, mail.subject) == (OWNER.email, subject)
+    for part in ('Name: "backdoor"', made.json()["id"], "From: 192.0.2.1", "revoke"):
+        assert part in mail.text
+    assert made.json()["secret"] not in mail.text
+
+
+async def test_no_organisation_floods_strangers_with_invitations(tmp_path: Path) -> None:
+    async with running_world(invitations_per_day=3, mail_folder=tmp_path) as world:
+        owner = await world.token(OUTSIDER.email)
+        statuses = []
+        for number in range(5):
+            body = {"email": f"stranger{number}@people.test", "role": "member"}
+            answer = await world.ask(owner, "POST", "/api/v1/invitations", json=body)
+            statuses.append(answer.status_code)
+            if answer.status_code == 201:
+                path = f"/api/v1/invitations/{answer.json()['id']}"
+                assert (await world.ask(owner, "DELETE", path)).status_code == 200
+        assert statuses == [201] * 3 + [429] * 2
+        assert answer.headers["retry-after"] == "86400"
+        assert len(world.auth.mailer.sent) == 3
 
 
 @pytest.mark.parametrize("field", ["email", "password", "name", "organization_name"])

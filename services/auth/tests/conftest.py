@@ -17,6 +17,7 @@ from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
 from headrace_auth.testing.accounts import LINKS, AccountWorld, account_world
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.federation import FederationWorld, federation_world
+from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.seeding import seed
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.letters import Letters
@@ -138,7 +139,7 @@ def resolver(store: MemoryStore, tokens: AccessTokens, clock: FakeClock) -> Cred
 
 @pytest.fixture
 def key_manager(acts: Acts) -> KeyManager:
-    return KeyManager(acts)
+    return KeyManager(acts, credential_notices())
 
 
 @pytest.fixture

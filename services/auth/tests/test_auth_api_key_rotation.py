@@ -19,6 +19,7 @@ from headrace_auth.domain.fields import ApiKeyRequest
 from headrace_auth.domain.principal import Principal, Scope
 from headrace_auth.testing.callers import caller_of
 from headrace_auth.testing.directory import ACME, ADMIN, AUDITOR, MEMBER, OUTSIDER, OWNER, SERVICE
+from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.seeding import seed
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.change_keys import KeyChanger
@@ -35,7 +36,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 @pytest.fixture
 def changer(acts: Acts) -> KeyChanger:
-    return KeyChanger(acts)
+    return KeyChanger(acts, credential_notices())
 
 
 @pytest.fixture
@@ -236,7 +237,10 @@ class Rotations(RuleBasedStateMachine):
         self.store = MemoryStore(self.clock)
         self.announcer = MemoryRevocationAnnouncer()
         acts = Acts(self.store, self.announcer, self.clock, EntryEncoder("auth/test"))
-        self.manager, self.changer = KeyManager(acts), KeyChanger(acts)
+        self.manager, self.changer = (
+            KeyManager(acts, credential_notices()),
+            KeyChanger(acts, credential_notices()),
+        )
         self.secrets: list[CreatedApiKey] = []
         self.works_until: list[datetime] = []
         self.revoked = False

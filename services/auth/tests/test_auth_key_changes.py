@@ -26,6 +26,7 @@ from headrace_auth.testing.directory import (
     SERVICE,
     Person,
 )
+from headrace_auth.testing.notices import credential_notices
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.api_key_views import ApiKeyView
 from headrace_auth.use_cases.change_keys import KeyChanger
@@ -81,7 +82,7 @@ class Keys:
 
 @pytest.fixture
 def changer(acts: Acts) -> KeyChanger:
-    return KeyChanger(acts)
+    return KeyChanger(acts, credential_notices())
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Mails: what they say, and that no name or address gets into a header."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,12 +9,15 @@ from hypothesis import strategies as st
 
 from headrace_auth.adapters.mail.message import sender_address, to_bytes
 from headrace_auth.domain import mails
-from headrace_auth.domain.mails import Mail, is_plain_address
+from headrace_auth.domain.mails import Credential, CredentialNews, Done, Mail, is_plain_address
 from headrace_common.errors import HeadraceError, Reason
 
 TO = "member@acme.test"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LINK = "https://headrace.test/verify#token=hrv_x"
+NEWS = CredentialNews(
+    Credential.API_KEY, Done.MADE, "k" * 17, "nightly", ("llm:invoke",), NOW, "192.0.2.7"
+)
 EVERY_MAIL = [
     mails.verify_email(TO, LINK),
     mails.already_registered(TO, LINK),
@@ -27,6 +31,8 @@ EVERY_MAIL = [
     mails.recovery_code_used(TO, 3),
     mails.unconfirmed_account(TO, LINK),
     mails.account_taken_over(TO, "GitHub"),
+    mails.recovery_codes_renewed(TO),
+    mails.credential_news(TO, NEWS, "your account"),
 ]
 
 
@@ -52,6 +58,21 @@ def test_names_that_people_chose_stay_in_their_line(organization: str, inviter: 
     assert mail.text.count("\n") == EVERY_MAIL[3].text.count("\n")
     assert len(mail.subject) <= 200
     assert len(mail.text) < 800
+
+
+@given(st.text(), st.text())
+def test_the_name_of_a_credential_stays_in_its_line(name: str, account: str) -> None:
+    mail = mails.credential_news(TO, replace(NEWS, name=name), f"the service account {account}")
+    assert mail.subject == "API key was made"
+    assert mail.text.count("\n") == mails.credential_news(TO, NEWS, "x").text.count("\n")
+    assert len(mail.text) < 900
+
+
+def test_what_is_not_known_of_a_credential_is_said() -> None:
+    news = replace(NEWS, what=Credential.SIGNING_KEY, scopes=(), source_address="")
+    text = mails.credential_news(TO, news, "your account").text
+    for part in ("A signing key of your account", "May: nothing", "From: an unknown address"):
+        assert part in text
 
 
 def test_an_organisation_cannot_add_a_header() -> None:

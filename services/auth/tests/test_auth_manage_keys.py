@@ -27,6 +27,7 @@ from headrace_auth.testing.directory import (
     PASSWORD,
     Person,
 )
+from headrace_auth.testing.notices import credential_notices
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.api_key_views import ApiKeyView
 from headrace_auth.use_cases.login import Login
@@ -261,7 +262,7 @@ async def test_a_revocation_stands_without_redis(
     login: Login, store: MemoryStore, clock: FakeClock, resolver: CredentialResolver
 ) -> None:
     acts = Acts(store, DeafAnnouncer(), clock, EntryEncoder("auth/test"))
-    actors = Actors(login, KeyManager(acts))
+    actors = Actors(login, KeyManager(acts, credential_notices()))
     created = await actors.create(MEMBER)
     assert (await actors.revoke(MEMBER, created.view.key)).revoked_at is not None
     with pytest.raises(HeadraceError):

@@ -185,6 +185,8 @@ async def test_new_recovery_codes_take_the_place_of_the_old_ones(
         caller, PASSWORD, app.at(world.clock.now())
     )
     assert set(new).isdisjoint(old)
+    assert world.subjects(MEMBER.email) == [ON, "New recovery codes"]
+    assert not any(code in world.mailer.sent[-1].text for code in new)
     assert await _login_ends(world, old[0]) is Reason.LOGIN_FAILED
     assert await _login_ends(world, new[0]) is None
 

@@ -20,6 +20,7 @@ from headrace_auth.domain.revocation_ids import api_key_revocation
 from headrace_auth.domain.signed_requests import WINDOW, SignedRequest
 from headrace_auth.testing.callers import caller_of
 from headrace_auth.testing.directory import ACME, ADMIN, AUDITOR, MEMBER, SERVICE
+from headrace_auth.testing.notices import credential_notices
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.api_key_views import ApiKeyView
 from headrace_auth.use_cases.change_keys import KeyChanger
@@ -91,7 +92,7 @@ class Signer:
 
 @pytest.fixture
 def credentials(acts: Acts) -> SigningCredentials:
-    return SigningCredentials(acts, Sealer(b"k" * 32))
+    return SigningCredentials(acts, Sealer(b"k" * 32), credential_notices())
 
 
 @pytest.fixture
@@ -269,7 +270,7 @@ async def test_a_key_that_signs_is_changed_but_not_rotated(
 ) -> None:
     caller, key_id = await caller_of(store, MEMBER), signer.view.key.api_key_id
     with pytest.raises(HeadraceError) as caught:
-        await KeyChanger(acts).rotate(caller, key_id, timedelta(days=1))
+        await KeyChanger(acts, credential_notices()).rotate(caller, key_id, timedelta(days=1))
     assert (caught.value.reason, caught.value.param) == (Reason.INVALID_FIELD, "api_key_id")
     await signed.resolve(signer.request(clock))
 

@@ -17,6 +17,7 @@ from headrace_auth.oauth.errors import OAuthError
 from headrace_auth.oauth.ports import OAuthPorts
 from headrace_auth.testing.callers import caller_of
 from headrace_auth.testing.directory import ACME, ADMIN, GLOBEX, MEMBER
+from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.oauth_suites import CODE, SESSION
 from headrace_auth.testing.oauth_world import WEB
 from headrace_auth.use_cases.acts import Acts
@@ -115,7 +116,7 @@ async def test_a_revoked_token_is_announced(
 async def test_administration_is_told_without_secrets(
     acts: Acts, store: MemoryStore, ports: OAuthPorts
 ) -> None:
-    admin, clients = await caller_of(store, ADMIN), ClientManager(acts)
+    admin, clients = await caller_of(store, ADMIN), ClientManager(acts, credential_notices())
     await ports.issuer.issue_for_user(CODE, WEB, refreshable=True)
     secret = (await clients.rotate_secret(admin, WEB.client_id)).secret
     await clients.revoke(admin, WEB.client_id)

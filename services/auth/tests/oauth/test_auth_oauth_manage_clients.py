@@ -33,6 +33,7 @@ from headrace_auth.testing.directory import (
     SERVICE,
     Person,
 )
+from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.oauth_suites import CODE
 from headrace_auth.testing.refusals import refusal
 from headrace_auth.use_cases.acts import Acts
@@ -59,7 +60,7 @@ MACHINE = replace(
 
 @pytest.fixture
 def clients(acts: Acts) -> ClientManager:
-    return ClientManager(acts)
+    return ClientManager(acts, credential_notices())
 
 
 @pytest.fixture

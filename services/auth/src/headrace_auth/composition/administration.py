@@ -10,6 +10,7 @@ from headrace_auth.servicers.platform import PlatformServicer
 from headrace_auth.use_cases.caps import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
 from headrace_auth.use_cases.change_keys import KeyChanger
 from headrace_auth.use_cases.count_uses import UseCounter
+from headrace_auth.use_cases.credential_notices import CredentialNotices
 from headrace_auth.use_cases.inviting import Inviter
 from headrace_auth.use_cases.manage_accounts import ManagedAccounts
 from headrace_auth.use_cases.manage_invitations import Invitations
@@ -40,12 +41,12 @@ def auth_servicer(identity: Identity, nonces: Nonces) -> AuthServicer:
 
 def api_key_servicer(identity: Identity) -> ApiKeyServicer:
     """The credentials of programs."""
-    acts = identity.acts
+    acts, notices = identity.acts, CredentialNotices(identity.letters)
     return ApiKeyServicer(
         callers=identity.callers,
-        key_manager=KeyManager(acts),
-        key_changer=KeyChanger(acts),
-        signing_credentials=SigningCredentials(acts, identity.sealer),
+        key_manager=KeyManager(acts, notices),
+        key_changer=KeyChanger(acts, notices),
+        signing_credentials=SigningCredentials(acts, identity.sealer, notices),
         clock=identity.clock,
     )
 

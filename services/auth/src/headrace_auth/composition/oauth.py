@@ -9,6 +9,7 @@ from headrace_auth.servicers.oauth import OAuthServicer
 from headrace_auth.servicers.oauth_clients import OAuthClientServicer
 from headrace_auth.settings import AuthSettings
 from headrace_auth.use_cases.client_authorizations import ClientAuthorizations
+from headrace_auth.use_cases.credential_notices import CredentialNotices
 from headrace_auth.use_cases.manage_clients import ClientManager
 
 
@@ -45,4 +46,5 @@ def oauth_servicer(identity: Identity, bridge: Bridge) -> OAuthServicer:
 
 def oauth_client_servicer(identity: Identity) -> OAuthClientServicer:
     """The administration of applications."""
-    return OAuthClientServicer(callers=identity.callers, clients=ClientManager(identity.acts))
+    clients = ClientManager(identity.acts, CredentialNotices(identity.letters))
+    return OAuthClientServicer(callers=identity.callers, clients=clients)

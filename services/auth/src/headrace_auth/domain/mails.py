@@ -1,7 +1,10 @@
 """The mails that auth sends: plain text, short, and nothing in them that tells who read them."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
 from headrace_auth.domain.fields import MAXIMUM_EMAIL
 from headrace_auth.domain.refusals import invalid_field
@@ -169,6 +172,74 @@ def recovery_code_used(to: str, remaining: int) -> Mail:
         "Recovery code used",
         "Somebody, probably you, logged in to your account with a recovery code."
         f" Codes left: {remaining}.",
+    )
+
+
+def recovery_codes_renewed(to: str) -> Mail:
+    """A notice to who may not have done it."""
+    return _notice(
+        to,
+        "New recovery codes",
+        "Your account has new recovery codes for its second factor; the ones before are worthless.",
+    )
+
+
+class Credential(StrEnum):
+    """What outlives the login that made it."""
+
+    API_KEY = "API key"
+    SIGNING_KEY = "signing key"
+    APPLICATION = "application"
+
+
+class Done(StrEnum):
+    """What happened to it."""
+
+    MADE = "was made"
+    RENEWED = "was given a new secret"
+    CHANGED = "may do other things now"
+
+
+REVOKING = {
+    Credential.API_KEY: "headrace keys revoke",
+    Credential.SIGNING_KEY: "headrace keys revoke",
+    Credential.APPLICATION: "headrace oauth-clients revoke",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialNews:
+    """What its owner is told of a credential; no secret is in it."""
+
+    what: Credential
+    done: Done
+    credential_id: str
+    name: str
+    """As whoever made it chose."""
+    scopes: Collection[str]
+    at: datetime
+    source_address: str
+    """Whence it was done, as the edge saw it; may be empty."""
+
+
+def credential_news(to: str, news: CredentialNews, whose: str) -> Mail:
+    """A notice to who may not have done it; `whose` is like `your account`."""
+    article = "An" if news.what[0] in "Aa" else "A"
+    details = (
+        f'Name: "{_one_line(news.name)}"',
+        f"Id: {news.credential_id}",
+        f"May: {', '.join(sorted(news.scopes)) or 'nothing'}",
+        f"When: {news.at:%Y-%m-%d %H:%M:%S} UTC",
+        f"From: {news.source_address or 'an unknown address'}",
+    )
+    return _mail(
+        to,
+        f"{news.what[0].upper()}{news.what[1:]} {news.done}",
+        f"{article} {news.what} of {_one_line(whose)} {news.done}.",
+        "\n".join(details),
+        "If you know of this, all is well. If not, revoke it now"
+        f" (`{REVOKING[news.what]} {news.credential_id}`), set a new password, which ends all"
+        " sessions, and tell your administrator.",
     )
 
 

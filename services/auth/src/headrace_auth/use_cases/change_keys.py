@@ -11,6 +11,7 @@ from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.directory import Membership, User, UserKind
+from headrace_auth.domain.mails import Done
 from headrace_auth.domain.principal import Limit, Principal, Role, Subject
 from headrace_auth.domain.refusals import invalid_field, permission_denied
 from headrace_auth.domain.revocation_ids import api_key_revocation
@@ -29,6 +30,7 @@ from headrace_auth.use_cases.api_key_views import (
     limits_of,
     view,
 )
+from headrace_auth.use_cases.credential_notices import CredentialNotices
 from headrace_auth.use_cases.manage_keys import CreatedApiKey
 from headrace_common.errors import HeadraceError
 
@@ -36,8 +38,9 @@ from headrace_common.errors import HeadraceError
 class KeyChanger:
     """Whoever changes a key answers for what it is afterwards, so it is checked against them."""
 
-    def __init__(self, acts: Acts) -> None:
+    def __init__(self, acts: Acts, notices: CredentialNotices) -> None:
         self._acts = acts
+        self._notices = notices
 
     async def update(self, caller: Caller, api_key_id: str, update: ApiKeyUpdate) -> ApiKeyView:
         """Raises PERMISSION_DENIED, RESOURCE_NOT_FOUND, or INVALID_FIELD for one that has ended.
@@ -61,6 +64,8 @@ class KeyChanger:
             if any(changed):
                 after = replace(after, version=key.version + 1)
                 await _change(act, key, after, "update")
+            if _rights(after) != _rights(key):
+                await self._notices.of_key(act, after, Done.CHANGED)
             return await view(act, after)
 
     async def rotate(self, caller: Caller, api_key_id: str, overlap: timedelta) -> CreatedApiKey:
@@ -81,7 +86,13 @@ class KeyChanger:
             text = api_keys.mint_for(key.api_key_id, entropy)
             rotated = key.rotated(text.secret_sha256, act.now, overlap)
             await _change(act, key, rotated, "rotate")
+            await self._notices.of_key(act, rotated, Done.RENEWED)
             return CreatedApiKey(await view(act, rotated), text)
+
+
+def _rights(key: ApiKey) -> tuple[object, ...]:
+    """What it may do, where and how long."""
+    return key.scopes, key.allowed_models, key.allowed_networks, key.expires_at
 
 
 async def _change(act: Act, before: ApiKey, after: ApiKey, operation: str) -> None:

@@ -7,6 +7,7 @@ from headrace_auth.domain import one_time_tokens
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, User, UserKind
 from headrace_auth.domain.fields import is_uuid
+from headrace_auth.domain.mails import Done
 from headrace_auth.domain.oauth_clients import (
     CLIENT_ID_BYTES,
     ClientRequest,
@@ -23,6 +24,7 @@ from headrace_auth.domain.revocation_ids import client_revocation
 from headrace_auth.domain.rights import Action, authorize, check_grant
 from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.credential_notices import CredentialNotices
 from headrace_auth.use_cases.departures import AT_ONCE
 from headrace_auth.use_cases.pages import Page, page_of
 
@@ -38,8 +40,9 @@ class ClientWithSecret:
 class ClientManager:
     """Acts for a principal and never beyond its organisation."""
 
-    def __init__(self, acts: Acts) -> None:
+    def __init__(self, acts: Acts, notices: CredentialNotices) -> None:
         self._acts = acts
+        self._notices = notices
 
     async def create(self, caller: Caller, request: ClientRequest) -> ClientWithSecret:
         """Raises INVALID_FIELD, and PERMISSION_DENIED also for more scopes than its maker has."""
@@ -66,6 +69,7 @@ class ClientManager:
             if client.service_user_id is not None:
                 await _check_service_account(act, principal, client.service_user_id)
             await act.add(client)
+            await self._notices.of_client(act, client, Done.MADE)
         return ClientWithSecret(client, secret)
 
     async def page(self, caller: Caller, after: Position | None, size: int) -> Page[OAuthClient]:
@@ -93,6 +97,7 @@ class ClientManager:
                 raise invalid_field("client_id", "the client has been revoked")
             rotated = replace(client, secret_sha256=hash_client_secret(secret))
             await act.change(client, rotated, "rotate_secret")
+            await self._notices.of_client(act, rotated, Done.RENEWED)
         return ClientWithSecret(rotated, secret)
 
     async def revoke(self, caller: Caller, client_id: str) -> OAuthClient:

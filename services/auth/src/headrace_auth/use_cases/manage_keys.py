@@ -8,11 +8,13 @@ from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, User
 from headrace_auth.domain.fields import ApiKeyRequest
+from headrace_auth.domain.mails import Done
 from headrace_auth.domain.paging import Position
 from headrace_auth.domain.principal import Principal
 from headrace_auth.domain.rights import Action, Reach, authorize, check_grant
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.api_key_views import ApiKeyView, key_within, view, views
+from headrace_auth.use_cases.credential_notices import CredentialNotices
 from headrace_auth.use_cases.new_api_keys import add_key, draft_key
 from headrace_auth.use_cases.pages import Page, page_of
 
@@ -28,8 +30,9 @@ class CreatedApiKey:
 class KeyManager:
     """Acts for a principal and never beyond its organisation."""
 
-    def __init__(self, acts: Acts) -> None:
+    def __init__(self, acts: Acts, notices: CredentialNotices) -> None:
         self._acts = acts
+        self._notices = notices
 
     async def create(self, caller: Caller, request: ApiKeyRequest) -> CreatedApiKey:
         """Raises PERMISSION_DENIED, also for a key with more rights than its maker has."""
@@ -39,6 +42,7 @@ class KeyManager:
         async with self._acts.begin(caller) as act:
             draft = await draft_key(act, principal, reach, request, text.api_key_id)
             key = replace(draft, secret_sha256=text.secret_sha256)
+            await self._notices.of_key(act, key, Done.MADE)
             return CreatedApiKey(await add_key(act, key, request), text)
 
     async def page(self, caller: Caller, after: Position | None, size: int) -> Page[ApiKeyView]:

@@ -95,6 +95,7 @@ class OwnSecondFactor:
         async with self._reauthentication.begin(caller, proven, code=code) as (act, user):
             factor = await _confirmed(act, user)
             await act.warn("recovery_codes_renewed", f"second_factor:{factor.user_id}")
+            self._letters.tell(act, user, mails.recovery_codes_renewed)
             return await _renew_recovery_codes(act, user.user_id)
 
 

@@ -9,11 +9,13 @@ from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.domain import api_keys, one_time_tokens
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.fields import ApiKeyRequest
+from headrace_auth.domain.mails import Done
 from headrace_auth.domain.one_time_tokens import Secret, TokenPrefix
 from headrace_auth.domain.refusals import invalid_field
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.api_key_views import ApiKeyView
+from headrace_auth.use_cases.credential_notices import CredentialNotices
 from headrace_auth.use_cases.new_api_keys import add_key, draft_key
 
 
@@ -28,8 +30,9 @@ class CreatedSigningCredential:
 class SigningCredentials:
     """Makes them as KeyManager makes keys; they have no secret that could be shown as a bearer."""
 
-    def __init__(self, acts: Acts, sealer: Sealer) -> None:
+    def __init__(self, acts: Acts, sealer: Sealer, notices: CredentialNotices) -> None:
         self._acts = acts
+        self._notices = notices
         self._sealer = sealer
 
     async def create(
@@ -49,6 +52,7 @@ class SigningCredentials:
                 public_key=pem,
                 sealed_signing_secret=self._sealed(secret, api_key_id),
             )
+            await self._notices.of_key(act, key, Done.MADE)
             return CreatedSigningCredential(await add_key(act, key, request), secret)
 
     def _sealed(self, secret: Secret | None, api_key_id: str) -> bytes | None:

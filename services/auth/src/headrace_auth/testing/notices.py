@@ -1,0 +1,11 @@
+"""Notices of credentials, for tests that are about something else or read the mail."""
+
+from headrace_auth.adapters.mail.memory import MemoryMailer
+from headrace_auth.testing.accounts import LINKS
+from headrace_auth.use_cases.credential_notices import CredentialNotices
+from headrace_auth.use_cases.letters import Letters
+
+
+def credential_notices(mailer: MemoryMailer | None = None) -> CredentialNotices:
+    """Into this mailer, or one that nobody reads."""
+    return CredentialNotices(Letters(mailer or MemoryMailer(), LINKS))
