@@ -170,7 +170,7 @@ async def test_an_invitation_is_taken(service: Service) -> None:
         await transaction.of(Invitation).add(invitation)
     caller = await service.log_in(OUTSIDER.email)
     request = pb.AcceptInvitationRequest(token=INVITATION.reveal(), password="wrong")
-    error = await _refusal(service.accounts.AcceptInvitation(request, metadata=caller, timeout=5))
+    error = await refusal(service.accounts.AcceptInvitation(request, metadata=caller, timeout=5))
     assert error.reason is Reason.LOGIN_FAILED
     request.password = PASSWORD
     answer = await service.accounts.AcceptInvitation(request, metadata=caller, timeout=5)

@@ -102,8 +102,8 @@ async def test_from_linking_to_logging_in_and_unlinking(service: Service) -> Non
     )
     assert list(listed.identities) == [linked.identity]
     unlink = pb.UnlinkIdentityRequest(provider=PROVIDER, subject="ada", password="wrong")
-    refusal = await _refusal(service.federation.UnlinkIdentity(unlink, metadata=mine, timeout=5))
-    assert refusal.reason is Reason.LOGIN_FAILED
+    refused = await refusal(service.federation.UnlinkIdentity(unlink, metadata=mine, timeout=5))
+    assert refused.reason is Reason.LOGIN_FAILED
     unlink.password = PASSWORD
     await service.federation.UnlinkIdentity(unlink, metadata=mine, timeout=5)
     error = await refusal(service.federation.UnlinkIdentity(unlink, metadata=mine, timeout=5))
