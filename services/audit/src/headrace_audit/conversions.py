@@ -1,19 +1,12 @@
 """From the proto's events to the domain's."""
 
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from uuid import UUID
 
 from headrace.audit.v1 import audit_pb2
 from headrace_audit.domain.events import Actor, Change, Event, EventKind, ModelUse, Outcome
 from headrace_audit.domain.rules import invalid
-
-KINDS = MappingProxyType(
-    {audit_pb2.EventKind.Value(f"EVENT_KIND_{kind.name}"): kind for kind in EventKind}
-)
-OUTCOMES = MappingProxyType(
-    {audit_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome for outcome in Outcome}
-)
+from headrace_common.proto_enums import from_proto
 
 
 def to_event(message: audit_pb2.AuditEvent, at: str) -> Event:
@@ -21,7 +14,8 @@ def to_event(message: audit_pb2.AuditEvent, at: str) -> Event:
 
     Raises HeadraceError (INVALID_FIELD) for what the domain's types cannot hold.
     """
-    kind, outcome = KINDS.get(message.kind), OUTCOMES.get(message.outcome)
+    kind = from_proto(EventKind, audit_pb2.EventKind, message.kind)
+    outcome = from_proto(Outcome, audit_pb2.Outcome, message.outcome)
     if kind is None:
         raise invalid(f"{at}.kind", "must be a known kind")
     if outcome is None:

@@ -23,13 +23,10 @@ from headrace_auth.domain.networks import check_networks
 from headrace_auth.domain.principal import Budget, BudgetPeriod, LimitKind
 from headrace_auth.domain.refusals import invalid_field
 from headrace_auth.use_cases.api_key_views import ApiKeyView
+from headrace_common.proto_enums import from_proto, to_proto
 
 RATES = tuple(LimitKind)
 """Fields of a key's messages, under the same name."""
-
-PERIODS = MappingProxyType(
-    {auth_pb2.BudgetPeriod.Value(f"BUDGET_PERIOD_{period.name}"): period for period in BudgetPeriod}
-)
 
 FIELDS: Mapping[str, Callable[[Any, datetime], Any]] = MappingProxyType(
     {
@@ -93,7 +90,7 @@ def api_key_message(view: ApiKeyView) -> api_keys_pb2.ApiKey:
         last_used_at=timestamp(use.last_used_at if use else None),
         use_count=use.use_count if use else 0,
         previous_secret_expires_at=timestamp(key.previous_secret_expires_at),
-        kind=f"API_KEY_KIND_{'SIGNATURE' if key.signs else 'BEARER'}",
+        kind=api_keys_pb2.API_KEY_KIND_SIGNATURE if key.signs else api_keys_pb2.API_KEY_KIND_BEARER,
         signature_algorithm=key.signature_algorithm,
         public_key=key.public_key,
     )
@@ -124,7 +121,7 @@ def _allowance(message: Any) -> Allowance | None:
         "budget",
         amount_micros=budget.amount_micros,
         currency=budget.currency,
-        period=PERIODS.get(budget.period),
+        period=from_proto(BudgetPeriod, auth_pb2.BudgetPeriod, budget.period),
         time_zone=budget.time_zone,
     )
 
@@ -133,6 +130,6 @@ def _budget_message(budget: Budget) -> api_keys_pb2.ApiKeyBudget:
     return api_keys_pb2.ApiKeyBudget(
         amount_micros=budget.amount_micros,
         currency=budget.currency,
-        period=f"BUDGET_PERIOD_{budget.period.name}",
+        period=to_proto(auth_pb2.BudgetPeriod, budget.period),
         time_zone=budget.time_zone,
     )

@@ -1,4 +1,4 @@
-"""Between proto messages and domain objects; enum members have the same names in both."""
+"""Between proto messages and domain objects."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from headrace_auth.domain.signed_requests import SignedRequest
 from headrace_auth.use_cases.open_sessions import LoggedIn
 from headrace_auth.use_cases.own_sessions import Me
 from headrace_common.errors import HeadraceError, credential_invalid
+from headrace_common.proto_enums import to_proto
 
 MAXIMUM_CREDENTIAL = 4096
 """Characters; gRPC itself refuses metadata of 8 KiB before any servicer sees it."""
@@ -70,10 +71,10 @@ def principal_message(principal: Principal) -> auth_pb2.Principal:
     """Without the token version, which is auth's own affair."""
     return auth_pb2.Principal(
         credential_id=principal.credential_id,
-        credential_kind=f"CREDENTIAL_KIND_{principal.credential_kind.name}",
+        credential_kind=to_proto(auth_pb2.CredentialKind, principal.credential_kind),
         user_id=principal.member.user_id,
         organization_id=principal.member.organization_id,
-        role=f"ROLE_{principal.member.role.name}",
+        role=to_proto(auth_pb2.Role, principal.member.role),
         scopes=sorted(principal.scopes),
         allowed_models=principal.allowed_models,
         limits=[limit_message(limit) for limit in principal.limits],
@@ -129,7 +130,7 @@ def me_message(me: Me) -> sessions_pb2.GetMeResponse:
         email=me.user.email or "",
         name=me.user.name,
         organization_id=principal.member.organization_id,
-        role=f"ROLE_{principal.member.role.name}",
+        role=to_proto(auth_pb2.Role, principal.member.role),
         scopes=sorted(principal.scopes),
         session_id=principal.session_id,
         has_second_factor=me.has_second_factor,
@@ -137,7 +138,7 @@ def me_message(me: Me) -> sessions_pb2.GetMeResponse:
             sessions_pb2.Place(
                 organization_id=organization.organization_id,
                 name=organization.name,
-                role=f"ROLE_{membership.role.name}",
+                role=to_proto(auth_pb2.Role, membership.role),
             )
             for organization, membership in me.joined
         ],
@@ -147,8 +148,8 @@ def me_message(me: Me) -> sessions_pb2.GetMeResponse:
 def limit_message(limit: Limit) -> auth_pb2.Limit:
     """Whose it is and what it says."""
     return auth_pb2.Limit(
-        kind=f"LIMIT_KIND_{limit.kind.name}",
-        subject=f"LIMIT_SUBJECT_{limit.subject.name}",
+        kind=to_proto(auth_pb2.LimitKind, limit.kind),
+        subject=to_proto(auth_pb2.LimitSubject, limit.subject),
         subject_id=limit.subject_id,
         model=limit.model,
         amount=limit.amount,
@@ -158,11 +159,11 @@ def limit_message(limit: Limit) -> auth_pb2.Limit:
 def budget_message(budget: Budget) -> auth_pb2.Budget:
     """Whose it is and what it says."""
     return auth_pb2.Budget(
-        subject=f"LIMIT_SUBJECT_{budget.subject.name}",
+        subject=to_proto(auth_pb2.LimitSubject, budget.subject),
         subject_id=budget.subject_id,
         amount_micros=budget.amount_micros,
         currency=budget.currency,
-        period=f"BUDGET_PERIOD_{budget.period.name}",
+        period=to_proto(auth_pb2.BudgetPeriod, budget.period),
         time_zone=budget.time_zone,
         model=budget.model,
     )

@@ -17,11 +17,8 @@ from headrace_auth.ports import Announcements
 from headrace_common.errors import HeadraceError, Kind, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.logs import get_logger
+from headrace_common.proto_enums import to_proto
 
-KINDS = {
-    EntryKind.CHANGE: audit_pb2.EVENT_KIND_CHANGE,
-    EntryKind.SECURITY: audit_pb2.EVENT_KIND_SECURITY,
-}
 MAXIMUM_TEXT_CHARACTERS = 512
 MAXIMUM_STATE_BYTES = 16 * 1024
 """As `audit` bounds them: no caller's long text may make an event that it refuses."""
@@ -42,7 +39,7 @@ class EntryEncoder:
         occurred_at.FromDatetime(entry.occurred_at)
         event = audit_pb2.AuditEvent(
             event_id=entry.event_id,
-            kind=KINDS[entry.kind],
+            kind=to_proto(audit_pb2.EventKind, entry.kind),
             occurred_at=occurred_at,
             writer=self._writer,
             request_id=_clean(entry.request_id) or entry.event_id,

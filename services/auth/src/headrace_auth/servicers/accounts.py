@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.auth.v1 import accounts_pb2, accounts_pb2_grpc
+from headrace.auth.v1 import accounts_pb2, accounts_pb2_grpc, auth_pb2
 from headrace_auth.conversions import tokens_message
 from headrace_auth.domain.registration import check_registration
 from headrace_auth.servicers.callers import Callers
@@ -14,6 +14,7 @@ from headrace_auth.use_cases.password_change import PasswordChange
 from headrace_auth.use_cases.password_reset import PasswordReset
 from headrace_auth.use_cases.registration import Registration
 from headrace_common import grpc_server
+from headrace_common.proto_enums import to_proto
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
             caller, request.token, password=request.password, code=request.code
         )
         return accounts_pb2.AcceptInvitationResponse(
-            organization_id=accepted.organization_id, role=f"ROLE_{accepted.role.name}"
+            organization_id=accepted.organization_id, role=to_proto(auth_pb2.Role, accepted.role)
         )
 
     async def RequestPasswordReset(  # noqa: N802 - the proto's name

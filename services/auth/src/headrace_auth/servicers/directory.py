@@ -15,7 +15,7 @@ from headrace_auth.servicers.directory_messages import (
     team_message,
     user_message,
 )
-from headrace_auth.servicers.enums import to_domain
+from headrace_auth.servicers.enums import required_from_proto
 from headrace_auth.servicers.pages import page_asked_for
 from headrace_auth.use_cases.manage_accounts import ManagedAccounts
 from headrace_auth.use_cases.manage_invitations import InvitationRequest, Invitations
@@ -221,4 +221,4 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
 
 
 def _role(request: Any) -> Role:
-    return to_domain(Role, auth_pb2.Role, request.role, "role")
+    return required_from_proto(Role, auth_pb2.Role, request.role, "role")

@@ -1,10 +1,11 @@
 """From records of the directory to DirectoryService's messages."""
 
-from headrace.auth.v1 import directory_pb2
+from headrace.auth.v1 import auth_pb2, directory_pb2
 from headrace_auth.conversions import timestamp
 from headrace_auth.domain.directory import Invitation, Organization, Team
 from headrace_auth.domain.role_table import Permission, RoleRights
 from headrace_auth.use_cases.members import UserView
+from headrace_common.proto_enums import to_proto
 
 
 def organization_message(organization: Organization) -> directory_pb2.Organization:
@@ -31,8 +32,8 @@ def user_message(view: UserView) -> directory_pb2.User:
         user_id=user.user_id,
         email=user.email or "",
         name=user.name,
-        kind=f"USER_KIND_{user.kind.name}",
-        role=f"ROLE_{membership.role.name}" if membership else None,
+        kind=to_proto(directory_pb2.UserKind, user.kind),
+        role=to_proto(auth_pb2.Role, membership.role) if membership else None,
         team_id=membership.team_id if membership else None,
         email_verified_at=timestamp(user.email_verified_at),
         disabled_at=timestamp(user.disabled_at),
@@ -47,7 +48,7 @@ def invitation_message(invitation: Invitation) -> directory_pb2.Invitation:
         invitation_id=invitation.invitation_id,
         organization_id=invitation.organization_id,
         email=invitation.email,
-        role=f"ROLE_{invitation.role.name}",
+        role=to_proto(auth_pb2.Role, invitation.role),
         team_id=invitation.team_id,
         created_by=invitation.created_by,
         created_at=timestamp(invitation.created_at),
@@ -60,9 +61,9 @@ def invitation_message(invitation: Invitation) -> directory_pb2.Invitation:
 def role_message(rights: RoleRights) -> directory_pb2.RoleRights:
     """A column of the table."""
     return directory_pb2.RoleRights(
-        role=f"ROLE_{rights.role.name}",
+        role=to_proto(auth_pb2.Role, rights.role),
         scopes=rights.scopes,
-        grantable_roles=[f"ROLE_{role.name}" for role in rights.grantable_roles],
+        grantable_roles=[to_proto(auth_pb2.Role, role) for role in rights.grantable_roles],
         permissions=[_permission_message(each) for each in rights.permissions],
     )
 
@@ -71,6 +72,6 @@ def _permission_message(permission: Permission) -> directory_pb2.Permission:
     return directory_pb2.Permission(
         action=permission.action,
         scope=permission.scope,
-        reach=f"REACH_{permission.reach.name}",
+        reach=to_proto(directory_pb2.Reach, permission.reach),
         personal=permission.personal,
     )

@@ -14,8 +14,9 @@ from headrace_auth.domain.consumption_fields import (
 )
 from headrace_auth.domain.paging import key_of_token, page_size
 from headrace_auth.domain.principal import BudgetPeriod, LimitKind, Subject
-from headrace_auth.servicers.enums import to_domain, to_domain_or_none
+from headrace_auth.servicers.enums import required_from_proto
 from headrace_auth.use_cases.caps import CapFilter
+from headrace_common.proto_enums import from_proto
 
 KEY_PARTS = 4
 """Of limits and budgets, within an organisation: subject and its id, kind or period, model."""
@@ -63,7 +64,7 @@ def budget_named(request: limits_pb2.RemoveBudgetRequest) -> BudgetRecord:
 
 def cap_filter(request: Any) -> tuple[CapFilter, tuple[str, ...] | None, int]:
     """What to list, after which key, and how much; raises INVALID_FIELD."""
-    subject = to_domain_or_none(Subject, auth_pb2.LimitSubject, request.subject)
+    subject = from_proto(Subject, auth_pb2.LimitSubject, request.subject)
     wanted = CapFilter(subject, request.subject_id, request.organization_id)
     return wanted, key_of_token(request.page_token, KEY_PARTS), page_size(request.page_size)
 
@@ -103,15 +104,15 @@ def _limit(request: Any, amount: int) -> LimitRecord:
         organization_id=request.organization_id,
         subject_type=_subject(request),
         subject_id=request.subject_id,
-        kind=to_domain(LimitKind, auth_pb2.LimitKind, request.kind, "kind"),
+        kind=required_from_proto(LimitKind, auth_pb2.LimitKind, request.kind, "kind"),
         model=request.model,
         amount=amount,
     )
 
 
 def _subject(request: Any) -> Subject:
-    return to_domain(Subject, auth_pb2.LimitSubject, request.subject, "subject")
+    return required_from_proto(Subject, auth_pb2.LimitSubject, request.subject, "subject")
 
 
 def _period(request: Any) -> BudgetPeriod:
-    return to_domain(BudgetPeriod, auth_pb2.BudgetPeriod, request.period, "period")
+    return required_from_proto(BudgetPeriod, auth_pb2.BudgetPeriod, request.period, "period")

@@ -9,31 +9,15 @@ from google.protobuf.message import DecodeError
 from headrace.audit.v1 import audit_pb2, audit_pb2_grpc
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
+from headrace_common.proto_enums import to_proto
 from headrace_common.spool import Reservation, Spool
-from headrace_gateway.domain.exchange import Act, Exchange, Outcome
+from headrace_gateway.domain.exchange import Act, Exchange
 
 RECORD_SECONDS = 5.0
 MAXIMUM_TEXT_CHARACTERS = 512
 
 StatusOf = Callable[[HeadraceError | None], int]
 """The HTTP status of an error, or of success; given by the edge, which alone knows."""
-
-KINDS = {
-    Act.COMPLETION: audit_pb2.EVENT_KIND_COMPLETION,
-    Act.MODEL_LIST: audit_pb2.EVENT_KIND_MODEL_LIST,
-    Act.SESSION: audit_pb2.EVENT_KIND_SESSION,
-    Act.ADMINISTRATION: audit_pb2.EVENT_KIND_ADMINISTRATION,
-    Act.LOGIN: audit_pb2.EVENT_KIND_LOGIN,
-    Act.API_KEY_CREATE: audit_pb2.EVENT_KIND_API_KEY_CREATE,
-    Act.API_KEY_LIST: audit_pb2.EVENT_KIND_API_KEY_LIST,
-    Act.API_KEY_REVOKE: audit_pb2.EVENT_KIND_API_KEY_REVOKE,
-}
-OUTCOMES = {
-    Outcome.SUCCEEDED: audit_pb2.OUTCOME_SUCCEEDED,
-    Outcome.REFUSED: audit_pb2.OUTCOME_REFUSED,
-    Outcome.FAILED: audit_pb2.OUTCOME_FAILED,
-    Outcome.CANCELLED: audit_pb2.OUTCOME_CANCELLED,
-}
 
 
 class SpoolEventLog:
@@ -98,13 +82,13 @@ def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2
         raise ValueError("the exchange has not ended")
     event = audit_pb2.AuditEvent(
         event_id=exchange.request_id,
-        kind=KINDS[exchange.act],
+        kind=to_proto(audit_pb2.EventKind, exchange.act),
         occurred_at=exchange.occurred_at,
         writer=writer,
         request_id=exchange.request_id,
         source_address=_clean(exchange.source_address),
         operation=exchange.operation,
-        outcome=OUTCOMES[exchange.outcome],
+        outcome=to_proto(audit_pb2.Outcome, exchange.outcome),
         error_reason=exchange.error.reason.value if exchange.error else "",
         resource=_clean(exchange.resource),
     )
