@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.directory import User
 from headrace_auth.domain.lockout import (
     ACCOUNT_POLICY,
@@ -14,7 +14,7 @@ from headrace_auth.domain.lockout import (
     account_subject,
     address_subject,
 )
-from headrace_auth.domain.one_time_tokens import ENTROPY_BYTES, TokenPrefix
+from headrace_auth.domain.opaque_secrets import ENTROPY_BYTES, TokenPrefix
 from headrace_auth.domain.sessions import OneTimeToken
 from headrace_auth.testing.account_suite import NEWCOMER, registration
 from headrace_auth.testing.accounts import HERE, NEW_PASSWORD, AccountWorld
@@ -129,7 +129,7 @@ async def test_whatever_is_wrong_with_a_token_is_said_in_one_way(
 ) -> None:
     await world.password_reset.request(HERE, NEWCOMER)
     reset = world.token()
-    unknown = one_time_tokens.mint(TokenPrefix.EMAIL_VERIFICATION, b"u" * ENTROPY_BYTES).reveal()
+    unknown = opaque_secrets.mint(TokenPrefix.EMAIL_VERIFICATION, b"u" * ENTROPY_BYTES).reveal()
     # The digest covers the prefix: the token to reset cannot be passed off as one to verify.
     relabelled = "hrv" + reset.removeprefix("hrp")
     wrong = ("", "x", token[:-1], token + "x", token.swapcase(), unknown, reset, relabelled, "é")

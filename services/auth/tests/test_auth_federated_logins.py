@@ -6,11 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from headrace_auth.adapters.one_time_store import MemoryOneTimeStore
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.lockout import BROWSER_POLICY
 from headrace_auth.domain.login_refusals import Refusal
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.pending_login import LOGIN_SECONDS, s256_challenge
 from headrace_auth.domain.proven_login import ProvenLogin
 from headrace_auth.domain.registration import RegistrationMode
@@ -49,7 +49,7 @@ async def test_the_way_back_leads_to_the_front_end_with_a_code(
     landing = await federation.land(await federation.start())
     assert landing.redirect_uri == FRONT_END
     assert landing.refusal is None
-    assert one_time_tokens.parse(TokenPrefix.LOGIN_CODE, landing.login_code) is not None
+    assert opaque_secrets.parse(TokenPrefix.LOGIN_CODE, landing.login_code) is not None
     assert landing.login_code not in repr(landing)
 
 

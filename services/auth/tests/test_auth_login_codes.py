@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pyotp import TOTP
 
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.directory import Invitation
 from headrace_auth.domain.login_refusals import OF_PROVIDER_ERROR, OF_REASON, Refusal, login_refused
-from headrace_auth.domain.one_time_tokens import ENTROPY_BYTES, TokenPrefix
+from headrace_auth.domain.opaque_secrets import ENTROPY_BYTES, TokenPrefix
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.proven_login import CODE_SECONDS, MAXIMUM_TRIES, SECOND_FACTOR_SECONDS
 from headrace_auth.domain.registration import RegistrationMode
@@ -170,7 +170,7 @@ async def test_of_several_invitations_one_that_is_good_is_taken(
 ) -> None:
     world = federation_world(federation.accounts, RegistrationMode.INVITATION)
     await invite(world.accounts, "ada@new.test", created_by=MEMBER.user_id)
-    second = one_time_tokens.mint(TokenPrefix.INVITATION, b"j" * ENTROPY_BYTES)
+    second = opaque_secrets.mint(TokenPrefix.INVITATION, b"j" * ENTROPY_BYTES)
     await invite(
         world.accounts,
         "ada@new.test",
@@ -219,8 +219,8 @@ async def test_a_wrong_verifier_burns_the_code_changes_nothing_and_is_told(
         "",
         "hrl_",
         "hrl_" + "0" * 49,
-        one_time_tokens.mint(TokenPrefix.LOGIN_CODE, b"x" * ENTROPY_BYTES).reveal(),
-        one_time_tokens.mint(TokenPrefix.REFRESH, b"x" * ENTROPY_BYTES).reveal(),
+        opaque_secrets.mint(TokenPrefix.LOGIN_CODE, b"x" * ENTROPY_BYTES).reveal(),
+        opaque_secrets.mint(TokenPrefix.REFRESH, b"x" * ENTROPY_BYTES).reveal(),
         "\N{SNOWMAN}",
     ],
 )

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Invitation, Membership, User
 from headrace_auth.domain.lockout import MAILBOX_POLICY
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.principal import CredentialKind, Role, Scope
 from headrace_auth.testing.administration import (
     GLOBEX_TEAM,
@@ -40,7 +40,7 @@ AUDITING = InvitationRequest(HOMELESS.email, Role.AUDITOR)
 
 async def digest(world: Administration) -> bytes:
     """Of the token in the last mail."""
-    found = one_time_tokens.parse(TokenPrefix.INVITATION, world.invitation_token())
+    found = opaque_secrets.parse(TokenPrefix.INVITATION, world.invitation_token())
     assert found is not None
     return found
 

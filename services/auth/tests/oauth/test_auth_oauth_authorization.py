@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.oauth_clients import GrantType
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.principal import Role, Scope
 from headrace_auth.oauth.authorization import check_redirect, check_request
 from headrace_auth.oauth.errors import AuthorizationError, ErrorCode, OAuthError
@@ -197,7 +199,7 @@ async def test_approval_sends_code_state_and_issuer(web: OAuthFlow) -> None:
     pending = await web.pending()
     location = await web.server.approve(pending, user_id=MEMBER.user_id, organization_id=ACME)
     told = parameters_of(location)
-    assert len(told.pop("code")) == 43
+    assert opaque_secrets.parse(TokenPrefix.AUTHORIZATION_CODE, told.pop("code")) is not None
     assert told == {"tenant": "1", "state": "state of the client", "iss": ISSUER}
     assert urlsplit(location)[:3] == ("https", "app.example", "/callback")
     assert urlsplit(location).fragment == ""

@@ -9,7 +9,7 @@ import pytest
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
 from headrace_auth.adapters.oauth_store import StoredOAuth
 from headrace_auth.crypto.tokens import AccessTokens
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
 from headrace_auth.domain.oauth_clients import (
@@ -18,7 +18,7 @@ from headrace_auth.domain.oauth_clients import (
     OAuthClient,
     has_client_secret,
 )
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.principal import Scope
 from headrace_auth.domain.rights import SCOPES_OF_ROLE
 from headrace_auth.domain.sessions import Session
@@ -82,7 +82,7 @@ async def test_a_client_gets_a_secret_that_is_kept_as_a_digest(
     kept = store.rows[OAuthClient][created.client.client_id,]
     assert kept == created.client
     assert (kept.organization_id, kept.created_by) == (ACME, ADMIN.user_id)
-    assert one_time_tokens.parse(TokenPrefix.CLIENT_SECRET, created.secret)
+    assert opaque_secrets.parse(TokenPrefix.CLIENT_SECRET, created.secret)
     assert has_client_secret(kept, created.secret)
     assert created.secret not in repr(created)
     assert created.client.client_id.isalnum()

@@ -1,13 +1,13 @@
 """The TokenIssuer over the store: access tokens are JWTs, of sessions that belong to clients."""
 
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.announcements import Revocation
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
 from headrace_auth.domain.oauth_clients import OAuthClient
 from headrace_auth.domain.oauth_grants import AuthorizationCode
 from headrace_auth.domain.oauth_tokens import IssuedTokens
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.principal import Member, Role, Scope
 from headrace_auth.domain.revocation_ids import session_revocation
 from headrace_auth.oauth.errors import invalid_grant, invalid_scope
@@ -67,7 +67,7 @@ class StoredTokenIssuer:
     async def refresh(
         self, refresh_token: str, client: OAuthClient, requested: frozenset[Scope] | None
     ) -> IssuedTokens:
-        digest = one_time_tokens.parse(TokenPrefix.REFRESH, refresh_token)
+        digest = opaque_secrets.parse(TokenPrefix.REFRESH, refresh_token)
         if digest is None:
             raise invalid_grant()
         async with self._acts.begin(self._caller) as act:

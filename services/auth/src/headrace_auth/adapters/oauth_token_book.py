@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from headrace_auth.adapters.oauth_issuer import session_turn
 from headrace_auth.crypto.tokens import AccessTokens
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.access_tokens import AccessClaims
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.oauth_clients import granted_scopes
 from headrace_auth.domain.oauth_grants import AuthorizationCode
 from headrace_auth.domain.oauth_tokens import TokenDescription, TokenKind
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.revocation_ids import session_revocation
 from headrace_auth.domain.sessions import RefreshToken, Session
 from headrace_auth.oauth.ports import OAuthClients
@@ -43,14 +43,14 @@ class StoredTokenBook:
         self._clock = clock
 
     async def describe(self, token: str) -> TokenDescription | None:
-        digest = one_time_tokens.parse(TokenPrefix.REFRESH, token)
+        digest = opaque_secrets.parse(TokenPrefix.REFRESH, token)
         if digest is not None:
             return await self._describe_refresh_token(digest)
         claims = self._claims(token)
         return await self._describe_access_token(claims) if claims else None
 
     async def end(self, token: str, client_id: str) -> bool:
-        digest = one_time_tokens.parse(TokenPrefix.REFRESH, token)
+        digest = opaque_secrets.parse(TokenPrefix.REFRESH, token)
         if digest is not None:
             return await self._end_session_of(digest, client_id)
         claims = self._claims(token)

@@ -1,11 +1,11 @@
 """OneTimeStore in the Redis that all replicas share, and in this process's memory."""
 
-import hashlib
 from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
+from headrace_auth.domain.opaque_secrets import digest
 from headrace_common.clock import Clock
 from headrace_common.redis import redis_deadline
 
@@ -61,4 +61,4 @@ class MemoryOneTimeStore(Generic[T]):
 
 def key_of(name: str, secret: str) -> str:
     """The Redis key of a secret."""
-    return f"auth:{name}:{hashlib.sha256(secret.encode()).hexdigest()}"
+    return f"auth:{name}:{digest(secret).hex()}"

@@ -1,7 +1,6 @@
 """The second factor: codes from an authenticator app (TOTP, RFC 6238) and recovery codes."""
 
 import base64
-import hashlib
 import re
 import secrets
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from datetime import datetime
 
 from pyotp import TOTP, random_base32
 from pyotp.exceptions import OTPVerificationError
+
+from headrace_auth.domain.opaque_secrets import digest
 
 ISSUER = "Headrace"
 # What every authenticator app understands: SHA-1, 6 digits and 30 s are pyotp's defaults too.
@@ -65,15 +66,11 @@ def new_recovery_codes() -> RecoveryCodes:
     ]
     return RecoveryCodes(
         tuple("-".join(text[n : n + 4] for n in range(0, 16, 4)) for text in texts),
-        tuple(_digest(text) for text in texts),
+        tuple(digest(text) for text in texts),
     )
 
 
 def recovery_code_digest(text: str) -> bytes | None:
     """The digest under which a code is kept, however it was typed; None if it cannot be one."""
     bare = _SEPARATORS.sub("", text).upper()
-    return _digest(bare) if _RECOVERY_CODE.fullmatch(bare) else None
-
-
-def _digest(code: str) -> bytes:
-    return hashlib.sha256(code.encode()).digest()
+    return digest(bare) if _RECOVERY_CODE.fullmatch(bare) else None

@@ -2,31 +2,28 @@
 
     hr_<id: 17 base62>_<secret: 43 base62><checksum: 6 base62>
 
-The id is public. The secret carries 256 bits; only its SHA-256 is kept, which is enough because a
-random 256-bit value cannot be guessed, so no slow hash is needed. `checksums.py` says what the
-checksum is for.
+The id is public. The secret carries 256 bits; only its digest is kept, without prefix and id,
+see `opaque_secrets.py`. `checksums.py` says what the checksum is for.
 """
 
-import hashlib
 import hmac
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from headrace_auth.domain import base62, checksums
+from headrace_auth.domain import base62, checksums, opaque_secrets
 from headrace_auth.domain.principal import Budget, Limit, Member, Scope
 from headrace_auth.domain.records import Kind
 
 PREFIX = "hr_"
 ID_BYTES, ID_LENGTH = 12, 17
-SECRET_BYTES, SECRET_LENGTH = 32, 43
-ENTROPY_BYTES = ID_BYTES + SECRET_BYTES
+ENTROPY_BYTES = ID_BYTES + opaque_secrets.ENTROPY_BYTES
 
 _ID = re.compile(rf"[0-9A-Za-z]{{{ID_LENGTH}}}")
 _KEY = re.compile(
     rf"{PREFIX}(?P<id>[0-9A-Za-z]{{{ID_LENGTH}}})"
-    rf"_(?P<secret>[0-9A-Za-z]{{{SECRET_LENGTH}}})[0-9A-Za-z]{{{checksums.LENGTH}}}"
+    rf"_(?P<secret>[0-9A-Za-z]{{{opaque_secrets.SECRET_LENGTH}}})[0-9A-Za-z]{{{checksums.LENGTH}}}"
 )
 
 
@@ -42,7 +39,7 @@ class ApiKeyText:
 
     @property
     def secret_sha256(self) -> bytes:
-        return hashlib.sha256(self.secret.encode()).digest()
+        return opaque_secrets.digest(self.secret)
 
     def reveal(self) -> str:
         """The whole key, for its owner's eyes only."""
@@ -143,7 +140,7 @@ def mint(entropy: bytes) -> ApiKeyText:
         raise ValueError(f"a key needs {ENTROPY_BYTES} random bytes, not {len(entropy)}")
     return ApiKeyText(
         base62.encode(entropy[:ID_BYTES], ID_LENGTH),
-        base62.encode(entropy[ID_BYTES:], SECRET_LENGTH),
+        base62.encode(entropy[ID_BYTES:], opaque_secrets.SECRET_LENGTH),
     )
 
 

@@ -1,6 +1,5 @@
 """Third-party applications as OAuth 2.0 clients (RFC 6749, section 2), and what one may be."""
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable
@@ -9,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from headrace_auth.domain import base62
+from headrace_auth.domain import base62, opaque_secrets
 from headrace_auth.domain.access_tokens import OWN_CLIENT_ID
 from headrace_auth.domain.fields import MAXIMUM_NAME, check_text
 from headrace_auth.domain.principal import Role, Scope
@@ -37,7 +36,7 @@ class GrantType(StrEnum):
 class OAuthClient:
     """An application that an administrator of one organisation registered.
 
-    `secret_sha256` is the digest of a random secret of 256 bits, None for a public client.
+    `secret_sha256` is the digest of the whole secret, None for a public client.
     `service_user_id` is the service account that client_credentials acts as.
     """
 
@@ -94,15 +93,10 @@ def client_id_of(entropy: bytes) -> str:
     return base62.encode(entropy, CLIENT_ID_LENGTH)
 
 
-def hash_client_secret(secret: str) -> bytes:
-    """What is kept of a secret; random, so no slow hash is needed."""
-    return hashlib.sha256(secret.encode()).digest()
-
-
 def has_client_secret(client: OAuthClient | None, secret: str) -> bool:
     """Whether `secret` is the client's; for no client or a public one the same work, and False."""
     expected = client.secret_sha256 if client else None
-    matches = hmac.compare_digest(expected or bytes(SHA256_BYTES), hash_client_secret(secret))
+    matches = hmac.compare_digest(expected or bytes(SHA256_BYTES), opaque_secrets.digest(secret))
     return matches and expected is not None
 
 

@@ -1,6 +1,5 @@
 """What applications ask people for, and authorization codes on their way to them."""
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
@@ -13,7 +12,7 @@ from headrace_auth.domain.records import Kind
 class AuthorizationRequest:
     """A valid request of an application (RFC 6749, section 4.1.1) that waits for a person's word.
 
-    The person's browser only ever has its random id, of which the digest is kept.
+    The person's browser only ever has its id, an opaque secret.
     """
 
     KIND: ClassVar = Kind("authorization_request", ("request_sha256",))
@@ -47,8 +46,3 @@ class AuthorizationCode:
     used_at: datetime | None = None
     session_id: str = ""
     """The session that it is exchanged for, chosen beforehand; ended if the code is used again."""
-
-
-def hash_authorization_id(authorization_id: str) -> bytes:
-    """What is kept of a request's id; it is random, so no slow hash is needed."""
-    return hashlib.sha256(authorization_id.encode()).digest()

@@ -1,6 +1,5 @@
 """What the authorization server issues, and what is known of a token."""
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -38,8 +37,3 @@ class TokenDescription:
     scopes: frozenset[Scope]
     issued_at: datetime
     expires_at: datetime
-
-
-def hash_code(code: str) -> bytes:
-    """What is kept of an authorization code; it is random, so no slow hash is needed."""
-    return hashlib.sha256(code.encode()).digest()

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.directory import Invitation
 from headrace_auth.domain.fields import MAXIMUM_NAME, check_name, normalize_email
 from headrace_auth.domain.mails import is_plain_address
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.refusals import invalid_field, not_found
 
 
@@ -49,7 +49,7 @@ def check_registration(
 
 def invitation_digest(token: str) -> bytes:
     """What an invitation's token is kept as; raises RESOURCE_NOT_FOUND."""
-    digest = one_time_tokens.parse(TokenPrefix.INVITATION, token)
+    digest = opaque_secrets.parse(TokenPrefix.INVITATION, token)
     if digest is None:
         raise not_found(Invitation.KIND.name)
     return digest

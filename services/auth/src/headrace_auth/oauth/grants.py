@@ -15,9 +15,11 @@ from authlib.oauth2.rfc6749 import (
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredentialsGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
 
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.oauth_clients import GrantType
 from headrace_auth.domain.oauth_grants import AuthorizationCode
-from headrace_auth.domain.oauth_tokens import IssuedTokens, hash_code
+from headrace_auth.domain.oauth_tokens import IssuedTokens
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.oauth.authlib_server import AuthlibClient
 from headrace_auth.oauth.errors import invalid_request
 from headrace_auth.oauth.metadata import ALL_METHODS, CONFIDENTIAL_METHODS
@@ -63,9 +65,10 @@ class CodeGrant(AuthorizationCodeGrant):
 
     def query_authorization_code(self, code: str, client: AuthlibClient) -> AuthlibCode | None:
         """Uses the code up, whatever comes of it: a wrong guess at the proof is the last one."""
-        found: AuthorizationCode | None = self.server.wait(
-            self.server.ports.codes.take(hash_code(code))
-        )
+        digest = opaque_secrets.parse(TokenPrefix.AUTHORIZATION_CODE, code)
+        if digest is None:
+            return None
+        found: AuthorizationCode | None = self.server.wait(self.server.ports.codes.take(digest))
         if found is None:
             return None
         if found.used_at is not None:

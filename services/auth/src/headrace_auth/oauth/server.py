@@ -4,13 +4,13 @@ check_authorization -> (a consent page) -> approve or deny      the person, in a
 token, revoke, introspect                                       the client, by itself
 """
 
-import secrets
 from collections.abc import Callable
 from datetime import timedelta
 
+from headrace_auth.crypto.new_secrets import new_secret
 from headrace_auth.domain.oauth_clients import OAuthClient, granted_scopes
 from headrace_auth.domain.oauth_grants import AuthorizationCode
-from headrace_auth.domain.oauth_tokens import hash_code
+from headrace_auth.domain.opaque_secrets import Secret, TokenPrefix
 from headrace_auth.domain.principal import Member, Scope
 from headrace_auth.domain.refusals import invalid_field, permission_denied
 from headrace_auth.oauth import authorization
@@ -93,9 +93,9 @@ class OAuthServer:
         scopes = granted_scopes(pending.scopes, client, member.role)
         if not scopes:
             raise self._refused(invalid_scope(), pending)
-        code = secrets.token_urlsafe(32)
+        code = new_secret(TokenPrefix.AUTHORIZATION_CODE)
         await self._ports.codes.put(self._record(code, pending, member, scopes))
-        return authorization.success_location(pending, code, self._issuer)
+        return authorization.success_location(pending, code.reveal(), self._issuer)
 
     def deny(self, pending: PendingAuthorization) -> AuthorizationError:
         """The person says no; `location` of what this returns is where to send the browser."""
@@ -116,14 +116,14 @@ class OAuthServer:
 
     def _record(
         self,
-        code: str,
+        code: Secret,
         pending: PendingAuthorization,
         member: Member,
         scopes: frozenset[Scope],
     ) -> AuthorizationCode:
         now = self._clock.now()
         return AuthorizationCode(
-            code_sha256=hash_code(code),
+            code_sha256=code.sha256,
             client_id=pending.client_id,
             user_id=member.user_id,
             organization_id=member.organization_id,

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pyotp import TOTP
 
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Invitation, Membership, Organization, User
-from headrace_auth.domain.one_time_tokens import ENTROPY_BYTES, Secret, TokenPrefix
+from headrace_auth.domain.opaque_secrets import ENTROPY_BYTES, Secret, TokenPrefix
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.registration import RegistrationRequest
 from headrace_auth.domain.revocation_ids import session_revocation
@@ -32,7 +32,7 @@ from headrace_auth.use_cases.open_sessions import LoggedIn
 from headrace_common.errors import HeadraceError, Reason
 
 NEWCOMER = "new@people.test"
-INVITATION = one_time_tokens.mint(TokenPrefix.INVITATION, b"i" * ENTROPY_BYTES)
+INVITATION = opaque_secrets.mint(TokenPrefix.INVITATION, b"i" * ENTROPY_BYTES)
 
 
 def registration(email: str = NEWCOMER, **fields: Any) -> RegistrationRequest:

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord, PriceTable
 from headrace_auth.domain.consumption_fields import ModelPrice, PriceRequest
 from headrace_auth.domain.directory import Invitation, Membership, Organization, Team, User
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.principal import BudgetPeriod, LimitKind, Role, Subject
 from headrace_auth.testing.administration import (
     GLOBEX_TEAM,
@@ -59,7 +59,7 @@ async def owners(world: Administration) -> set[str]:
 
 async def take_invitation(world: Administration, person: Person) -> Membership:
     """Accept what was mailed last."""
-    digest = one_time_tokens.parse(TokenPrefix.INVITATION, world.invitation_token())
+    digest = opaque_secrets.parse(TokenPrefix.INVITATION, world.invitation_token())
     async with world.acts.begin(Caller()) as act:
         user = await act.of(User).get(person.user_id, lock=True)
         if user is None or digest is None:

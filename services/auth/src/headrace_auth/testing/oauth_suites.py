@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from headrace_auth.domain.oauth_grants import AuthorizationCode
-from headrace_auth.domain.oauth_tokens import IssuedTokens, TokenKind, hash_code
+from headrace_auth.domain.oauth_tokens import IssuedTokens, TokenKind
+from headrace_auth.domain.opaque_secrets import digest
 from headrace_auth.domain.principal import Role, Scope
 from headrace_auth.oauth.errors import ErrorCode, OAuthError
 from headrace_auth.testing.directory import ACME, MEMBER, SERVICE
@@ -18,7 +19,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SESSION = "01900000-0000-7000-8000-00000000005e"
 SCOPES = frozenset({Scope.LLM_INVOKE, Scope.KEYS_READ})
 CODE = AuthorizationCode(
-    code_sha256=hash_code("code"),
+    code_sha256=digest("code"),
     client_id=WEB.client_id,
     user_id=MEMBER.user_id,
     organization_id=ACME,
@@ -84,7 +85,7 @@ class AuthorizationCodesSuite:
 
     @pytest.mark.usefixtures("code")
     async def test_an_unknown_code_is_none(self, world: OAuthWorld) -> None:
-        assert await world.ports.codes.take(hash_code("another")) is None
+        assert await world.ports.codes.take(digest("another")) is None
 
     async def test_an_expired_code_is_still_seen(
         self, world: OAuthWorld, code: AuthorizationCode

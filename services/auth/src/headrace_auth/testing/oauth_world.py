@@ -13,7 +13,8 @@ from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, User
 from headrace_auth.domain.key_rotation import RotationPolicy
-from headrace_auth.domain.oauth_clients import GrantType, OAuthClient, hash_client_secret
+from headrace_auth.domain.oauth_clients import GrantType, OAuthClient
+from headrace_auth.domain.opaque_secrets import digest
 from headrace_auth.domain.principal import Role, Scope
 from headrace_auth.oauth.ports import OAuthPorts
 from headrace_auth.ports import Store
@@ -31,7 +32,7 @@ WEB = OAuthClient(
     client_id="web",
     organization_id=ACME,
     name="Web application",
-    secret_sha256=hash_client_secret(SECRET),
+    secret_sha256=digest(SECRET),
     redirect_uris=(WEB_REDIRECT, "https://app.example/other"),
     grant_types=frozenset(GrantType),
     scopes=frozenset({Scope.LLM_INVOKE, Scope.MODELS_READ, Scope.KEYS_READ}),

@@ -1,10 +1,10 @@
 """Changing what an API key may do, and giving it a new secret."""
 
 import hmac
-import secrets
 from dataclasses import replace
 from datetime import timedelta
 
+from headrace_auth.crypto.new_secrets import new_api_key_secret
 from headrace_auth.domain import api_keys
 from headrace_auth.domain.api_key_updates import ApiKeyUpdate
 from headrace_auth.domain.api_keys import ApiKey
@@ -82,8 +82,7 @@ class KeyChanger:
                 raise invalid_field("api_key_id", "a key that signs is replaced by another one")
             if not key.is_live(act.now):
                 raise _ended()
-            entropy = secrets.token_bytes(api_keys.ENTROPY_BYTES)
-            text = api_keys.mint_for(key.api_key_id, entropy)
+            text = new_api_key_secret(key.api_key_id)
             rotated = key.rotated(text.secret_sha256, act.now, overlap)
             await _change(act, key, rotated, "rotate")
             await self._notices.of_key(act, rotated, Done.RENEWED)

@@ -1,14 +1,16 @@
 """An application asks, a person answers: from an authorization request to the answer's location."""
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from headrace_auth.crypto.new_secrets import new_secret
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, Organization
 from headrace_auth.domain.oauth_clients import OAuthClient
-from headrace_auth.domain.oauth_grants import AuthorizationRequest, hash_authorization_id
+from headrace_auth.domain.oauth_grants import AuthorizationRequest
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.refusals import not_found, permission_denied
 from headrace_auth.oauth.authorization import PendingAuthorization
 from headrace_auth.oauth.errors import AuthorizationError
@@ -18,7 +20,6 @@ from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.login import Login
 
-ID_BYTES = 32
 REQUEST_LIFE = timedelta(minutes=10)
 
 
@@ -68,11 +69,11 @@ class ClientAuthorizations:
         """
         await self._asking.begin(caller)
         pending = await self._server_for(caller).check_authorization(request)
-        authorization_id = secrets.token_urlsafe(ID_BYTES)
+        authorization_id = new_secret(TokenPrefix.AUTHORIZATION_REQUEST)
         async with self._acts.begin(caller) as act:
             await act.of(AuthorizationRequest).add(
                 AuthorizationRequest(
-                    request_sha256=hash_authorization_id(authorization_id),
+                    request_sha256=authorization_id.sha256,
                     client_id=pending.client_id,
                     redirect_uri=pending.redirect_uri,
                     scopes=pending.scopes,
@@ -82,7 +83,7 @@ class ClientAuthorizations:
                     state=pending.state,
                 )
             )
-            return await _question(act, authorization_id, pending)
+            return await _question(act, authorization_id.reveal(), pending)
 
     async def look_up(self, caller: Caller, authorization_id: str) -> Question:
         """The question again; raises RESOURCE_NOT_FOUND once it is answered or too old."""
@@ -138,8 +139,8 @@ async def _take(act: Act, authorization_id: str, user_id: str) -> PendingAuthori
 async def _waiting(
     act: Act, authorization_id: str, *, lock: bool = False
 ) -> tuple[AuthorizationRequest, PendingAuthorization]:
-    digest = hash_authorization_id(authorization_id)
-    request = await act.of(AuthorizationRequest).get(digest, lock=lock)
+    digest = opaque_secrets.parse(TokenPrefix.AUTHORIZATION_REQUEST, authorization_id)
+    request = await act.of(AuthorizationRequest).get(digest, lock=lock) if digest else None
     client = await act.of(OAuthClient).get(request.client_id) if request else None
     if request is None or client is None or act.now >= request.expires_at:
         raise not_found(AuthorizationRequest.KIND.name)

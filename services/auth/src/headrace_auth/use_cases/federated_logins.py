@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.crypto.new_secrets import new_secret
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import LinkedIdentity
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.login_refusals import OF_PROVIDER_ERROR, OF_REASON, Refusal
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.pending_login import LOGIN_SECONDS, PendingLogin, is_s256_challenge
 from headrace_auth.domain.proven_login import CODE_SECONDS, ProvenLogin
 from headrace_auth.domain.refusals import invalid_field, not_found
@@ -183,8 +183,7 @@ class FederatedLogins:
             expires_at=self._clock.now() + timedelta(seconds=CODE_SECONDS),
             link_session_id=pending.link_session_id,
         )
-        entropy = secrets.token_bytes(one_time_tokens.ENTROPY_BYTES)
-        login_code = one_time_tokens.mint(TokenPrefix.LOGIN_CODE, entropy).reveal()
+        login_code = new_secret(TokenPrefix.LOGIN_CODE).reveal()
         await self._federation.codes.put(login_code, proven, CODE_SECONDS)
         return Landing(pending.redirect_uri, login_code)
 

@@ -1,12 +1,12 @@
 """Offering a membership to an address: the invitation, its token and its mail."""
 
-import secrets
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from headrace_auth.domain import mails, one_time_tokens
+from headrace_auth.crypto.new_secrets import new_secret
+from headrace_auth.domain import mails
 from headrace_auth.domain.directory import Invitation, Membership, Organization, User
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.refusals import already_exists, too_many_invitations
 from headrace_auth.use_cases.acts import Act
@@ -52,9 +52,7 @@ class Inviter:
         await self._check_day(act, offer.organization.organization_id)
         await self._asking.check_mailbox(act, offer.email)
         await _replace_open(act, offer)
-        token = one_time_tokens.mint(
-            TokenPrefix.INVITATION, secrets.token_bytes(one_time_tokens.ENTROPY_BYTES)
-        )
+        token = new_secret(TokenPrefix.INVITATION)
         invitation = Invitation(
             invitation_id=uuid7(act.now),
             organization_id=offer.organization.organization_id,

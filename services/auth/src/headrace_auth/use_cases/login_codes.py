@@ -1,11 +1,11 @@
 """From a login code to a session or a linked identity: only who began the login can do this."""
 
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import LinkedIdentity, User
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.login_refusals import login_refused
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.proven_login import ProvenLogin
 from headrace_auth.domain.refusals import (
     login_code_invalid,
@@ -88,7 +88,7 @@ class LoginCodeExchange:
 
     async def _take(self, caller: Caller, code: str, code_verifier: str) -> ProvenLogin:
         """What the code stands for; it is burnt, whoever shows it."""
-        known = one_time_tokens.parse(TokenPrefix.LOGIN_CODE, code) is not None
+        known = opaque_secrets.parse(TokenPrefix.LOGIN_CODE, code) is not None
         proven = await self._codes.take(code) if known else None
         if proven is None:
             raise login_code_invalid()

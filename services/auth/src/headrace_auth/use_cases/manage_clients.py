@@ -1,22 +1,19 @@
 """Registering, listing, re-keying and revoking third-party applications."""
 
-import secrets
 from dataclasses import dataclass, field, replace
 
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.crypto.new_secrets import new_client_id, new_secret
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, User, UserKind
 from headrace_auth.domain.fields import is_uuid
 from headrace_auth.domain.mails import Done
 from headrace_auth.domain.oauth_clients import (
-    CLIENT_ID_BYTES,
     ClientRequest,
     OAuthClient,
     check_oauth_client,
-    client_id_of,
-    hash_client_secret,
 )
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.paging import Position
 from headrace_auth.domain.principal import Principal, Role
 from headrace_auth.domain.refusals import invalid_field, not_found, permission_denied
@@ -51,13 +48,13 @@ class ClientManager:
         excess = ", ".join(sorted(request.scopes - principal.scopes))
         if excess:
             raise permission_denied(f"a client cannot have more rights than its maker: {excess}")
-        secret = "" if request.public else _new_secret()
+        secret = "" if request.public else new_secret(TokenPrefix.CLIENT_SECRET).reveal()
         async with self._acts.begin(caller) as act:
             client = OAuthClient(
-                client_id=client_id_of(secrets.token_bytes(CLIENT_ID_BYTES)),
+                client_id=new_client_id(),
                 organization_id=principal.member.organization_id,
                 name=request.name,
-                secret_sha256=hash_client_secret(secret) if secret else None,
+                secret_sha256=opaque_secrets.digest(secret) if secret else None,
                 redirect_uris=request.redirect_uris,
                 grant_types=request.grant_types,
                 scopes=request.scopes,
@@ -88,14 +85,14 @@ class ClientManager:
         """
         principal = caller.identified()
         authorize(principal, Action.ROTATE_CLIENT_SECRET)
-        secret = _new_secret()
+        secret = new_secret(TokenPrefix.CLIENT_SECRET).reveal()
         async with self._acts.begin(caller) as act:
             client = await _client_of(act, principal, client_id)
             if client.is_public:
                 raise invalid_field("client_id", "a public client has no secret")
             if not client.is_live:
                 raise invalid_field("client_id", "the client has been revoked")
-            rotated = replace(client, secret_sha256=hash_client_secret(secret))
+            rotated = replace(client, secret_sha256=opaque_secrets.digest(secret))
             await act.change(client, rotated, "rotate_secret")
             await self._notices.of_client(act, rotated, Done.RENEWED)
         return ClientWithSecret(rotated, secret)
@@ -127,11 +124,6 @@ class ClientManager:
                 about = {"user_id": session.user_id, "organization_id": session.organization_id}
                 await act.change(session, replace(session, ended_at=act.now), "end", **about)
         return len(found) == AT_ONCE
-
-
-def _new_secret() -> str:
-    entropy = secrets.token_bytes(one_time_tokens.ENTROPY_BYTES)
-    return one_time_tokens.mint(TokenPrefix.CLIENT_SECRET, entropy).reveal()
 
 
 async def _client_of(act: Act, principal: Principal, client_id: str) -> OAuthClient:

@@ -1,8 +1,8 @@
 """Making, listing and revoking API keys."""
 
-import secrets
 from dataclasses import dataclass, replace
 
+from headrace_auth.crypto.new_secrets import new_api_key
 from headrace_auth.domain import api_keys
 from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.callers import Caller
@@ -38,7 +38,7 @@ class KeyManager:
         """Raises PERMISSION_DENIED, also for a key with more rights than its maker has."""
         principal = caller.identified()
         reach = authorize(principal, Action.CREATE_API_KEY)
-        text = api_keys.mint(secrets.token_bytes(api_keys.ENTROPY_BYTES))
+        text = new_api_key()
         async with self._acts.begin(caller) as act:
             draft = await draft_key(act, principal, reach, request, text.api_key_id)
             key = replace(draft, secret_sha256=text.secret_sha256)

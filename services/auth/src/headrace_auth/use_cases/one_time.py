@@ -1,12 +1,12 @@
 """Tokens that are sent by e-mail: made, looked at, used once, and made void."""
 
-import secrets
 from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
-from headrace_auth.domain import one_time_tokens
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.crypto.new_secrets import new_secret
+from headrace_auth.domain import opaque_secrets
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.refusals import token_invalid
 from headrace_auth.domain.sessions import OneTimeToken, Purpose
 from headrace_auth.use_cases.acts import Act
@@ -24,9 +24,7 @@ LIFETIMES = MappingProxyType(
 
 async def issue(act: Act, purpose: Purpose, user_id: str) -> str:
     """A new token, to be sent to the user's address and shown to nobody else."""
-    secret = one_time_tokens.mint(
-        PREFIXES[purpose], secrets.token_bytes(one_time_tokens.ENTROPY_BYTES)
-    )
+    secret = new_secret(PREFIXES[purpose])
     await act.of(OneTimeToken).add(
         OneTimeToken(
             token_sha256=secret.sha256,
@@ -41,7 +39,7 @@ async def issue(act: Act, purpose: Purpose, user_id: str) -> str:
 
 async def look_up(act: Act, purpose: Purpose, text: str) -> OneTimeToken:
     """The token if it is still good, locked until the act ends; raises INVALID_FIELD."""
-    digest = one_time_tokens.parse(PREFIXES[purpose], text)
+    digest = opaque_secrets.parse(PREFIXES[purpose], text)
     token = await act.of(OneTimeToken).get(digest, lock=True) if digest else None
     if token is None or token.purpose is not purpose:
         raise token_invalid()

@@ -1,14 +1,13 @@
 """Opening sessions and making their tokens: one place, whatever proved who somebody is."""
 
-import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from headrace_auth.crypto.new_secrets import new_secret
 from headrace_auth.crypto.tokens import AccessTokens
-from headrace_auth.domain import one_time_tokens
 from headrace_auth.domain.access_tokens import AccessClaims, principal_of
 from headrace_auth.domain.directory import Membership, User
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.principal import Member, Principal, Scope
 from headrace_auth.domain.refusals import invalid_field, login_failed
 from headrace_auth.domain.revocation_ids import session_revocation
@@ -170,8 +169,7 @@ class SessionOpener:
                 await end_session(act, oldest, "end_for_newer")
 
     async def _add_refresh_token(self, act: Act, session: Session) -> str:
-        entropy = secrets.token_bytes(one_time_tokens.ENTROPY_BYTES)
-        secret = one_time_tokens.mint(TokenPrefix.REFRESH, entropy)
+        secret = new_secret(TokenPrefix.REFRESH)
         idle = act.now + timedelta(seconds=self._policy.refresh_token_seconds)
         await act.of(RefreshToken).add(
             RefreshToken(

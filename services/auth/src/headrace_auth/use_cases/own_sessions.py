@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from headrace_auth.domain import one_time_tokens
+from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, Organization, User
-from headrace_auth.domain.one_time_tokens import TokenPrefix
+from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.principal import Principal
 from headrace_auth.domain.refusals import not_found
 from headrace_auth.domain.revocation_ids import user_revocation
@@ -43,7 +43,7 @@ class OwnSessions:
 
         A second use ends the session; of two refreshes at once the second one is such a use.
         """
-        digest = one_time_tokens.parse(TokenPrefix.REFRESH, refresh_token)
+        digest = opaque_secrets.parse(TokenPrefix.REFRESH, refresh_token)
         if digest is None:
             raise credential_invalid()
         async with self._acts.begin(caller) as act:

@@ -1,16 +1,15 @@
 """Making keys that sign requests: by a private key of their holder, or by a shared secret."""
 
-import secrets
 from dataclasses import dataclass, replace
 
 from headrace_auth.crypto.message_signatures import SignatureAlgorithm, parse_public_key
+from headrace_auth.crypto.new_secrets import new_api_key, new_secret
 from headrace_auth.crypto.pem import to_pem
 from headrace_auth.crypto.sealing import Sealer
-from headrace_auth.domain import api_keys, one_time_tokens
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.fields import ApiKeyRequest
 from headrace_auth.domain.mails import Done
-from headrace_auth.domain.one_time_tokens import Secret, TokenPrefix
+from headrace_auth.domain.opaque_secrets import Secret, TokenPrefix
 from headrace_auth.domain.refusals import invalid_field
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.use_cases.acts import Acts
@@ -42,8 +41,8 @@ class SigningCredentials:
         principal = caller.identified()
         reach = authorize(principal, Action.CREATE_SIGNING_CREDENTIAL)
         pem = _check_public_key(algorithm, public_key)
-        secret = None if pem else _mint_secret()
-        api_key_id = api_keys.mint(secrets.token_bytes(api_keys.ENTROPY_BYTES)).api_key_id
+        secret = None if pem else new_secret(TokenPrefix.SIGNING_SECRET)
+        api_key_id = new_api_key().api_key_id
         async with self._acts.begin(caller) as act:
             draft = await draft_key(act, principal, reach, request, api_key_id)
             key = replace(
@@ -72,8 +71,3 @@ def _check_public_key(algorithm: str, public_key: str) -> str:
     if found != algorithm:
         raise invalid_field("signature_algorithm", f"the public key is one of {found}")
     return to_pem(der)
-
-
-def _mint_secret() -> Secret:
-    entropy = secrets.token_bytes(one_time_tokens.ENTROPY_BYTES)
-    return one_time_tokens.mint(TokenPrefix.SIGNING_SECRET, entropy)

@@ -1,12 +1,12 @@
 """What must be there before the first call: an owner, from settings or from who has the token."""
 
-import hashlib
 import hmac
 
 from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, Organization, User
 from headrace_auth.domain.fields import check_name, normalize_email
+from headrace_auth.domain.opaque_secrets import digest
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.refusals import permission_denied
 from headrace_auth.use_cases.acts import Act, Acts
@@ -51,7 +51,7 @@ class Bootstrap:
         return owner
 
     def _is_right(self, token: str) -> bool:
-        given, expected = (hashlib.sha256(each.encode()).digest() for each in (token, self._token))
+        given, expected = (digest(each) for each in (token, self._token))
         return hmac.compare_digest(given, expected) and bool(self._token)
 
 

@@ -1,10 +1,11 @@
-"""Opaque tokens: what refreshes, verifies, resets, invites or signs, as text and as a digest.
+"""Opaque secrets: what refreshes, verifies, resets, invites or signs, as text and as a digest.
 
     <prefix>_<secret: 43 base62><checksum: 6 base62>
 
-The secret carries 256 bits, so a single SHA-256 keeps it as well as a slow hash would. The digest
-covers the prefix too: a token for one purpose stays worthless for another even where all digests
-share one table, since rewriting the prefix changes the digest.
+The secret carries 256 bits, so a single SHA-256 keeps it as well as a slow hash would. What `parse`
+gives covers the prefix too: a secret for one purpose stays worthless for another even where all
+digests share one table, since rewriting the prefix changes the digest. API keys have an id besides,
+see `api_keys.py`; both are drawn in `crypto/new_secrets.py`.
 """
 
 import hashlib
@@ -29,6 +30,8 @@ class TokenPrefix(StrEnum):
     CLIENT_SECRET = "hrc"  # noqa: S105 - not a password
     LOGIN_CODE = "hrl"
     SIGNING_SECRET = "hrk"  # noqa: S105 - not a password
+    AUTHORIZATION_REQUEST = "hrq"
+    AUTHORIZATION_CODE = "hra"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Secret:
     @property
     def sha256(self) -> bytes:
         """What to keep: equal to what `parse` returns for the whole token."""
-        return _digest(self._body)
+        return digest(self._body)
 
     def reveal(self) -> str:
         """The whole token, for its owner's eyes only."""
@@ -67,8 +70,9 @@ def parse(prefix: TokenPrefix, text: str) -> bytes | None:
     start, _, rest = text.partition("_")
     if start != prefix.value or _REST.fullmatch(rest) is None or not checksums.has_checksum(text):
         return None
-    return _digest(text[: -checksums.LENGTH])
+    return digest(text[: -checksums.LENGTH])
 
 
-def _digest(body: str) -> bytes:
-    return hashlib.sha256(body.encode()).digest()
+def digest(text: str) -> bytes:
+    """The SHA-256 that is kept of a text too random to be guessed; 32 bytes."""
+    return hashlib.sha256(text.encode()).digest()

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from headrace_auth.domain import api_keys, base62, checksums
-from headrace_auth.domain.one_time_tokens import ENTROPY_BYTES, TokenPrefix, mint, parse
+from headrace_auth.domain.opaque_secrets import ENTROPY_BYTES, TokenPrefix, mint, parse
 
 ENTROPY = st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES)
 PREFIXES = st.sampled_from(TokenPrefix)
