@@ -23,7 +23,7 @@ from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.key_set import KeySet
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.stages.identify import Identify
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.testing.account_caller import AccountCaller
@@ -87,7 +87,7 @@ def _timed(verify: Callable[[str], None], tokens: Iterable[str]) -> list[float]:
 
 async def _looked_up(identify: Identify, credential: str, times: int) -> list[float]:
     now = SystemClock().now()
-    exchange = Exchange("r1", Act.MODEL_LIST, "GET", "127.0.0.1", credential, now, 0.0)
+    exchange = Exchange("r1", Activity.MODEL_LIST, "GET", "127.0.0.1", credential, now, 0.0)
     seconds = []
     for _ in range(times + WARM_UP):
         started = perf_counter()

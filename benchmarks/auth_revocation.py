@@ -19,7 +19,7 @@ from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.key_set import KeySet
 from headrace_gateway.adapters.redis_limiter import RedisRateLimiter
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.stages.identify import Identify
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.testing.account_caller import AccountCaller
@@ -41,7 +41,7 @@ class SecondGateway:
     async def refuses(self, key: str) -> bool:
         """As while Redis is down: it knows only what it remembers and what `auth` tells it."""
         now = self.clock.now()
-        exchange = Exchange("r1", Act.MODEL_LIST, "GET", "127.0.0.1", key, now, 0.0)
+        exchange = Exchange("r1", Activity.MODEL_LIST, "GET", "127.0.0.1", key, now, 0.0)
         try:
             await self.identify.run(exchange)
         except HeadraceError as error:
@@ -53,7 +53,7 @@ class SecondGateway:
     async def refuses_with_redis(self, key: str) -> bool:
         """As every request: admission's script looks for markers, too."""
         now = self.clock.now()
-        exchange = Exchange("r1", Act.MODEL_LIST, "GET", "127.0.0.1", key, now, 0.0)
+        exchange = Exchange("r1", Activity.MODEL_LIST, "GET", "127.0.0.1", key, now, 0.0)
         if await self.refuses(key):
             return True
         principal = await self.identify.run(exchange)

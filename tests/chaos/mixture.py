@@ -14,7 +14,7 @@ CONCURRENCY = 16
 BEFORE = 5
 """A repeated prompt is that of so many rounds ago, whose answer is in the cache by now."""
 
-Act = Callable[[httpx.AsyncClient, int], Awaitable[str]]
+Activity = Callable[[httpx.AsyncClient, int], Awaitable[str]]
 """Makes one request, which belongs to the round of this number, and tells how it ended."""
 
 
@@ -25,7 +25,7 @@ class Mixture:
         self._stack = stack
         self._words = words
         self._max_tokens = max_tokens
-        self._acts: tuple[Act, ...] = (
+        self._acts: tuple[Activity, ...] = (
             self._plain,
             self._stream,
             self._kept,

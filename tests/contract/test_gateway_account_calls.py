@@ -19,7 +19,7 @@ from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.auth_grpc import AuthClient
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.domain.principal import Budget, BudgetPeriod, Limit, LimitKind, Principal
 from headrace_gateway.http.accounts.keys import NewApiKeyBody
 from headrace_gateway.http.bodies import parse_body
@@ -51,7 +51,7 @@ def resolver(auth: RunningAuth) -> AuthClient:
 def exchange(credential: str = "", **fields: str) -> Exchange:
     told: dict[str, Any] = {
         "request_id": "req_1",
-        "act": Act.ADMINISTRATION,
+        "activity": Activity.ADMINISTRATION,
         "operation": "POST /api/v1/keys",
         "source_address": "192.0.2.7",
         "credential": credential,

@@ -40,7 +40,7 @@ from headrace_gateway.domain.completion import (
     Sampling,
     TokenLogprob,
 )
-from headrace_gateway.domain.exchange import Act, Exchange, Outcome
+from headrace_gateway.domain.exchange import Activity, Exchange, Outcome
 from headrace_gateway.domain.fingerprint import request_digest
 from headrace_gateway.http.errors import status_of
 from headrace_gateway.ports import AnswerKey
@@ -113,10 +113,10 @@ async def deliver(spool: Spool, send: Callable[[list[bytes]], Awaitable[None]]) 
     assert not runtime.failed
 
 
-def exchange(act: Act = Act.COMPLETION) -> Exchange:
+def exchange(activity: Activity = Activity.COMPLETION) -> Exchange:
     return Exchange(
         request_id=uuid7(NOW),
-        act=act,
+        activity=activity,
         operation="POST /v1/chat/completions",
         source_address="192.0.2.7",
         credential="hr_secret",
@@ -223,7 +223,7 @@ async def test_a_completion_arrives_with_every_field(
 async def test_a_refused_stranger_arrives_without_what_is_unknown(
     spool: Spool, event_log: SpoolEventLog, audit: AuditClient, stored: MemoryEventStore
 ) -> None:
-    told = exchange(Act.LOGIN)
+    told = exchange(Activity.LOGIN)
     told.principal = None
     told.fail(HeadraceError(Reason.LOGIN_FAILED, "a sentence"))
     event_log.open().record(told, 0.1)
@@ -260,13 +260,13 @@ async def test_every_act_and_outcome_is_taken_once_though_its_acknowledgement_wa
     spool: Spool, event_log: SpoolEventLog, audit: AuditClient, stored: MemoryEventStore
 ) -> None:
     recorded = []
-    for act in Act:
+    for activity in Activity:
         for outcome in Outcome:
-            told = exchange(act)
+            told = exchange(activity)
             told.outcome = outcome
             told.model = told.resource = "\0" + "m" * 10_000  # nothing a caller sends is refused
             event_log.open().record(told, 0.1)
-            recorded.append((told.request_id, act.value, outcome.value))
+            recorded.append((told.request_id, activity.value, outcome.value))
     sent = []
 
     async def send_and_lose_the_first_answer(payloads: list[bytes]) -> None:
@@ -289,7 +289,7 @@ async def test_what_no_audit_can_take_is_set_aside_and_the_rest_arrives(
     tmp_path: Path,
 ) -> None:
     poison = [b"\xff\xff", audit_pb2.AuditEvent(event_id="gone").SerializeToString()]
-    good = [exchange(Act.MODEL_LIST) for _ in range(5)]
+    good = [exchange(Activity.MODEL_LIST) for _ in range(5)]
     for index, told in enumerate(good):
         told.succeed()
         event_log.open().record(told, 0.1)

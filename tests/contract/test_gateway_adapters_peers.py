@@ -17,7 +17,7 @@ from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.cache_grpc import GrpcAnswerStore
 from headrace_gateway.adapters.inference_grpc import GrpcInferenceTarget
 from headrace_gateway.domain.completion import Answer, CompletionRequest, ModelVersion
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.accounts.tables import TABLES
 from headrace_gateway.ports import AnswerKey
 
@@ -25,7 +25,13 @@ KEY = AnswerKey("org_1", "echo", "v1", "p1", b"\x07" * 32)
 ANSWER = Answer(ModelVersion("echo", "v1"), (), 0, 0)
 REQUEST = CompletionRequest("echo", "Hello")
 EXCHANGE = Exchange(
-    "req_1", Act.ADMINISTRATION, "GET /", "192.0.2.7", "hr_x", datetime(2026, 1, 1, tzinfo=UTC), 0.0
+    "req_1",
+    Activity.ADMINISTRATION,
+    "GET /",
+    "192.0.2.7",
+    "hr_x",
+    datetime(2026, 1, 1, tzinfo=UTC),
+    0.0,
 )
 ACCOUNT_CALLS = {route.call for routes in TABLES.values() for route in routes}
 

@@ -10,7 +10,7 @@ from headrace_auth.testing.refusals import refusal
 from headrace_auth.testing.service import RunningAuth
 from headrace_common.errors import Reason
 from headrace_gateway.adapters.account_calls import GrpcAccounts
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.account_routes import AccountRoute
 from headrace_gateway.http.accounts.tables import TABLES
 from headrace_gateway.http.bodies import parse_body, parse_query
@@ -46,7 +46,7 @@ async def ask(
         fields |= parse_body(route.body, orjson.dumps(body)).model_dump()
     exchange = Exchange(
         request_id="r1",
-        act=Act.ADMINISTRATION,
+        activity=Activity.ADMINISTRATION,
         operation=f"{method} {path}",
         source_address="192.0.2.7",
         credential=await auth.token_of(person.email),

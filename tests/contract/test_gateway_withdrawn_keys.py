@@ -14,7 +14,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.key_set import KeySet
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.stages.identify import Identify
 from headrace_gateway.stages.revocations import Ended
@@ -37,7 +37,7 @@ class Scene:
     async def asks(self, token: str) -> Principal:
         now = self.clock.now()
         return await self.identify.run(
-            Exchange("r1", Act.MODEL_LIST, "GET", "127.0.0.1", token, now, 0.0)
+            Exchange("r1", Activity.MODEL_LIST, "GET", "127.0.0.1", token, now, 0.0)
         )
 
 

@@ -27,7 +27,7 @@ SAME = [
     (events.Outcome, audit_pb2.Outcome),
     (exchange.Outcome, audit_pb2.Outcome),
 ]
-PART = [(EntryKind, audit_pb2.EventKind), (exchange.Act, audit_pb2.EventKind)]
+PART = [(EntryKind, audit_pb2.EventKind), (exchange.Activity, audit_pb2.EventKind)]
 """Of the audit's events, each service writes some kinds."""
 
 

@@ -91,7 +91,7 @@ async def test_nobody_is_refused_before_anything_is_asked(route: AccountRoute) -
         assert answer.status_code == (400 if route.open and route.body else 401)
         assert gateway.accounts.calls == []
         [exchange] = gateway.events.exchanges
-        assert exchange.act is route.act
+        assert exchange.activity is route.activity
 
 
 def test_no_two_rows_are_one_route() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.exchange import Act
+from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.ports import AccountAnswer
 from headrace_gateway.testing.gateway import KEY, Gateway, running_gateway
 
@@ -61,7 +61,7 @@ async def test_what_needs_no_login_is_passed_on_and_answered_with_nothing(
     assert name == f"AccountService/{call}"
     assert {key: fields[key] for key in body} == body
     [exchange] = gateway.events.exchanges
-    assert exchange.act is Act.SESSION
+    assert exchange.activity is Activity.SESSION
     assert PASSWORD not in repr(exchange)
 
 

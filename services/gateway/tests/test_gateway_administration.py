@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.exchange import Act
+from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.account_routes import AccountRoute
 from headrace_gateway.http.accounts import limits, organizations, users
 from headrace_gateway.ports import AccountAnswer
@@ -165,7 +165,7 @@ async def test_a_route_asks_its_call_and_shows_what_it_answers(
     assert response.json() == _shown(case.answer)
     assert response.headers["cache-control"] == "no-store"
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.resource) == (Act.ADMINISTRATION, case.resource)
+    assert (exchange.activity, exchange.resource) == (Activity.ADMINISTRATION, case.resource)
 
 
 def test_every_route_is_asked_above() -> None:

@@ -8,14 +8,14 @@ import pytest
 from headrace.audit.v1 import audit_pb2
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.adapters.audit_events import AuditClient, to_event
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.testing.gateway import PRINCIPAL
 
 
-def _exchange(act: Act = Act.COMPLETION) -> Exchange:
+def _exchange(activity: Activity = Activity.COMPLETION) -> Exchange:
     return Exchange(
         request_id="0199d1a0-0000-7000-8000-000000000000",
-        act=act,
+        activity=activity,
         operation="POST /v1/chat/completions",
         source_address="192.0.2.7",
         credential="hr_secret",
@@ -43,7 +43,7 @@ def test_a_finished_completion_becomes_a_whole_event_without_the_credential() ->
 
 
 def test_an_error_is_recorded_by_reason_only() -> None:
-    exchange = _exchange(Act.LOGIN)
+    exchange = _exchange(Activity.LOGIN)
     exchange.fail(HeadraceError(Reason.LOGIN_FAILED, "the sentence for the caller"))
     event = to_event(exchange, "gateway/gw-1", 1.0)
     assert event.error_reason == "LOGIN_FAILED"
@@ -61,12 +61,12 @@ def test_no_caller_can_write_an_event_that_the_audit_refuses() -> None:
     assert "\0" not in event.resource
 
 
-@pytest.mark.parametrize("act", Act)
-def test_every_act_has_its_kind(act: Act) -> None:
-    exchange = _exchange(act)
+@pytest.mark.parametrize("activity", Activity)
+def test_every_activity_has_its_kind(activity: Activity) -> None:
+    exchange = _exchange(activity)
     exchange.succeed()
     kind = audit_pb2.EventKind.Name(to_event(exchange, "w", 1.0).kind)
-    assert kind == f"EVENT_KIND_{act.upper()}"
+    assert kind == f"EVENT_KIND_{activity.upper()}"
 
 
 async def test_a_record_that_is_no_event_is_refused_for_good() -> None:

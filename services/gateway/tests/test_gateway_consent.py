@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.exchange import Act, Outcome
+from headrace_gateway.domain.exchange import Activity, Outcome
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.http.consent_page import ConsentPages
 from headrace_gateway.ports import AccountAnswer
@@ -67,7 +67,7 @@ async def test_the_page_names_the_application_and_asks_for_a_login(gateway: Gate
     assert form.buttons == {"decision": ["allow", "deny"]}
     assert gateway.accounts.calls == [(CHECK, {"query": b"client_id=web&state=a%20b"})]
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.resource) == (Act.SESSION, "client:web")
+    assert (exchange.activity, exchange.resource) == (Activity.SESSION, "client:web")
 
 
 async def test_pages_run_nothing_and_may_be_framed_and_kept_by_nobody(gateway: Gateway) -> None:
@@ -104,7 +104,7 @@ async def test_a_yes_leads_back_to_the_application_and_is_recorded(gateway: Gate
     sent = {name: value for name, value in YES.items() if name != "decision"}
     assert gateway.accounts.calls == [(ALLOW, sent)]
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.principal) == (Act.LOGIN, PERSON)
+    assert (exchange.activity, exchange.principal) == (Activity.LOGIN, PERSON)
     assert (exchange.resource, exchange.outcome) == ("client:web", Outcome.SUCCEEDED)
 
 
@@ -113,7 +113,7 @@ async def test_a_no_needs_no_login(gateway: Gateway) -> None:
     assert Page(response.text).refresh == LOCATION
     assert gateway.accounts.calls == [(DENY, {"authorization_id": ID})]
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.resource) == (Act.LOGIN, "client:web")
+    assert (exchange.activity, exchange.resource) == (Activity.LOGIN, "client:web")
 
 
 async def test_a_wrong_request_is_told_to_the_person_who_may_go_back(gateway: Gateway) -> None:
@@ -241,7 +241,7 @@ async def test_other_forms_are_refused_and_recorded(gateway: Gateway, body: byte
     assert response.status_code == 400
     assert gateway.accounts.calls == []
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.outcome) == (Act.LOGIN, Outcome.REFUSED)
+    assert (exchange.activity, exchange.outcome) == (Activity.LOGIN, Outcome.REFUSED)
 
 
 async def test_only_a_form_is_an_answer(gateway: Gateway) -> None:

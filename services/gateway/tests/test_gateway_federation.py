@@ -8,7 +8,7 @@ import pytest
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.adapters.memory import MemoryAccounts
-from headrace_gateway.domain.exchange import Act, Outcome
+from headrace_gateway.domain.exchange import Activity, Outcome
 from headrace_gateway.ports import AccountAnswer
 from headrace_gateway.testing.gateway import PRINCIPAL, Gateway, running_gateway
 
@@ -46,7 +46,7 @@ async def test_the_browser_is_sent_to_the_provider(gateway: Gateway) -> None:
     assert response.content == b""
     assert gateway.accounts.calls == [(START, {"provider": "acme", **BEGIN})]
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.outcome) == (Act.LOGIN, Outcome.SUCCEEDED)
+    assert (exchange.activity, exchange.outcome) == (Activity.LOGIN, Outcome.SUCCEEDED)
     assert exchange.operation == "GET /oauth2/{provider}/login"
 
 
@@ -59,7 +59,7 @@ async def test_the_browser_comes_back_with_a_code_in_the_fragment(gateway: Gatew
     assert "set-cookie" not in response.headers
     assert gateway.accounts.calls == [(COMPLETE, {"provider": "acme", **BACK, "error": ""})]
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.outcome) == (Act.LOGIN, Outcome.SUCCEEDED)
+    assert (exchange.activity, exchange.outcome) == (Activity.LOGIN, Outcome.SUCCEEDED)
     assert LOGIN_CODE not in repr(exchange)
 
 
@@ -233,7 +233,7 @@ async def test_an_exchange_brings_tokens_and_is_recorded_with_its_person(gateway
         (EXCHANGE, {**body, "organization_id": None, "second_factor_code": ""})
     ]
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.principal) == (Act.LOGIN, PRINCIPAL)
+    assert (exchange.activity, exchange.principal) == (Activity.LOGIN, PRINCIPAL)
 
 
 async def test_an_exchange_may_finish_linking(gateway: Gateway) -> None:
@@ -290,7 +290,7 @@ async def test_identities_are_listed_and_linked_by_who_has_logged_in() -> None:
             assert response.json() == {"authorization_url": AUTHORIZE}
             asked = {"provider": "acme", **BEGIN, **proof}
             assert gateway.accounts.calls[-1] == (linked, asked)
-        assert {exchange.act for exchange in gateway.events.exchanges} == {Act.SESSION}
+        assert {exchange.activity for exchange in gateway.events.exchanges} == {Activity.SESSION}
         assert all(exchange.principal == PRINCIPAL for exchange in gateway.events.exchanges)
 
 

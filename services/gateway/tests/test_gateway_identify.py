@@ -9,7 +9,7 @@ import pytest
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 from headrace_gateway.adapters.memory import MemoryAccounts
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.stages.identify import Identify
 from headrace_gateway.stages.revocations import Ended
@@ -48,7 +48,7 @@ def identify(accounts: MemoryAccounts, clock: FakeClock) -> Identify:
 
 
 async def run(identify: Identify, credential: str = TOKEN) -> Principal:
-    exchange = Exchange("r1", Act.MODEL_LIST, "GET", "127.0.0.1", credential, START, 0.0)
+    exchange = Exchange("r1", Activity.MODEL_LIST, "GET", "127.0.0.1", credential, START, 0.0)
     principal = await identify.run(exchange)
     assert exchange.principal is principal
     return principal

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.exchange import Act, Outcome
+from headrace_gateway.domain.exchange import Activity, Outcome
 from headrace_gateway.ports import AccountAnswer
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
 
@@ -42,7 +42,7 @@ async def test_a_failed_login_is_401_and_recorded(gateway: Gateway) -> None:
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "login_failed"
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.outcome) == (Act.LOGIN, Outcome.REFUSED)
+    assert (exchange.activity, exchange.outcome) == (Activity.LOGIN, Outcome.REFUSED)
     assert exchange.principal is None
 
 
@@ -91,10 +91,10 @@ async def test_keys_are_created_listed_and_revoked(gateway: Gateway) -> None:
         "",
         "api_key:k1",
     ]
-    assert [exchange.act for exchange in gateway.events.exchanges] == [
-        Act.API_KEY_CREATE,
-        Act.API_KEY_LIST,
-        Act.API_KEY_REVOKE,
+    assert [exchange.activity for exchange in gateway.events.exchanges] == [
+        Activity.API_KEY_CREATE,
+        Activity.API_KEY_LIST,
+        Activity.API_KEY_REVOKE,
     ]
     # Noted before the act, so that a kill of the process leaves none without a trace.
     assert gateway.events.begun == {e.request_id for e in gateway.events.exchanges}

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.exchange import Act, Outcome
+from headrace_gateway.domain.exchange import Activity, Outcome
 from headrace_gateway.http.oauth_routes import ENDPOINTS
 from headrace_gateway.http.well_known_routes import CACHE_SECONDS
 from headrace_gateway.ports import AccountAnswer
@@ -53,7 +53,7 @@ async def test_a_form_goes_to_auth_as_it_came(gateway: Gateway, endpoint: Any) -
     form = {"body": body, "query": b"q=1", "authorization": "Basic d2ViOnM="}
     assert gateway.accounts.calls == [(f"OAuthService/{endpoint.call}", {"form": form})]
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.outcome) == (Act.SESSION, Outcome.SUCCEEDED)
+    assert (exchange.activity, exchange.outcome) == (Activity.SESSION, Outcome.SUCCEEDED)
 
 
 async def test_two_authorization_headers_are_no_credential(gateway: Gateway) -> None:

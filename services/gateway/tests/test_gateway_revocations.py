@@ -10,7 +10,7 @@ import pytest
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
-from headrace_gateway.domain.exchange import Act, Exchange, Outcome
+from headrace_gateway.domain.exchange import Activity, Exchange, Outcome
 from headrace_gateway.domain.principal import (
     INVOKE_MODELS,
     READ_MODELS,
@@ -269,7 +269,7 @@ async def test_an_answer_from_before_the_end_is_not_taken_for_one_from_after_it(
     )
 
     def exchange() -> Exchange:
-        return Exchange("r1", Act.COMPLETION, "POST /", "192.0.2.7", KEY, clock.now(), 0.0)
+        return Exchange("r1", Activity.COMPLETION, "POST /", "192.0.2.7", KEY, clock.now(), 0.0)
 
     before = [asyncio.create_task(identify.run(exchange())) for _ in range(3)]
     async with asyncio.timeout(5):

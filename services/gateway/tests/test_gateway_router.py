@@ -12,7 +12,7 @@ import pytest
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.adapters.memory import EchoTarget
 from headrace_gateway.domain.completion import ModelCard, ModelVersion
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.stages.route import Router
 from headrace_gateway.testing.gateway import PRINCIPAL
 
@@ -56,7 +56,7 @@ async def refreshing(**targets: Server) -> AsyncIterator[Router]:
 def exchange() -> Exchange:
     return Exchange(
         request_id="req_1",
-        act=Act.COMPLETION,
+        activity=Activity.COMPLETION,
         operation="POST /v1/chat/completions",
         source_address="192.0.2.7",
         credential="hr_secret",

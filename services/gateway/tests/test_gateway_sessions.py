@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.exchange import Act, Outcome
+from headrace_gateway.domain.exchange import Activity, Outcome
 from headrace_gateway.ports import AccountAnswer
 from headrace_gateway.testing.gateway import PRINCIPAL, Gateway, running_gateway
 
@@ -31,7 +31,7 @@ async def test_a_login_brings_tokens_and_is_recorded_with_its_person(gateway: Ga
     assert response.headers["cache-control"] == "no-store"
     assert gateway.accounts.calls == [(LOGIN, {**credentials, "organization_id": None})]
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.principal) == (Act.LOGIN, PRINCIPAL)
+    assert (exchange.activity, exchange.principal) == (Activity.LOGIN, PRINCIPAL)
 
 
 async def test_a_login_may_come_as_an_oauth2_password_form(gateway: Gateway) -> None:
@@ -89,7 +89,7 @@ async def test_a_refresh_needs_no_other_credential(gateway: Gateway) -> None:
     assert response.json() == TOKENS
     assert gateway.accounts.calls == [(REFRESH, {"refresh_token": "hrr_x"})]
     [exchange] = gateway.events.exchanges
-    assert (exchange.act, exchange.principal) == (Act.SESSION, PRINCIPAL)
+    assert (exchange.activity, exchange.principal) == (Activity.SESSION, PRINCIPAL)
 
 
 @pytest.mark.parametrize(

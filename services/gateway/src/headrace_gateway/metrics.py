@@ -6,7 +6,7 @@ from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from headrace_gateway.domain.exchange import Act, Exchange, Outcome
+from headrace_gateway.domain.exchange import Activity, Exchange, Outcome
 
 STAGES = ("identify", "admit", "guard_prompt", "look_up")
 STAGE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
@@ -38,8 +38,8 @@ class GatewayMetrics:
             ["act", "outcome", "reason"],
             registry=registry,
         )
-        for act in Act:
-            self._requests.labels(act, Outcome.SUCCEEDED, "")
+        for activity in Activity:
+            self._requests.labels(activity, Outcome.SUCCEEDED, "")
         self._seconds = Histogram(
             "headrace_gateway_request_seconds",
             "From a request's arrival to the end of its answer.",
@@ -71,8 +71,8 @@ class GatewayMetrics:
     def count(self, exchange: Exchange, seconds: float) -> None:
         """Count a request that ended."""
         reason = exchange.error.reason.value if exchange.error else ""
-        self._requests.labels(exchange.act, exchange.outcome, reason).inc()
-        self._seconds.labels(exchange.act).observe(seconds)
+        self._requests.labels(exchange.activity, exchange.outcome, reason).inc()
+        self._seconds.labels(exchange.activity).observe(seconds)
         if exchange.first_token_seconds is not None and exchange.cache_status != "hit":
             self._first_token_seconds.observe(exchange.first_token_seconds)
         if exchange.cache_status:

@@ -11,7 +11,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.proto_enums import to_proto
 from headrace_common.spool import Reservation, Spool
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 
 RECORD_SECONDS = 5.0
 MAXIMUM_TEXT_CHARACTERS = 512
@@ -82,7 +82,7 @@ def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2
         raise ValueError("the exchange has not ended")
     event = audit_pb2.AuditEvent(
         event_id=exchange.request_id,
-        kind=to_proto(audit_pb2.EventKind, exchange.act),
+        kind=to_proto(audit_pb2.EventKind, exchange.activity),
         occurred_at=exchange.occurred_at,
         writer=writer,
         request_id=exchange.request_id,
@@ -96,7 +96,7 @@ def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2
         event.actor.user_id = exchange.principal.user_id
         event.actor.organization_id = exchange.principal.organization_id
         event.actor.credential_id = exchange.principal.credential_id
-    if exchange.act is Act.COMPLETION:
+    if exchange.activity is Activity.COMPLETION:
         event.model_use.CopyFrom(_model_use(exchange, total_seconds))
     return event
 

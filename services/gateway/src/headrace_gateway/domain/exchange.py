@@ -26,7 +26,7 @@ REFUSALS = frozenset(
 )
 
 
-class Act(StrEnum):
+class Activity(StrEnum):
     """What kind of thing a caller does."""
 
     COMPLETION = "completion"
@@ -53,7 +53,7 @@ class Exchange:
     """One request, filled by the stages as they learn; times in seconds of the monotonic clock."""
 
     request_id: str
-    act: Act
+    activity: Activity
     operation: str
     source_address: str
     credential: str

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.bodies import (
     Body,
     Form,
@@ -37,7 +37,7 @@ class AccountRoute:
     """For example `ApiKeyService/CreateApiKey`."""
     summary: str
     answer: Shape
-    act: Act = Act.ADMINISTRATION
+    activity: Activity = Activity.ADMINISTRATION
     body: type[Body] | None = None
     form: type[Form] | None = None
     """What the body may be instead, as `application/x-www-form-urlencoded`."""
@@ -93,7 +93,7 @@ def as_it_is(fields: Mapping[str, Any]) -> Any:
 
 def _endpoint(door: FrontDoor, route: AccountRoute) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Any:
-        exchange = open_exchange(request, route.act, door.clock)
+        exchange = open_exchange(request, route.activity, door.clock)
         _name_resource(exchange, route, request.path_params)
 
         async def act() -> AccountAnswer:

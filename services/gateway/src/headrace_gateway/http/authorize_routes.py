@@ -12,7 +12,7 @@ from pydantic import StringConstraints
 from starlette.responses import Response
 
 from headrace_common.errors import HeadraceError, Kind, Reason
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.bodies import Form, is_form, parse_form, read_body
 from headrace_gateway.http.consent_page import ConsentPages
 from headrace_gateway.http.consent_words import failure_in_words
@@ -54,7 +54,7 @@ class Consent:
 
     async def ask(self, request: Request) -> Response:
         """The page, or one that says what is wrong with the request."""
-        exchange = open_exchange(request, Act.SESSION, self._door.clock)
+        exchange = open_exchange(request, Activity.SESSION, self._door.clock)
 
         async def act() -> Mapping[str, Any]:
             fields = {"query": request.scope["query_string"]}
@@ -70,7 +70,7 @@ class Consent:
 
     async def decide(self, request: Request) -> Response:
         """The way back to the application, or the page once more with what was wrong."""
-        exchange = open_exchange(request, Act.LOGIN, self._door.clock)
+        exchange = open_exchange(request, Activity.LOGIN, self._door.clock)
         form: ConsentForm | None = None
 
         async def act() -> Mapping[str, Any]:

@@ -7,19 +7,19 @@ from starlette.types import Scope
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.domain.rates import RATES
 from headrace_gateway.http.signatures import parse_signed_request
 
 MAXIMUM_USER_AGENT = 200
 
 
-def open_exchange(request: Request, act: Act, clock: Clock) -> Exchange:
+def open_exchange(request: Request, activity: Activity, clock: Clock) -> Exchange:
     """Everything that is known before anybody has looked at the body."""
     now = clock.now()
     exchange = Exchange(
         request_id=request.state.request_id,
-        act=act,
+        activity=activity,
         operation=f"{request.method} {request.scope['route'].path}",
         source_address=source_address(request.scope),
         credential=credential_of(request),

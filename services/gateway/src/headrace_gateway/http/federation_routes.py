@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.exchange import Act
+from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.bodies import parse_query
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
@@ -53,7 +53,7 @@ def create_federation_router(door: FrontDoor) -> APIRouter:
     @router.get("/{provider}/login", status_code=FOUND, **_described(StartQuery))
     async def begin(request: Request, provider: str) -> Response:
         """Go to an identity provider to log in."""
-        exchange = open_exchange(request, Act.LOGIN, door.clock)
+        exchange = open_exchange(request, Activity.LOGIN, door.clock)
 
         async def act() -> str:
             query = parse_query(StartQuery, _once(request.query_params))
@@ -70,7 +70,7 @@ def create_federation_router(door: FrontDoor) -> APIRouter:
     @router.get("/{provider}/callback", status_code=SEE_OTHER, **_described(CallbackQuery))
     async def complete(request: Request, provider: str) -> Response:
         """Come back from an identity provider; the front end gets a login code in the fragment."""
-        exchange = open_exchange(request, Act.LOGIN, door.clock)
+        exchange = open_exchange(request, Activity.LOGIN, door.clock)
 
         async def act() -> str:
             query = parse_query(CallbackQuery, _once(request.query_params))

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from headrace_common.errors import HeadraceError, Kind, Reason
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.bodies import is_form, read_body
 from headrace_gateway.http.errors import OURS_TO_RETRY, retry_headers, status_of
 from headrace_gateway.http.exchanges import open_exchange
@@ -67,7 +67,7 @@ def create_oauth_router(door: FrontDoor) -> APIRouter:
 
 def _route(door: FrontDoor, call: str) -> Callable[[Request], Any]:
     async def route(request: Request) -> Response:
-        exchange = open_exchange(request, Act.SESSION, door.clock)
+        exchange = open_exchange(request, Activity.SESSION, door.clock)
 
         async def act() -> AccountAnswer:
             answer = await door.accounts.call(

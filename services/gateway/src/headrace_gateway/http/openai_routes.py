@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from headrace_gateway.domain.exchange import Act
+from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.bodies import json_body, parse_body, read_body
 from headrace_gateway.http.completion_response import CompletionResponse, Parsed
 from headrace_gateway.http.exchanges import open_exchange
@@ -39,14 +39,14 @@ def create_openai_router(door: FrontDoor) -> APIRouter:
     @router.get("/models")
     async def list_models(request: Request) -> dict[str, Any]:
         """The models that this credential may use."""
-        exchange = open_exchange(request, Act.MODEL_LIST, door.clock)
+        exchange = open_exchange(request, Activity.MODEL_LIST, door.clock)
         cards = await door.pipeline.list_models(exchange)
         return {"object": "list", "data": [model_card(card) for card in cards]}
 
     @router.get("/models/{model:path}")
     async def retrieve_model(request: Request, model: str) -> dict[str, Any]:
         """One model."""
-        exchange = open_exchange(request, Act.MODEL_LIST, door.clock)
+        exchange = open_exchange(request, Activity.MODEL_LIST, door.clock)
         return model_card(await door.pipeline.find_model(exchange, model))
 
     return router
@@ -58,7 +58,7 @@ def _complete(
     model: type[ChatCompletionBody] | type[CompletionBody],
     shape: Shape,
 ) -> Response:
-    exchange = open_exchange(request, Act.COMPLETION, door.clock)
+    exchange = open_exchange(request, Activity.COMPLETION, door.clock)
 
     async def read() -> bytes:
         if exchange.principal is not None:

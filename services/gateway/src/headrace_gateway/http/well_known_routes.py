@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from headrace_common.errors import HeadraceError
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
 
@@ -32,12 +32,12 @@ class ServerMetadata:
         """Raises DEPENDENCY_UNAVAILABLE if nothing is known yet."""
         clock = self._door.clock
         if not self._known:
-            self._known = await self._asked(open_exchange(request, Act.SESSION, clock))
+            self._known = await self._asked(open_exchange(request, Activity.SESSION, clock))
             self._ask_at = clock.monotonic() + CACHE_SECONDS
         elif clock.monotonic() >= self._ask_at:
             self._ask_at = clock.monotonic() + CACHE_SECONDS
             with suppress(HeadraceError):
-                self._known = await self._asked(open_exchange(request, Act.SESSION, clock))
+                self._known = await self._asked(open_exchange(request, Activity.SESSION, clock))
         return self._known
 
     async def _asked(self, exchange: Exchange) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from headrace_gateway.domain.exchange import Act, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.ports import Accounts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-REQUEST = Exchange("request", Act.ADMINISTRATION, "POST /test", "192.0.2.1", "", NOW, 0.0)
+REQUEST = Exchange("request", Activity.ADMINISTRATION, "POST /test", "192.0.2.1", "", NOW, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

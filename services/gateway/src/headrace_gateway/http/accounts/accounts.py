@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from headrace_gateway.domain.exchange import Act
+from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.account_routes import AccountRoute, Shape, as_it_is
 from headrace_gateway.http.accounts.sessions import Code, Email, Password, Proof, Token, tokens
 from headrace_gateway.http.bodies import Body
@@ -98,7 +98,7 @@ def _post(
         f"AccountService/{call}",
         summary,
         answer,
-        act=Act.SESSION,
+        activity=Activity.SESSION,
         body=body,
         status=status,
         open=open_,

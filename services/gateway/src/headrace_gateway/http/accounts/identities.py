@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from headrace_gateway.domain.exchange import Act
+from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.account_routes import AccountRoute, as_it_is
 from headrace_gateway.http.accounts.sessions import Code, Identifier, Proof, Token, tokens
 from headrace_gateway.http.bodies import Body
@@ -56,7 +56,7 @@ ROUTES = (
         "FederationService/ExchangeLoginCode",
         "Exchange a login code for tokens, or finish linking an identity",
         tokens_or_identity,
-        act=Act.LOGIN,
+        activity=Activity.LOGIN,
         body=ExchangeBody,
         open=True,
     ),
@@ -66,7 +66,7 @@ ROUTES = (
         "FederationService/LinkIdentity",
         "Begin to link an identity; the answer says where to go",
         as_it_is,
-        act=Act.SESSION,
+        activity=Activity.SESSION,
         body=LinkBody,
     ),
     AccountRoute(
@@ -75,7 +75,7 @@ ROUTES = (
         "FederationService/ListIdentities",
         "List the identities that log in as you, oldest first",
         identities,
-        act=Act.SESSION,
+        activity=Activity.SESSION,
     ),
     AccountRoute(
         # No DELETE: the proof is in the body, which that has none (RFC 9110, section 9.3.5).
@@ -84,7 +84,7 @@ ROUTES = (
         "FederationService/UnlinkIdentity",
         "Unlink an identity, unless it is the only way into your account",
         as_it_is,
-        act=Act.SESSION,
+        activity=Activity.SESSION,
         body=UnlinkBody,
     ),
 )

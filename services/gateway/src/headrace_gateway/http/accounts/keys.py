@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from headrace_gateway.domain.exchange import Act
+from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.account_routes import AccountRoute, record, records
 from headrace_gateway.http.accounts.paging import Page
 from headrace_gateway.http.bodies import Body
@@ -110,7 +110,7 @@ ROUTES = (
         "ApiKeyService/CreateApiKey",
         "Make an API key; its secret is in this answer only",
         record("api_key"),
-        act=Act.API_KEY_CREATE,
+        activity=Activity.API_KEY_CREATE,
         body=NewApiKeyBody,
         status=201,
         resource="api_key",
@@ -121,7 +121,7 @@ ROUTES = (
         "ApiKeyService/CreateSigningCredential",
         "Make a key whose holder signs requests (RFC 9421) instead of showing it",
         record("api_key"),
-        act=Act.API_KEY_CREATE,
+        activity=Activity.API_KEY_CREATE,
         body=NewSigningCredentialBody,
         status=201,
         resource="api_key",
@@ -132,7 +132,7 @@ ROUTES = (
         "ApiKeyService/ListApiKeys",
         "List the organisation's API keys, newest first",
         records("api_key"),
-        act=Act.API_KEY_LIST,
+        activity=Activity.API_KEY_LIST,
         query=Page,
     ),
     AccountRoute(
@@ -141,7 +141,7 @@ ROUTES = (
         "ApiKeyService/GetApiKey",
         "Show one API key",
         record("api_key"),
-        act=Act.API_KEY_LIST,
+        activity=Activity.API_KEY_LIST,
         resource="api_key",
     ),
     AccountRoute(
@@ -168,7 +168,7 @@ ROUTES = (
         "ApiKeyService/RevokeApiKey",
         "Revoke an API key for good",
         record("api_key"),
-        act=Act.API_KEY_REVOKE,
+        activity=Activity.API_KEY_REVOKE,
         resource="api_key",
     ),
 )

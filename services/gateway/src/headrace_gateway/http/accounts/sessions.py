@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from headrace_gateway.domain.exchange import Act
+from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.account_routes import AccountRoute, as_it_is, records
 from headrace_gateway.http.bodies import Body, Form
 
@@ -85,7 +85,7 @@ ROUTES = (
         "SessionService/Login",
         "Exchange e-mail and password for tokens",
         tokens,
-        act=Act.LOGIN,
+        activity=Activity.LOGIN,
         body=LoginBody,
         form=LoginForm,
         open=True,
@@ -96,7 +96,7 @@ ROUTES = (
         "SessionService/Refresh",
         "Exchange a refresh token for new tokens; it works once",
         tokens,
-        act=Act.SESSION,
+        activity=Activity.SESSION,
         body=RefreshBody,
         open=True,
     ),
@@ -106,11 +106,16 @@ ROUTES = (
         "SessionService/SwitchOrganization",
         "Get tokens for another organisation that you are in",
         tokens,
-        act=Act.SESSION,
+        activity=Activity.SESSION,
         body=SwitchBody,
     ),
     AccountRoute(
-        "GET", "/api/v1/auth/me", "SessionService/GetMe", "See who you are", as_it_is, Act.SESSION
+        "GET",
+        "/api/v1/auth/me",
+        "SessionService/GetMe",
+        "See who you are",
+        as_it_is,
+        Activity.SESSION,
     ),
     AccountRoute(
         "GET",
@@ -118,7 +123,7 @@ ROUTES = (
         "SessionService/ListSessions",
         "List your sessions, newest first",
         records("session"),
-        act=Act.SESSION,
+        activity=Activity.SESSION,
     ),
     AccountRoute(
         "DELETE",
@@ -126,7 +131,7 @@ ROUTES = (
         "SessionService/EndSession",
         "End one of your sessions",
         as_it_is,
-        act=Act.SESSION,
+        activity=Activity.SESSION,
         resource="session",
     ),
     AccountRoute(
@@ -135,7 +140,7 @@ ROUTES = (
         "SessionService/EndAllSessions",
         "Log out everywhere",
         as_it_is,
-        act=Act.SESSION,
+        activity=Activity.SESSION,
     ),
     AccountRoute(
         "POST",
@@ -143,7 +148,7 @@ ROUTES = (
         "SessionService/EndSession",
         "Log out of this session",
         as_it_is,
-        act=Act.SESSION,
+        activity=Activity.SESSION,
     ),
     AccountRoute(
         "POST",
