@@ -11,7 +11,7 @@ import pytest
 from headrace.auth.v1 import federation_pb2 as pb
 from headrace.auth.v1 import federation_pb2_grpc
 from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
-from headrace_auth.domain.login_refusals import Refusal
+from headrace_auth.domain.login_refusals import LoginRefusal
 from headrace_auth.domain.pending_login import s256_challenge
 from headrace_auth.testing.directory import ACME, MEMBER, PASSWORD
 from headrace_auth.testing.federation import ADA, FRONT_END, PROVIDER, VERIFIER, federation_of
@@ -149,7 +149,7 @@ async def test_exchanges_are_counted(service: Service) -> None:
 
 def test_the_proto_names_every_refusal() -> None:
     comment = _comment_of_error()
-    assert {str(refusal) for refusal in Refusal} == set(comment)
+    assert {str(refusal) for refusal in LoginRefusal} == set(comment)
 
 
 def _comment_of_error() -> list[str]:

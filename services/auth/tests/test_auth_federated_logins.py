@@ -9,7 +9,7 @@ from headrace_auth.adapters.one_time_store import MemoryOneTimeStore
 from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.lockout import BROWSER_POLICY
-from headrace_auth.domain.login_refusals import Refusal
+from headrace_auth.domain.login_refusals import LoginRefusal
 from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.pending_login import LOGIN_SECONDS, s256_challenge
 from headrace_auth.domain.proven_login import ProvenLogin
@@ -183,22 +183,22 @@ async def test_a_code_of_one_login_is_worthless_in_another(federation: Federatio
     mine, theirs = await federation.start(), await federation.start()
     stolen = federation.provider.approve(theirs, ADA)
     landing = await federation.logins.complete(HERE, PROVIDER, state_of(mine), code=stolen)
-    assert (landing.login_code, landing.refusal) == ("", Refusal.NOT_CONFIRMED)
+    assert (landing.login_code, landing.refusal) == ("", LoginRefusal.NOT_CONFIRMED)
 
 
 @pytest.mark.parametrize(
     ("error", "refusal"),
     [
-        ("access_denied", Refusal.ACCESS_DENIED),
-        ("temporarily_unavailable", Refusal.TEMPORARILY_UNAVAILABLE),
-        ("server_error", Refusal.TEMPORARILY_UNAVAILABLE),
-        ("invalid_scope", Refusal.NOT_CONFIRMED),
-        ("<script>alert(1)</script>", Refusal.NOT_CONFIRMED),
-        ("", Refusal.NOT_CONFIRMED),  # and no code
+        ("access_denied", LoginRefusal.ACCESS_DENIED),
+        ("temporarily_unavailable", LoginRefusal.TEMPORARILY_UNAVAILABLE),
+        ("server_error", LoginRefusal.TEMPORARILY_UNAVAILABLE),
+        ("invalid_scope", LoginRefusal.NOT_CONFIRMED),
+        ("<script>alert(1)</script>", LoginRefusal.NOT_CONFIRMED),
+        ("", LoginRefusal.NOT_CONFIRMED),  # and no code
     ],
 )
 async def test_a_providers_error_becomes_one_of_ours(
-    federation: FederationWorld, error: str, refusal: Refusal
+    federation: FederationWorld, error: str, refusal: LoginRefusal
 ) -> None:
     state = state_of(await federation.start())
     landing = await federation.logins.complete(HERE, PROVIDER, state, error=error)
@@ -211,7 +211,7 @@ async def test_an_error_beside_a_code_counts(federation: FederationWorld) -> Non
     landing = await federation.logins.complete(
         HERE, PROVIDER, state_of(url), code=code, error="access_denied"
     )
-    assert landing.refusal is Refusal.ACCESS_DENIED
+    assert landing.refusal is LoginRefusal.ACCESS_DENIED
     assert await federation.refusals() == [
         ("federated_login_refused.access_denied", f"identity_provider:{PROVIDER}")
     ]
@@ -223,7 +223,7 @@ async def test_a_provider_that_goes_down_meanwhile_is_told_to_the_front_end(
     url = await federation.start()
     federation.provider.down = True
     landing = await federation.land(url)
-    assert landing.refusal is Refusal.TEMPORARILY_UNAVAILABLE
+    assert landing.refusal is LoginRefusal.TEMPORARILY_UNAVAILABLE
     assert await federation.refusals() == []
 
 
@@ -237,28 +237,32 @@ async def test_a_store_that_goes_down_meanwhile_is_told_to_the_front_end(
     accounts = federation.accounts
     world = federation_world(accounts, codes=Down(accounts.clock))
     landing = await world.land(await world.start())
-    assert landing.refusal is Refusal.TEMPORARILY_UNAVAILABLE
+    assert landing.refusal is LoginRefusal.TEMPORARILY_UNAVAILABLE
 
 
 @pytest.mark.parametrize(
     ("identity", "mode", "refusal"),
     [
-        (replace(ADA, email_verified=False), RegistrationMode.OPEN, Refusal.EMAIL_NOT_VERIFIED),
+        (
+            replace(ADA, email_verified=False),
+            RegistrationMode.OPEN,
+            LoginRefusal.EMAIL_NOT_VERIFIED,
+        ),
         (
             replace(ADA, email=None, email_verified=False),
             RegistrationMode.OPEN,
-            Refusal.EMAIL_NOT_VERIFIED,
+            LoginRefusal.EMAIL_NOT_VERIFIED,
         ),
-        (replace(ADA, email=OWNER.email), RegistrationMode.OPEN, Refusal.PASSWORD_ACCOUNT),
-        (ADA, RegistrationMode.INVITATION, Refusal.REGISTRATION_CLOSED),
-        (ADA, RegistrationMode.CLOSED, Refusal.REGISTRATION_CLOSED),
+        (replace(ADA, email=OWNER.email), RegistrationMode.OPEN, LoginRefusal.PASSWORD_ACCOUNT),
+        (ADA, RegistrationMode.INVITATION, LoginRefusal.REGISTRATION_CLOSED),
+        (ADA, RegistrationMode.CLOSED, LoginRefusal.REGISTRATION_CLOSED),
     ],
 )
 async def test_who_is_refused_learns_why_at_once_and_the_audit_too(
     federation: FederationWorld,
     identity: ExternalIdentity,
     mode: RegistrationMode,
-    refusal: Refusal,
+    refusal: LoginRefusal,
 ) -> None:
     world = federation_world(federation.accounts, mode)
     before = await world.counts()
@@ -276,7 +280,7 @@ async def test_an_address_that_nobody_confirmed_is_not_taken_over(
     squatter = {"password_hash": None, "email_verified_at": None}
     await federation.change_user(MEMBER.user_id, **squatter)
     landing = await federation.land(await federation.start(), replace(ADA, email=MEMBER.email))
-    assert landing.refusal is Refusal.ACCOUNT_NOT_VERIFIED
+    assert landing.refusal is LoginRefusal.ACCOUNT_NOT_VERIFIED
 
 
 async def test_disabled_and_homeless_users_are_refused(federation: FederationWorld) -> None:
@@ -284,8 +288,8 @@ async def test_disabled_and_homeless_users_are_refused(federation: FederationWor
     await federation.log_in(replace(ADA, email=MEMBER.email))
     await federation.change_user(MEMBER.user_id, disabled_at=federation.accounts.clock.now())
     disabled = await federation.land(await federation.start(), ADA)
-    assert disabled.refusal is Refusal.ACCOUNT_DISABLED
+    assert disabled.refusal is LoginRefusal.ACCOUNT_DISABLED
     await federation.change_user(HOMELESS.user_id, password_hash=None)
     homeless = replace(ADA, subject="nobody", email=HOMELESS.email)
     landing = await federation.land(await federation.start(), homeless)
-    assert landing.refusal is Refusal.NO_ORGANIZATION
+    assert landing.refusal is LoginRefusal.NO_ORGANIZATION

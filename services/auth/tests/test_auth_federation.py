@@ -11,31 +11,31 @@ from hypothesis import strategies as st
 
 from headrace_auth.domain.external_identity import ExternalIdentity, external_identity
 from headrace_auth.domain.federation import (
-    Action,
     Decision,
     EmailAccount,
     ProviderConfig,
     ProviderKind,
+    Verdict,
     decide,
 )
-from headrace_auth.domain.login_refusals import Refusal
+from headrace_auth.domain.login_refusals import LoginRefusal
 from headrace_auth.domain.provider_urls import check_endpoint
 
 IDENTITY = ExternalIdentity("acme", "ada", "ada@acme.test", True, "Ada")
 LINKED, OWNER = "user-linked", "user-with-the-address"
 
-LOG_IN = Decision(Action.LOG_IN, LINKED)
-LINK = Decision(Action.LINK, OWNER)
-TAKE = Decision(Action.TAKE_OVER, OWNER)
-CREATE = Decision(Action.CREATE)
+LOG_IN = Decision(Verdict.LOG_IN, LINKED)
+LINK = Decision(Verdict.LINK, OWNER)
+TAKE = Decision(Verdict.TAKE_OVER, OWNER)
+CREATE = Decision(Verdict.CREATE)
 
 
-def _no(refusal: Refusal) -> Decision:
-    return Decision(Action.REFUSE, refusal=refusal)
+def _no(refusal: LoginRefusal) -> Decision:
+    return Decision(Verdict.REFUSE, refusal=refusal)
 
 
-UNVERIFIED, PASSWORD = _no(Refusal.EMAIL_NOT_VERIFIED), _no(Refusal.PASSWORD_ACCOUNT)
-SQUATTED, CLOSED = _no(Refusal.ACCOUNT_NOT_VERIFIED), _no(Refusal.REGISTRATION_CLOSED)
+UNVERIFIED, PASSWORD = _no(LoginRefusal.EMAIL_NOT_VERIFIED), _no(LoginRefusal.PASSWORD_ACCOUNT)
+SQUATTED, CLOSED = _no(LoginRefusal.ACCOUNT_NOT_VERIFIED), _no(LoginRefusal.REGISTRATION_CLOSED)
 
 ADDRESSES: dict[str, dict[str, Any]] = {
     "verified": {"email": "ada@acme.test", "email_verified": True},

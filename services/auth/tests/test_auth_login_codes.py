@@ -9,7 +9,12 @@ from pyotp import TOTP
 
 from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.directory import Invitation
-from headrace_auth.domain.login_refusals import OF_PROVIDER_ERROR, OF_REASON, Refusal, login_refused
+from headrace_auth.domain.login_refusals import (
+    OF_PROVIDER_ERROR,
+    OF_REASON,
+    LoginRefusal,
+    login_refused,
+)
 from headrace_auth.domain.opaque_secrets import ENTROPY_BYTES, TokenPrefix
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.proven_login import CODE_SECONDS, MAXIMUM_TRIES, SECOND_FACTOR_SECONDS
@@ -141,7 +146,7 @@ async def test_an_invitation_does_not_open_what_is_closed(federation: Federation
     world = federation_world(federation.accounts, RegistrationMode.CLOSED)
     await invite(world.accounts, "ada@new.test")
     landing = await world.land(await world.start())
-    assert landing.refusal is Refusal.REGISTRATION_CLOSED
+    assert landing.refusal is LoginRefusal.REGISTRATION_CLOSED
 
 
 @pytest.mark.parametrize("spoilt", ["expired", "revoked", "inviter", "address", "unverified"])
@@ -161,7 +166,7 @@ async def test_only_a_live_invitation_for_a_verified_address_counts(
     landing = await world.land(await world.start(), identity)
     unverified = spoilt == "unverified"
     assert landing.refusal is (
-        Refusal.EMAIL_NOT_VERIFIED if unverified else Refusal.REGISTRATION_CLOSED
+        LoginRefusal.EMAIL_NOT_VERIFIED if unverified else LoginRefusal.REGISTRATION_CLOSED
     )
 
 
@@ -367,5 +372,5 @@ async def test_a_recovery_code_will_do(federation: FederationWorld) -> None:
 
 def test_every_refusal_that_an_exchange_can_meet_has_its_sentence() -> None:
     elsewhere = {*OF_REASON.values(), *OF_PROVIDER_ERROR.values()}
-    met = set(Refusal) - elsewhere
+    met = set(LoginRefusal) - elsewhere
     assert len({login_refused(refusal).message for refusal in met} - {""}) == len(met) > 0

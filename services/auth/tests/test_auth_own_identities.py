@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from headrace_auth.domain.callers import Caller
-from headrace_auth.domain.login_refusals import Refusal
+from headrace_auth.domain.login_refusals import LoginRefusal
 from headrace_auth.domain.pending_login import s256_challenge
 from headrace_auth.domain.principal import CredentialKind
 from headrace_auth.testing.account_suite import turn_on_second_factor
@@ -149,7 +149,7 @@ async def test_an_identity_belongs_to_one_account(
     await federation.link(member)
     outsider = await federation.accounts.log_in(OUTSIDER.email)
     landing = await federation.land(await federation.start(by=outsider))
-    assert (landing.refusal, landing.login_code) == (Refusal.IDENTITY_TAKEN, "")
+    assert (landing.refusal, landing.login_code) == (LoginRefusal.IDENTITY_TAKEN, "")
     assert (
         "federated_login_refused.identity_taken",
         f"linked_identity:{PROVIDER}:ada",
@@ -186,7 +186,7 @@ async def test_nothing_is_linked_once_the_session_has_ended(
     else:
         clock.advance(30)
     if landing is None:
-        assert (await federation.land(url)).refusal is Refusal.SESSION_ENDED
+        assert (await federation.land(url)).refusal is LoginRefusal.SESSION_ENDED
     else:
         with pytest.raises(HeadraceError) as caught:
             await federation.exchange.exchange(HERE, landing.login_code, VERIFIER)
@@ -237,7 +237,7 @@ async def test_unlinking_is_told_and_ends_that_login(
     assert await federation.identities.list(member) == []
     assert federation.accounts.subjects(MEMBER.email)[-1] == "Way to log in removed"
     landing = await federation.land(await federation.start(), replace(ADA, email=MEMBER.email))
-    assert landing.refusal is Refusal.PASSWORD_ACCOUNT
+    assert landing.refusal is LoginRefusal.PASSWORD_ACCOUNT
     assert "linked_identity.delete" in {e.operation for e in await federation.events()}
 
 

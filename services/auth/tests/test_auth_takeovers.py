@@ -9,7 +9,7 @@ import pytest
 from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Invitation, LinkedIdentity, Membership, User
-from headrace_auth.domain.login_refusals import Refusal
+from headrace_auth.domain.login_refusals import LoginRefusal
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.domain.revocation_ids import user_revocation
@@ -172,7 +172,7 @@ async def test_an_account_that_has_more_than_registering_gives_is_not_taken_over
         record = _more(kind, squatter, place.organization_id, now)
         await transaction.of(type(record)).add(record)
     landing = await federation.land(await federation.start())
-    assert landing.refusal is Refusal.ACCOUNT_NOT_VERIFIED
+    assert landing.refusal is LoginRefusal.ACCOUNT_NOT_VERIFIED
     assert await federation.user(EMAIL) == squatter
 
 
@@ -188,7 +188,7 @@ async def test_who_does_not_own_an_organisation_did_not_register_like_that(
         else:
             await memberships.put(replace(place, role=role))
     landing = await federation.land(await federation.start())
-    assert landing.refusal is Refusal.ACCOUNT_NOT_VERIFIED
+    assert landing.refusal is LoginRefusal.ACCOUNT_NOT_VERIFIED
 
 
 async def test_a_disabled_account_stays_disabled(
@@ -197,14 +197,14 @@ async def test_a_disabled_account_stays_disabled(
     now = federation.accounts.clock.now()
     await federation.change_user(squatter.user_id, disabled_at=now)
     landing = await federation.land(await federation.start())
-    assert landing.refusal is Refusal.ACCOUNT_DISABLED
+    assert landing.refusal is LoginRefusal.ACCOUNT_DISABLED
 
 
 async def test_an_address_that_the_provider_has_not_verified_takes_nothing(
     federation: FederationWorld, squatter: User
 ) -> None:
     landing = await federation.land(await federation.start(), replace(ADA, email_verified=False))
-    assert landing.refusal is Refusal.EMAIL_NOT_VERIFIED
+    assert landing.refusal is LoginRefusal.EMAIL_NOT_VERIFIED
     assert await federation.user(EMAIL) == squatter
 
 

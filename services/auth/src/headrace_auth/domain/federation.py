@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from headrace_auth.domain.external_identity import ExternalIdentity
-from headrace_auth.domain.login_refusals import Refusal
+from headrace_auth.domain.login_refusals import LoginRefusal
 from headrace_auth.domain.provider_urls import check_issuer
 
 MAXIMUM_CREDENTIAL = 4096
@@ -79,7 +79,7 @@ class ProviderConfig:
             raise ValueError("scopes: openid must be among them")
 
 
-class Action(StrEnum):
+class Verdict(StrEnum):
     """What becomes of somebody whom a provider vouches for."""
 
     LOG_IN = "log_in"
@@ -104,9 +104,9 @@ class EmailAccount:
 class Decision:
     """`user_id` is set to log in, to link and to take over, `refusal` to refuse."""
 
-    action: Action
+    verdict: Verdict
     user_id: str | None = None
-    refusal: Refusal | None = None
+    refusal: LoginRefusal | None = None
 
 
 def decide(
@@ -126,23 +126,23 @@ def decide(
     long as nobody else has given it anything.
     """
     if linked_user_id is not None:
-        return Decision(Action.LOG_IN, linked_user_id)
+        return Decision(Verdict.LOG_IN, linked_user_id)
     refusal = _refusal(identity, account, may_register=registration_open or invited)
     if refusal is not None:
-        return Decision(Action.REFUSE, refusal=refusal)
+        return Decision(Verdict.REFUSE, refusal=refusal)
     if account is None:
-        return Decision(Action.CREATE)
-    action = Action.LINK if account.email_verified else Action.TAKE_OVER
+        return Decision(Verdict.CREATE)
+    action = Verdict.LINK if account.email_verified else Verdict.TAKE_OVER
     return Decision(action, account.user_id)
 
 
 def _refusal(
     identity: ExternalIdentity, account: EmailAccount | None, *, may_register: bool
-) -> Refusal | None:
+) -> LoginRefusal | None:
     if identity.email is None or not identity.email_verified:
-        return Refusal.EMAIL_NOT_VERIFIED
+        return LoginRefusal.EMAIL_NOT_VERIFIED
     if account is None:
-        return None if may_register else Refusal.REGISTRATION_CLOSED
+        return None if may_register else LoginRefusal.REGISTRATION_CLOSED
     if account.email_verified:
-        return Refusal.PASSWORD_ACCOUNT if account.has_password else None
-    return None if account.is_as_registered else Refusal.ACCOUNT_NOT_VERIFIED
+        return LoginRefusal.PASSWORD_ACCOUNT if account.has_password else None
+    return None if account.is_as_registered else LoginRefusal.ACCOUNT_NOT_VERIFIED

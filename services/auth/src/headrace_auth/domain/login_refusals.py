@@ -7,7 +7,7 @@ from headrace_auth.domain.refusals import permission_denied
 from headrace_common.errors import HeadraceError, Reason
 
 
-class Refusal(StrEnum):
+class LoginRefusal(StrEnum):
     """Why; the front end gets it as `#error=` and explains it to the person."""
 
     ACCESS_DENIED = "access_denied"
@@ -34,38 +34,38 @@ class Refusal(StrEnum):
 
 OF_REASON = MappingProxyType(
     {
-        Reason.LOGIN_FAILED: Refusal.NOT_CONFIRMED,
-        Reason.DEPENDENCY_UNAVAILABLE: Refusal.TEMPORARILY_UNAVAILABLE,
+        Reason.LOGIN_FAILED: LoginRefusal.NOT_CONFIRMED,
+        Reason.DEPENDENCY_UNAVAILABLE: LoginRefusal.TEMPORARILY_UNAVAILABLE,
     }
 )
 """What becomes of errors for which the person is sent back to the front end."""
 
 OF_PROVIDER_ERROR = MappingProxyType(
     {
-        "access_denied": Refusal.ACCESS_DENIED,
-        "temporarily_unavailable": Refusal.TEMPORARILY_UNAVAILABLE,
-        "server_error": Refusal.TEMPORARILY_UNAVAILABLE,
+        "access_denied": LoginRefusal.ACCESS_DENIED,
+        "temporarily_unavailable": LoginRefusal.TEMPORARILY_UNAVAILABLE,
+        "server_error": LoginRefusal.TEMPORARILY_UNAVAILABLE,
     }
 )
 """A provider's `error` (RFC 6749, section 4.1.2.1); any other is NOT_CONFIRMED."""
 
 _SENTENCES = MappingProxyType(
     {
-        Refusal.EMAIL_NOT_VERIFIED: "The identity provider has not verified your e-mail address.",
-        Refusal.PASSWORD_ACCOUNT: "Log in with your password, then link this identity provider.",
-        Refusal.ACCOUNT_NOT_VERIFIED: (
+        LoginRefusal.EMAIL_NOT_VERIFIED: "The identity provider has not verified your e-mail address.",
+        LoginRefusal.PASSWORD_ACCOUNT: "Log in with your password, then link this identity provider.",
+        LoginRefusal.ACCOUNT_NOT_VERIFIED: (
             "The address of this account has not been confirmed: set a new password by mail."
         ),
-        Refusal.REGISTRATION_CLOSED: "There is no account for you; ask an administrator.",
-        Refusal.ACCOUNT_DISABLED: "This account is disabled.",
-        Refusal.NO_ORGANIZATION: "This account is in no organization.",
-        Refusal.SESSION_ENDED: "The session in which you began has ended.",
+        LoginRefusal.REGISTRATION_CLOSED: "There is no account for you; ask an administrator.",
+        LoginRefusal.ACCOUNT_DISABLED: "This account is disabled.",
+        LoginRefusal.NO_ORGANIZATION: "This account is in no organization.",
+        LoginRefusal.SESSION_ENDED: "The session in which you began has ended.",
     }
 )
 
 
-def login_refused(refusal: Refusal) -> HeadraceError:
+def login_refused(refusal: LoginRefusal) -> HeadraceError:
     """The same to whoever exchanges a login code, should it have come up since the callback."""
-    if refusal is Refusal.IDENTITY_TAKEN:
+    if refusal is LoginRefusal.IDENTITY_TAKEN:
         return HeadraceError(Reason.ALREADY_EXISTS, "This identity is linked to another account.")
     return permission_denied(_SENTENCES[refusal])

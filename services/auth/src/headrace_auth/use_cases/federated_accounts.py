@@ -3,8 +3,8 @@
 from headrace_auth.domain import federation, mails
 from headrace_auth.domain.directory import Invitation, LinkedIdentity, Membership, User
 from headrace_auth.domain.external_identity import ExternalIdentity
-from headrace_auth.domain.federation import Action, Decision, EmailAccount
-from headrace_auth.domain.login_refusals import Refusal
+from headrace_auth.domain.federation import Decision, EmailAccount, Verdict
+from headrace_auth.domain.login_refusals import LoginRefusal
 from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.use_cases import invitations
 from headrace_auth.use_cases.acts import Act
@@ -40,14 +40,14 @@ class FederatedAccounts:
 
     async def admit(self, act: Act, identity: ExternalIdentity, decision: Decision) -> User:
         """Do what was decided in the same act; raises ALREADY_EXISTS if somebody was faster."""
-        if decision.action is Action.CREATE:
+        if decision.verdict is Verdict.CREATE:
             user = await self._create(act, identity)
             await act.add(_link(act, identity, user), user_id=user.user_id)
             return user
         user = await _locked(act, decision.user_id)
-        if decision.action is Action.LINK:
+        if decision.verdict is Verdict.LINK:
             await self.link(act, identity, user)
-        elif decision.action is Action.TAKE_OVER:
+        elif decision.verdict is Verdict.TAKE_OVER:
             user = await self._take_over(act, identity, user)
         return user
 
@@ -133,9 +133,9 @@ async def _unless_shut_out(act: Act, decision: Decision) -> Decision:
         return decision
     user = await _locked(act, decision.user_id)
     if user.disabled_at is not None:
-        return Decision(Action.REFUSE, user.user_id, Refusal.ACCOUNT_DISABLED)
+        return Decision(Verdict.REFUSE, user.user_id, LoginRefusal.ACCOUNT_DISABLED)
     if not await act.of(Membership).find(user_id=user.user_id):
-        return Decision(Action.REFUSE, user.user_id, Refusal.NO_ORGANIZATION)
+        return Decision(Verdict.REFUSE, user.user_id, LoginRefusal.NO_ORGANIZATION)
     return decision
 
 

@@ -13,7 +13,7 @@ from headrace_auth.crypto.new_secrets import new_secret
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import LinkedIdentity
 from headrace_auth.domain.external_identity import ExternalIdentity
-from headrace_auth.domain.login_refusals import OF_PROVIDER_ERROR, OF_REASON, Refusal
+from headrace_auth.domain.login_refusals import OF_PROVIDER_ERROR, OF_REASON, LoginRefusal
 from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.pending_login import LOGIN_SECONDS, PendingLogin, is_s256_challenge
 from headrace_auth.domain.proven_login import CODE_SECONDS, ProvenLogin
@@ -61,7 +61,7 @@ class Landing:
 
     redirect_uri: str
     login_code: str = field(default="", repr=False)
-    refusal: Refusal | None = None
+    refusal: LoginRefusal | None = None
 
 
 class FederatedLogins:
@@ -123,7 +123,7 @@ class FederatedLogins:
             await self._warn(caller, "wrong_provider", f"identity_provider:{pending.provider}")
             raise _state_invalid()
         if error or not code:
-            refusal = OF_PROVIDER_ERROR.get(error, Refusal.NOT_CONFIRMED)
+            refusal = OF_PROVIDER_ERROR.get(error, LoginRefusal.NOT_CONFIRMED)
             return await self._refuse(caller, pending, refusal)
         try:
             return await self._finish(caller, pending, code)
@@ -167,7 +167,7 @@ class FederatedLogins:
     async def _finish(self, caller: Caller, pending: PendingLogin, code: str) -> Landing:
         provider = self._federation.providers.get(pending.provider)
         if provider is None:  # it was taken out of the settings meanwhile
-            return await self._refuse(caller, pending, Refusal.NOT_CONFIRMED)
+            return await self._refuse(caller, pending, LoginRefusal.NOT_CONFIRMED)
         identity = await provider.identity(
             redirect_uri=self._callback(pending.provider),
             code=code,
@@ -189,7 +189,7 @@ class FederatedLogins:
 
     async def _refusal(
         self, caller: Caller, pending: PendingLogin, identity: ExternalIdentity
-    ) -> Refusal | None:
+    ) -> LoginRefusal | None:
         """Whether the exchange would refuse it: then the person learns why at once."""
         async with self._acts.begin(caller) as act:
             if pending.link_session_id is not None:
@@ -201,8 +201,10 @@ class FederatedLogins:
                 await tell_refusal(act, identity, refusal)
         return refusal
 
-    async def _refuse(self, caller: Caller, pending: PendingLogin, refusal: Refusal) -> Landing:
-        if refusal is not Refusal.TEMPORARILY_UNAVAILABLE:  # perhaps of the database
+    async def _refuse(
+        self, caller: Caller, pending: PendingLogin, refusal: LoginRefusal
+    ) -> Landing:
+        if refusal is not LoginRefusal.TEMPORARILY_UNAVAILABLE:  # perhaps of the database
             await self._warn(caller, refusal, f"identity_provider:{pending.provider}")
         return Landing(pending.redirect_uri, refusal=refusal)
 

@@ -6,7 +6,7 @@ from headrace_auth.domain import mails
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import LinkedIdentity, User
 from headrace_auth.domain.external_identity import ExternalIdentity
-from headrace_auth.domain.login_refusals import Refusal
+from headrace_auth.domain.login_refusals import LoginRefusal
 from headrace_auth.domain.refusals import not_found, permission_denied
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.domain.sessions import Session
@@ -64,15 +64,15 @@ class OwnIdentities:
 
     async def refusal(
         self, act: Act, identity: ExternalIdentity, session_id: str
-    ) -> Refusal | None:
+    ) -> LoginRefusal | None:
         """Why the identity cannot be linked in that session; None if it can, until the act ends."""
         await alone_with(act, identity)
         session, user = await _person(act, session_id)
         if session is None or user is None:
-            return Refusal.SESSION_ENDED
+            return LoginRefusal.SESSION_ENDED
         known = await act.of(LinkedIdentity).get(identity.provider, identity.subject)
         if known is not None and known.user_id != user.user_id:
-            return Refusal.IDENTITY_TAKEN
+            return LoginRefusal.IDENTITY_TAKEN
         return None
 
     async def link(self, act: Act, identity: ExternalIdentity, session_id: str) -> LinkedIdentity:
