@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from headrace_auth.adapters.one_time_store import MemoryOneTimeStore
+from headrace_auth.adapters.unfinished_logins import MemoryUnfinishedLogins
 from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.lockout import BROWSER_POLICY
@@ -230,7 +230,7 @@ async def test_a_provider_that_goes_down_meanwhile_is_told_to_the_front_end(
 async def test_a_store_that_goes_down_meanwhile_is_told_to_the_front_end(
     federation: FederationWorld,
 ) -> None:
-    class Down(MemoryOneTimeStore[ProvenLogin]):
+    class Down(MemoryUnfinishedLogins[ProvenLogin]):
         async def put(self, secret: str, data: ProvenLogin, seconds: int) -> None:
             raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "the store does not answer")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
-from headrace_auth.adapters.one_time_store import MemoryOneTimeStore
+from headrace_auth.adapters.unfinished_logins import MemoryUnfinishedLogins
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.pending_login import PendingLogin
 from headrace_auth.domain.proven_login import ProvenLogin
@@ -53,11 +53,11 @@ class TestMemoryIdentityProvider(IdentityProviderSuite):
 
 class TestMemoryLoginStates(LoginStatesSuite):
     @pytest.fixture
-    def kept(self, clock: FakeClock) -> MemoryOneTimeStore[PendingLogin]:
-        return MemoryOneTimeStore(clock)
+    def kept(self, clock: FakeClock) -> MemoryUnfinishedLogins[PendingLogin]:
+        return MemoryUnfinishedLogins(clock)
 
     async def test_a_login_expires(
-        self, kept: MemoryOneTimeStore[PendingLogin], clock: FakeClock
+        self, kept: MemoryUnfinishedLogins[PendingLogin], clock: FakeClock
     ) -> None:
         await kept.put(STATE, PENDING, 600)
         await kept.put("other", PENDING, 600)
@@ -69,8 +69,8 @@ class TestMemoryLoginStates(LoginStatesSuite):
 
 class TestMemoryLoginCodes(LoginCodesSuite):
     @pytest.fixture
-    def kept(self, clock: FakeClock) -> MemoryOneTimeStore[ProvenLogin]:
-        return MemoryOneTimeStore(clock)
+    def kept(self, clock: FakeClock) -> MemoryUnfinishedLogins[ProvenLogin]:
+        return MemoryUnfinishedLogins(clock)
 
 
 def test_a_login_under_way_shows_no_secret() -> None:

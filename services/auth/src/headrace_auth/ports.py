@@ -222,17 +222,20 @@ class IdentityProvider(Protocol):
         """Whom the code stands for; everything but `code` as it was given for the URL."""
 
 
-class OneTimeStore(Protocol[T]):
-    """Keeps data under a secret for a while; both methods raise DEPENDENCY_UNAVAILABLE."""
+class UnfinishedLogins(Protocol[T]):
+    """Remembers for a few minutes where a login through a provider stands; each thing once.
+
+    Both methods raise DEPENDENCY_UNAVAILABLE.
+    """
 
     async def put(self, secret: str, data: T, seconds: int) -> None:
-        """Remember `data` for so long; the secret itself is not kept."""
+        """Remember `data` under the secret for so long; the secret itself is not kept."""
 
     async def take(self, secret: str) -> T | None:
         """What was remembered, for exactly one of all callers; None if nothing is, or no more."""
 
 
-LoginStates: TypeAlias = OneTimeStore[PendingLogin]
+LoginStates: TypeAlias = UnfinishedLogins[PendingLogin]
 """Logins whose person is at the provider, by `state`."""
-LoginCodes: TypeAlias = OneTimeStore[ProvenLogin]
+LoginCodes: TypeAlias = UnfinishedLogins[ProvenLogin]
 """Logins that the front end has not picked up yet, by login code."""

@@ -2,7 +2,7 @@
 
 from headrace_auth.adapters.identity_providers.back_channel import BackChannel
 from headrace_auth.adapters.identity_providers.factory import create_identity_provider
-from headrace_auth.adapters.one_time_store import MemoryOneTimeStore, RedisOneTimeStore
+from headrace_auth.adapters.unfinished_logins import MemoryUnfinishedLogins, RedisUnfinishedLogins
 from headrace_auth.composition.identity import Identity
 from headrace_auth.domain.pending_login import PendingLogin
 from headrace_auth.domain.proven_login import ProvenLogin
@@ -19,7 +19,7 @@ from headrace_common.runtime import Runtime
 
 def no_federation(clock: Clock) -> Federation:
     """No provider, and so nothing to keep."""
-    return Federation({}, MemoryOneTimeStore(clock), MemoryOneTimeStore(clock), "", ())
+    return Federation({}, MemoryUnfinishedLogins(clock), MemoryUnfinishedLogins(clock), "", ())
 
 
 def start_federation(settings: AuthSettings, runtime: Runtime, clock: Clock) -> Federation:
@@ -40,8 +40,8 @@ def start_federation(settings: AuthSettings, runtime: Runtime, clock: Clock) -> 
         config.name: create_identity_provider(config, channel, clock)
         for config in settings.provider_configs()
     }
-    states = RedisOneTimeStore(redis, "login-state", PendingLogin, timeout_seconds=seconds)
-    codes = RedisOneTimeStore(redis, "login-code", ProvenLogin, timeout_seconds=seconds)
+    states = RedisUnfinishedLogins(redis, "login-state", PendingLogin, timeout_seconds=seconds)
+    codes = RedisUnfinishedLogins(redis, "login-code", ProvenLogin, timeout_seconds=seconds)
     return Federation(providers, states, codes, settings.issuer, settings.federation_redirect_uris)
 
 

@@ -132,8 +132,8 @@ def decide(
         return Decision(Verdict.REFUSE, refusal=refusal)
     if account is None:
         return Decision(Verdict.CREATE)
-    action = Verdict.LINK if account.email_verified else Verdict.TAKE_OVER
-    return Decision(action, account.user_id)
+    verdict = Verdict.LINK if account.email_verified else Verdict.TAKE_OVER
+    return Decision(verdict, account.user_id)
 
 
 def _refusal(

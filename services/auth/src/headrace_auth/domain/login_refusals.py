@@ -51,8 +51,12 @@ OF_PROVIDER_ERROR = MappingProxyType(
 
 _SENTENCES = MappingProxyType(
     {
-        LoginRefusal.EMAIL_NOT_VERIFIED: "The identity provider has not verified your e-mail address.",
-        LoginRefusal.PASSWORD_ACCOUNT: "Log in with your password, then link this identity provider.",
+        LoginRefusal.EMAIL_NOT_VERIFIED: (
+            "The identity provider has not verified your e-mail address."
+        ),
+        LoginRefusal.PASSWORD_ACCOUNT: (
+            "Log in with your password, then link this identity provider."
+        ),
         LoginRefusal.ACCOUNT_NOT_VERIFIED: (
             "The address of this account has not been confirmed: set a new password by mail."
         ),

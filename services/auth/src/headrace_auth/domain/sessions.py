@@ -55,7 +55,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OneTimeToken:
-    """A token that was sent by e-mail; it may be used once."""
+    """A token that was sent by e-mail, to verify an address or to reset a password; used once."""
 
     KIND: ClassVar = Kind("one_time_token", ("token_sha256",))
 

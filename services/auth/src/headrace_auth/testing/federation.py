@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from headrace.audit.v1 import audit_pb2
 from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
-from headrace_auth.adapters.one_time_store import MemoryOneTimeStore
+from headrace_auth.adapters.unfinished_logins import MemoryUnfinishedLogins
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import LinkedIdentity, Membership, User
 from headrace_auth.domain.external_identity import ExternalIdentity
@@ -183,8 +183,8 @@ def federation_of(
     providers = {PROVIDER: provider, OTHER_PROVIDER: other}
     return Federation(
         providers,
-        MemoryOneTimeStore(clock),
-        MemoryOneTimeStore(clock),
+        MemoryUnfinishedLogins(clock),
+        MemoryUnfinishedLogins(clock),
         SITE,
         (FRONT_END, OTHER_FRONT_END),
     )

@@ -1,4 +1,4 @@
-"""The suites that every IdentityProvider and every OneTimeStore must pass."""
+"""The suites that every IdentityProvider and every UnfinishedLogins must pass."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ import pytest
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.pending_login import PendingLogin, s256_challenge
 from headrace_auth.domain.proven_login import ProvenLogin
-from headrace_auth.ports import IdentityProvider, OneTimeStore
+from headrace_auth.ports import IdentityProvider, UnfinishedLogins
 from headrace_common.errors import HeadraceError, Reason
 
 T = TypeVar("T")
@@ -138,45 +138,49 @@ PROVEN_WITHOUT_ADDRESS = replace(
 )
 
 
-class OneTimeStoreSuite(Generic[T]):
+class UnfinishedLoginsSuite(Generic[T]):
     """Subclasses provide fixtures `kept`, a store, and `data` and `other`, which it can keep."""
 
-    async def test_what_was_put_is_taken(self, kept: OneTimeStore[T], data: T, other: T) -> None:
+    async def test_what_was_put_is_taken(
+        self, kept: UnfinishedLogins[T], data: T, other: T
+    ) -> None:
         for value in (data, other):
             await kept.put(STATE, value, 600)
             assert await kept.take(STATE) == value
 
-    async def test_it_is_good_once(self, kept: OneTimeStore[T], data: T) -> None:
+    async def test_it_is_good_once(self, kept: UnfinishedLogins[T], data: T) -> None:
         await kept.put(STATE, data, 600)
         await kept.take(STATE)
         assert await kept.take(STATE) is None
 
-    async def test_of_racing_takers_one_gets_it(self, kept: OneTimeStore[T], data: T) -> None:
+    async def test_of_racing_takers_one_gets_it(self, kept: UnfinishedLogins[T], data: T) -> None:
         await kept.put(STATE, data, 600)
         taken = await asyncio.gather(*(kept.take(STATE) for _ in range(8)))
         assert [value for value in taken if value] == [data]
 
     @pytest.mark.parametrize("secret", ["", STATE[:-1], STATE + " ", "\N{SNOWMAN}", "*"])
     async def test_an_unknown_secret_is_nothing(
-        self, kept: OneTimeStore[T], data: T, secret: str
+        self, kept: UnfinishedLogins[T], data: T, secret: str
     ) -> None:
         await kept.put(STATE, data, 600)
         assert await kept.take(secret) is None
 
-    async def test_secrets_do_not_mix(self, kept: OneTimeStore[T], data: T, other: T) -> None:
+    async def test_secrets_do_not_mix(self, kept: UnfinishedLogins[T], data: T, other: T) -> None:
         await kept.put(STATE, data, 600)
         await kept.put("other", other, 600)
         assert await kept.take("other") == other
         assert await kept.take(STATE) == data
 
-    async def test_what_was_taken_can_be_put_again(self, kept: OneTimeStore[T], data: T) -> None:
+    async def test_what_was_taken_can_be_put_again(
+        self, kept: UnfinishedLogins[T], data: T
+    ) -> None:
         await kept.put(STATE, data, 600)
         await kept.take(STATE)
         await kept.put(STATE, data, 600)
         assert await kept.take(STATE) == data
 
 
-class LoginStatesSuite(OneTimeStoreSuite[PendingLogin]):
+class LoginStatesSuite(UnfinishedLoginsSuite[PendingLogin]):
     """The suite for logins whose person is at the provider."""
 
     @pytest.fixture
@@ -188,7 +192,7 @@ class LoginStatesSuite(OneTimeStoreSuite[PendingLogin]):
         return LINKING
 
 
-class LoginCodesSuite(OneTimeStoreSuite[ProvenLogin]):
+class LoginCodesSuite(UnfinishedLoginsSuite[ProvenLogin]):
     """The suite for logins that the front end has not picked up."""
 
     @pytest.fixture

@@ -8,7 +8,7 @@ from headrace_auth.domain.directory import User
 from headrace_auth.domain.refusals import token_invalid
 from headrace_auth.domain.registration import mail_address
 from headrace_auth.domain.sessions import Purpose
-from headrace_auth.use_cases import one_time
+from headrace_auth.use_cases import mailed_tokens
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.even_time import even_time
@@ -46,18 +46,18 @@ class EmailVerification:
         """
         # Looked at first: hashing is work that strangers should not get for the asking.
         async with self._acts.begin(caller) as act:
-            token = await one_time.look_up(act, Purpose.VERIFY_EMAIL, token_text)
+            token = await mailed_tokens.look_up(act, Purpose.VERIFY_EMAIL, token_text)
             owner = await act.of(User).get(token.user_id)
         if owner is None or owner.email is None:
             raise token_invalid()
         proven = await self._login.prove(caller, owner.email, password, self._throttle)
         async with self._acts.begin(caller) as act:
             user = await still_proven(act, proven)
-            await one_time.use(act, Purpose.VERIFY_EMAIL, token_text)
+            await mailed_tokens.use(act, Purpose.VERIFY_EMAIL, token_text)
             await self._throttle.succeeded(act, owner.email)
             verified = replace(user, email_verified_at=user.email_verified_at or act.now)
             await act.change(user, verified, "verify_email", user_id=user.user_id)
-            await one_time.void(act, Purpose.VERIFY_EMAIL, user.user_id)
+            await mailed_tokens.void(act, Purpose.VERIFY_EMAIL, user.user_id)
 
     async def resend(self, caller: Caller, email: str) -> None:
         """Send another token if there is an account that waits for one; the caller never learns.
@@ -70,6 +70,6 @@ class EmailVerification:
             user = await self._asking.reader_of(act, address)
             if user is None or user.email_verified_at is not None:
                 return
-            token = await one_time.issue(act, Purpose.VERIFY_EMAIL, user.user_id)
+            token = await mailed_tokens.issue(act, Purpose.VERIFY_EMAIL, user.user_id)
             mail = mails.verify_email(address, self._letters.links.verify_email(token))
             self._letters.post(act, mail)

@@ -7,7 +7,7 @@ from headrace_auth.domain import mails
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
 from headrace_auth.domain.rights import Action, authorize
-from headrace_auth.use_cases import one_time
+from headrace_auth.use_cases import mailed_tokens
 from headrace_auth.use_cases.acts import Act
 from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.new_passwords import NewPasswords
@@ -38,7 +38,7 @@ class PasswordSetter:
             email_verified_at=verified_at or user.email_verified_at,
         )
         await act.change(user, later, "set_password", user_id=user_id)
-        await one_time.void_all(act, user_id)
+        await mailed_tokens.void_all(act, user_id)
         self._letters.tell(act, user, mails.password_changed)
         return later
 

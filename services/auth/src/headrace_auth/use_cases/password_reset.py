@@ -6,7 +6,7 @@ from headrace_auth.domain.directory import User
 from headrace_auth.domain.refusals import token_invalid
 from headrace_auth.domain.registration import mail_address
 from headrace_auth.domain.sessions import OneTimeToken, Purpose
-from headrace_auth.use_cases import one_time
+from headrace_auth.use_cases import mailed_tokens
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.even_time import even_time
@@ -49,7 +49,7 @@ class PasswordReset:
             user = await self._asking.reader_of(act, address)
             if user is None:
                 return
-            token = await one_time.issue(act, Purpose.RESET_PASSWORD, user.user_id)
+            token = await mailed_tokens.issue(act, Purpose.RESET_PASSWORD, user.user_id)
             about = {"user_id": user.user_id}
             await act.warn("password_reset_requested", f"user:{user.user_id}", **about)
             mail = mails.reset_password(address, self._letters.links.reset_password(token))
@@ -59,7 +59,7 @@ class PasswordReset:
         """Raises INVALID_FIELD (`token`, `new_password`), QUEUE_FULL, DEPENDENCY_UNAVAILABLE."""
         # Looked at first: hashing is work that strangers should not get for the asking.
         async with self._acts.begin(caller) as act:
-            token = await one_time.look_up(act, Purpose.RESET_PASSWORD, token_text)
+            token = await mailed_tokens.look_up(act, Purpose.RESET_PASSWORD, token_text)
             user = await self._owner(act, token)
         password_hash = await self._new_passwords.hash(
             password, about=(user.email or "", user.name), param=NEW_PASSWORD
@@ -68,7 +68,7 @@ class PasswordReset:
             # The person before the token: setting the password makes all other tokens void, so
             # whoever held one while waiting for the person would wait for ever.
             user = await self._owner(act, token, lock=True)
-            await one_time.use(act, Purpose.RESET_PASSWORD, token_text)
+            await mailed_tokens.use(act, Purpose.RESET_PASSWORD, token_text)
             # The mail was read at this address.
             verified_at = user.email_verified_at or act.now
             await self._setter.set(act, user.user_id, password_hash, verified_at=verified_at)

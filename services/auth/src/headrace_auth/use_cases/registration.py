@@ -14,7 +14,7 @@ from headrace_auth.domain.registration import (
     own_organization_names,
 )
 from headrace_auth.domain.sessions import Purpose
-from headrace_auth.use_cases import invitations, one_time
+from headrace_auth.use_cases import invitations, mailed_tokens
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.even_time import even_time
@@ -112,7 +112,7 @@ class Registration:
             await invitations.accept(act, request.invitation_sha256, user)
             return
         await add_own_organization(act, user, request.organization_name)
-        token = await one_time.issue(act, Purpose.VERIFY_EMAIL, user.user_id)
+        token = await mailed_tokens.issue(act, Purpose.VERIFY_EMAIL, user.user_id)
         mail = mails.verify_email(request.email, self._letters.links.verify_email(token))
         self._letters.post(act, mail)
 

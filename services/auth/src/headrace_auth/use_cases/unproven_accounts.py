@@ -12,7 +12,7 @@ from headrace_auth.domain.directory import (
 )
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.sessions import SecondFactor
-from headrace_auth.use_cases import one_time
+from headrace_auth.use_cases import mailed_tokens
 from headrace_auth.use_cases.acts import Act
 from headrace_auth.use_cases.charge import alone_in
 from headrace_auth.use_cases.own_sessions import end_everything
@@ -44,7 +44,7 @@ async def take_over(act: Act, user: User, name: str) -> User:
         raise credential_invalid()
     taken = replace(ended, name=name, password_hash=None, email_verified_at=act.now)
     await act.change(ended, taken, "take_over", user_id=user.user_id)
-    await one_time.void_all(act, user.user_id)
+    await mailed_tokens.void_all(act, user.user_id)
     return taken
 
 

@@ -1,4 +1,4 @@
-"""Tokens that are sent by e-mail: made, looked at, used once, and made void."""
+"""The one-time tokens that are sent by e-mail: made, looked at, used once, and made void."""
 
 from dataclasses import replace
 from datetime import timedelta

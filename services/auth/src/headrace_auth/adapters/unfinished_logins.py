@@ -1,4 +1,8 @@
-"""OneTimeStore in the Redis that all replicas share, and in this process's memory."""
+"""UnfinishedLogins in the Redis that all replicas share, and in this process's memory.
+
+What a restart of Redis loses, people begin again; what must outlive it (tokens in mails, codes of
+applications) is in the store.
+"""
 
 from typing import Generic, TypeVar
 
@@ -13,7 +17,7 @@ T = TypeVar("T")
 SORRY = "the store of logins does not answer"
 
 
-class RedisOneTimeStore(Generic[T]):
+class RedisUnfinishedLogins(Generic[T]):
     """One key per secret, named by its digest, so that reading names tells no secret."""
 
     def __init__(self, redis: Redis, name: str, kind: type[T], *, timeout_seconds: float) -> None:
@@ -42,7 +46,7 @@ class RedisOneTimeStore(Generic[T]):
             return None
 
 
-class MemoryOneTimeStore(Generic[T]):
+class MemoryUnfinishedLogins(Generic[T]):
     """For tests and trials; forgets what has expired whenever something is put."""
 
     def __init__(self, clock: Clock) -> None:
