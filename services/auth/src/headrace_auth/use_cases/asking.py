@@ -40,18 +40,21 @@ class AskingThrottle:
             if wait > 0:
                 raise too_many_requests(wait)
 
-    async def may_send(self, act: Act, email: str) -> bool:
-        """Whether this mailbox, of an account or not, may get one more mail that a stranger causes.
+    async def allows_mail_to(self, act: Act, email: str) -> bool:
+        """Count a mail that a stranger causes, and whether this mailbox may still get it.
 
-        Callers tell nobody if not.
+        Callers tell nobody if not, nor whether the mailbox is an account's.
         """
         return await _count(act, mailbox_subject(email), self._mailbox) <= 0
 
-    async def reader_of(self, act: Act, email: str) -> User | None:
-        """Whose account has this address, if it is not disabled and `may_send` allows the mail."""
-        may_send = await self.may_send(act, email)
+    async def count_mail_and_find_user(self, act: Act, email: str) -> User | None:
+        """Who is to get a mail that a stranger asked for: None for nobody, whatever the reason.
+
+        Counted either way; the account with this address may be disabled, or `allows_mail_to` not.
+        """
+        allowed = await self.allows_mail_to(act, email)
         user = next(iter(await act.of(User).find(email=email)), None)
-        return user if may_send and user is not None and user.disabled_at is None else None
+        return user if allowed and user is not None and user.disabled_at is None else None
 
     async def check_mailbox(self, act: Act, email: str) -> None:
         """Count a mail that the caller knows to cause; raises REQUEST_RATE_LIMITED."""

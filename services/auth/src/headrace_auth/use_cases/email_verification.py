@@ -67,7 +67,7 @@ class EmailVerification:
         address = mail_address(email)
         await self._asking.begin(caller)
         async with even_time(self._step_seconds), self._acts.begin(caller) as act:
-            user = await self._asking.reader_of(act, address)
+            user = await self._asking.count_mail_and_find_user(act, address)
             if user is None or user.email_verified_at is not None:
                 return
             token = await mailed_tokens.issue(act, Purpose.VERIFY_EMAIL, user.user_id)

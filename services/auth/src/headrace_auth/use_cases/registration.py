@@ -62,11 +62,11 @@ class Registration:
             request.password, about=(request.email, request.name)
         )
         async with even_time(self._step_seconds), self._acts.begin(caller) as act:
-            may_send = await self._asking.may_send(act, request.email)
+            mail_allowed = await self._asking.allows_mail_to(act, request.email)
             user = await self._add_user(act, request, password_hash)
             if user is not None:
                 await self._settle(act, user, request)
-            elif may_send:
+            elif mail_allowed:
                 await self._tell_owner(act, request.email)
 
     def _check_mode(self, request: RegistrationRequest) -> None:
