@@ -14,11 +14,12 @@ from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
-from headrace_auth.testing.accounts import LINKS, AccountWorld, account_world
+from headrace_auth.testing.accounts import AccountWorld, account_world
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.federation import FederationWorld, federation_world
 from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.seeding import seed
+from headrace_auth.testing.settings import LINKS
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.login import Login

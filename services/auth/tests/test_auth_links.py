@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from headrace_auth.testing.accounts import LINKS
+from headrace_auth.testing.settings import LINKS
 
 
 def test_a_token_takes_its_place() -> None:

@@ -119,8 +119,8 @@ async def test_whoever_registered_keeps_nothing_of_an_account_that_is_reset(
     verify = world.token()
     async with world.acts.begin(HERE) as act:  # which nobody could have
         [user] = await act.of(User).find(email=NEWCOMER)
-        opened = await world.opener.open(act, user, await home_of(act, user, ""))
-    tokens = await world.opener.tokens(opened)
+        opened = await world.identity.opener.open(act, user, await home_of(act, user, ""))
+    tokens = await world.identity.opener.tokens(opened)
     await world.password_reset.reset(HERE, await _token(world, NEWCOMER), NEW_PASSWORD)
     async with world.store.begin() as transaction:
         [user] = await transaction.of(User).find(email=NEWCOMER)

@@ -18,6 +18,7 @@ from headrace_auth.adapters.redis_nonces import RedisNonces
 from headrace_auth.composition.accounts import (
     account_servicer,
     create_new_passwords,
+    load_breached_passwords,
     session_servicer,
 )
 from headrace_auth.composition.administration import (
@@ -32,7 +33,7 @@ from headrace_auth.composition.federation import (
     no_federation,
     start_federation,
 )
-from headrace_auth.composition.identity import create_identity
+from headrace_auth.composition.identity import create_identity, create_rotation
 from headrace_auth.composition.oauth import (
     create_bridge,
     oauth_client_servicer,
@@ -151,11 +152,10 @@ async def build(  # noqa: PLR0913 - everything from outside
             email=settings.bootstrap_email,
             password=settings.bootstrap_password.get_secret_value(),
         )
-    rotation = SigningKeyRotation(
-        store.signing_keys, identity.sealer, identity.tokens, clock, settings.rotation_policy()
-    )
+    rotation = create_rotation(identity)
     await rotation.refresh()
-    bridge, new_passwords = create_bridge(settings), create_new_passwords(identity)
+    bridge = create_bridge(settings)
+    new_passwords = create_new_passwords(identity, load_breached_passwords(settings))
     servicers = (
         auth_servicer(identity, nonces),
         session_servicer(identity, new_passwords),

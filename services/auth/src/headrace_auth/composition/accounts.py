@@ -28,7 +28,7 @@ def session_servicer(identity: Identity, new_passwords: NewPasswords) -> Session
     return SessionServicer(
         callers=identity.callers,
         login=identity.login,
-        sessions=OwnSessions(identity.acts, identity.opener, identity.second_factors),
+        sessions=create_own_sessions(identity),
         bootstrap=Bootstrap(
             identity.acts, new_passwords, token=token.get_secret_value() if token else ""
         ),
@@ -36,47 +36,57 @@ def session_servicer(identity: Identity, new_passwords: NewPasswords) -> Session
     )
 
 
+def create_own_sessions(identity: Identity) -> OwnSessions:
+    """What people do with the sessions that they have."""
+    return OwnSessions(identity.acts, identity.opener, identity.second_factors)
+
+
 def account_servicer(identity: Identity, new_passwords: NewPasswords) -> AccountServicer:
     """What people do with their own accounts."""
+    return AccountServicer(
+        callers=identity.callers, accounts=create_accounts(identity, new_passwords)
+    )
+
+
+def create_accounts(
+    identity: Identity, new_passwords: NewPasswords, *, step_seconds: float = STEP_SECONDS
+) -> Accounts:
+    """The use cases of people's own accounts; strangers' questions take whole steps of time."""
     acts, throttle, letters = identity.acts, identity.throttle, identity.letters
     asking = identity.asking
     setter = PasswordSetter(letters)
     proof = identity.reauthentication
-    accounts = Accounts(
+    return Accounts(
         registration=Registration(
             acts,
             new_passwords,
             asking,
             letters,
             mode=identity.settings.registration,
-            step_seconds=STEP_SECONDS,
+            step_seconds=step_seconds,
         ),
         verification=EmailVerification(
-            acts, identity.login, throttle, asking, letters, step_seconds=STEP_SECONDS
+            acts, identity.login, throttle, asking, letters, step_seconds=step_seconds
         ),
         invitations=OwnInvitations(acts, proof),
         password_reset=PasswordReset(
-            acts, new_passwords, asking, throttle, setter, letters, step_seconds=STEP_SECONDS
+            acts, new_passwords, asking, throttle, setter, letters, step_seconds=step_seconds
         ),
         password_change=PasswordChange(proof, new_passwords, setter, identity.opener),
         second_factor=OwnSecondFactor(
             acts, proof, identity.second_factors, identity.sealer, letters
         ),
     )
-    return AccountServicer(callers=identity.callers, accounts=accounts)
 
 
-def create_new_passwords(identity: Identity) -> NewPasswords:
-    """What every new password passes; raises ValueError if the file of known ones is none."""
-    settings = identity.settings
-    return NewPasswords(
-        identity.passwords,
-        _breached_passwords(settings),
-        minimum_length=settings.minimum_password_length,
-    )
+def create_new_passwords(identity: Identity, breached: BreachedPasswords) -> NewPasswords:
+    """What every new password passes."""
+    minimum = identity.settings.minimum_password_length
+    return NewPasswords(identity.passwords, breached, minimum_length=minimum)
 
 
-def _breached_passwords(settings: AuthSettings) -> BreachedPasswords:
+def load_breached_passwords(settings: AuthSettings) -> BreachedPasswords:
+    """Those that ship and the operator's; raises ValueError if the file is none."""
     file = settings.breached_passwords_file
     if file is None:
         return common_passwords()

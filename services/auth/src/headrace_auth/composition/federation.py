@@ -47,6 +47,15 @@ def start_federation(settings: AuthSettings, runtime: Runtime, clock: Clock) -> 
 
 def federation_servicer(identity: Identity, federation: Federation) -> FederationServicer:
     """Logging in through providers, and linking them to accounts."""
+    return FederationServicer(
+        callers=identity.callers,
+        federated=create_federated(identity, federation),
+        metrics=identity.metrics,
+    )
+
+
+def create_federated(identity: Identity, federation: Federation) -> Federated:
+    """The use cases of logins through providers."""
     settings, acts, letters = identity.settings, identity.acts, identity.letters
     accounts = FederatedAccounts(letters, settings.registration)
     identities = OwnIdentities(
@@ -71,8 +80,4 @@ def federation_servicer(identity: Identity, federation: Federation) -> Federatio
         identity.opener,
         identity.clock,
     )
-    return FederationServicer(
-        callers=identity.callers,
-        federated=Federated(logins, exchange, identities),
-        metrics=identity.metrics,
-    )
+    return Federated(logins, exchange, identities)

@@ -26,6 +26,7 @@ from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_auth.use_cases.reauthentication import Reauthentication
 from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
 from headrace_auth.use_cases.second_factors import SecondFactors
 from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common.clock import Clock
@@ -97,4 +98,15 @@ def create_identity(
         browser_logins=AskingThrottle(
             acts, MAILBOX_POLICY, BROWSER_POLICY, doing="browser logins of address"
         ),
+    )
+
+
+def create_rotation(identity: Identity) -> SigningKeyRotation:
+    """What gives the access tokens their keys."""
+    return SigningKeyRotation(
+        identity.store.signing_keys,
+        identity.sealer,
+        identity.tokens,
+        identity.clock,
+        identity.settings.rotation_policy(),
     )

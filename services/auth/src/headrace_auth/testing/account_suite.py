@@ -213,7 +213,7 @@ class AccountRacesSuite:
             async with world.acts.begin(HERE) as act:
                 user = await act.of(User).get(OWNER.user_id, lock=True)
                 assert user is not None
-                await world.opener.open(act, user, ACME)
+                await world.identity.opener.open(act, user, ACME)
 
         assert await outcomes(begin() for _ in range(2 * SESSIONS_PER_USER)) == [None] * 16
         async with world.store.begin() as transaction:

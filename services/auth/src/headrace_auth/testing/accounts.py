@@ -3,93 +3,63 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import asdict, dataclass, replace
 
-from headrace_auth.adapters.audit_events import EntryEncoder
+from prometheus_client import CollectorRegistry
+
 from headrace_auth.adapters.breached_passwords import MemoryBreachedPasswords
 from headrace_auth.adapters.mail.memory import MemoryMailer
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer
+from headrace_auth.composition.accounts import (
+    create_accounts,
+    create_new_passwords,
+    create_own_sessions,
+)
+from headrace_auth.composition.identity import Identity, create_identity, create_rotation
 from headrace_auth.crypto.passwords import PasswordCost, Passwords
-from headrace_auth.crypto.sealing import Sealer
-from headrace_auth.crypto.tokens import AccessTokens
-from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership
-from headrace_auth.domain.key_rotation import RotationPolicy
-from headrace_auth.domain.links import Links
-from headrace_auth.domain.lockout import (
-    ACCOUNT_POLICY,
-    ADDRESS_POLICY,
-    ASKING_POLICY,
-    BROWSER_POLICY,
-    MAILBOX_POLICY,
-)
 from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.ports import Mailer, Store
+from headrace_auth.settings import AuthSettings
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.seeding import seed
+from headrace_auth.testing.settings import LINKS, memory_settings
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.email_verification import EmailVerification
-from headrace_auth.use_cases.letters import Letters
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.new_passwords import NewPasswords
-from headrace_auth.use_cases.open_sessions import LoggedIn, SessionOpener, SessionPolicy
+from headrace_auth.use_cases.open_sessions import LoggedIn
 from headrace_auth.use_cases.own_invitations import OwnInvitations
 from headrace_auth.use_cases.own_second_factor import OwnSecondFactor
 from headrace_auth.use_cases.own_sessions import OwnSessions
-from headrace_auth.use_cases.password_change import PasswordChange, PasswordSetter
+from headrace_auth.use_cases.password_change import PasswordChange
 from headrace_auth.use_cases.password_reset import PasswordReset
-from headrace_auth.use_cases.reauthentication import Reauthentication
 from headrace_auth.use_cases.registration import Registration
 from headrace_auth.use_cases.resolve import CredentialResolver
-from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
-from headrace_auth.use_cases.second_factors import SecondFactors
-from headrace_auth.use_cases.throttle import LoginThrottle
 from headrace_common.testing.clock import FakeClock
 
 HERE = Caller(request_id="r1", source_address="192.0.2.7", user_agent="curl/8")
 BREACHED = "leavemealoneplease"
 NEW_PASSWORD = "another horse battery staple"  # noqa: S105 - of people who do not exist
-SITE = "https://headrace.test"
-LINKS = Links(
-    verify_email_url=f"{SITE}/verify#{{token}}",
-    reset_password_url=f"{SITE}/reset#{{token}}",
-    invitation_url=f"{SITE}/invitation#{{token}}",
-    log_in_url=f"{SITE}/login",
-)
 SESSIONS_PER_USER = 8
 _COST = PasswordCost(time_cost=1, memory_kib=8, parallelism=1, threads=2, maximum_pending=64)
-_ROTATION = RotationPolicy.of(
-    algorithm="ES256",
-    period=timedelta(days=30),
-    lead=timedelta(hours=1),
-    token_life=timedelta(minutes=30),
-)
 
 
 @dataclass(frozen=True, slots=True)
 class AccountWorld:
-    """The use cases and what they leave behind."""
+    """The use cases, put together as in the service, and what they leave behind."""
 
+    identity: Identity
+    new_passwords: NewPasswords
+    step_seconds: float
     store: Store
     clock: FakeClock
-    step_seconds: float
     mailer: MemoryMailer
     announcer: MemoryRevocationAnnouncer
-    passwords: Passwords
     acts: Acts
-    new_passwords: NewPasswords
-    asking: AskingThrottle
-    browser_logins: AskingThrottle
-    letters: Letters
     resolver: CredentialResolver
-    opener: SessionOpener
-    throttle: LoginThrottle
-    second_factors: SecondFactors
     login: Login
-    reauthentication: Reauthentication
     sessions: OwnSessions
     verification: EmailVerification
     password_reset: PasswordReset
@@ -101,10 +71,16 @@ class AccountWorld:
         self, mode: RegistrationMode = RegistrationMode.OPEN, mailer: Mailer | None = None
     ) -> Registration:
         """Registering by this rule, with mail to somewhere else if told."""
-        letters = replace(self.letters, mailer=mailer) if mailer else self.letters
-        return Registration(
-            self.acts, self.new_passwords, self.asking, letters, mode=mode, step_seconds=0
-        )
+        identity = self.registering(mode)
+        if mailer is not None:
+            identity = replace(identity, letters=replace(identity.letters, mailer=mailer))
+        accounts = create_accounts(identity, self.new_passwords, step_seconds=self.step_seconds)
+        return accounts.registration
+
+    def registering(self, mode: RegistrationMode) -> Identity:
+        """The same, where this rule says who may register."""
+        settings = self.identity.settings.model_copy(update={"registration": mode})
+        return replace(self.identity, settings=settings)
 
     async def log_in(self, email: str, password: str = PASSWORD, code: str = "") -> Caller:
         """A person who has logged in, as its further calls come."""
@@ -148,46 +124,42 @@ async def account_world(
 async def _build(
     store: Store, clock: FakeClock, passwords: Passwords, step_seconds: float
 ) -> AccountWorld:
-    announcer, mailer, sealer = MemoryRevocationAnnouncer(), MemoryMailer(), Sealer(b"k" * 32)
-    tokens = AccessTokens(Audience(SITE, "headrace"))
-    await SigningKeyRotation(store.signing_keys, sealer, tokens, clock, _ROTATION).refresh()
-    acts = Acts(store, announcer, clock, EntryEncoder("auth/test"))
-    letters = Letters(mailer, LINKS)
-    policy = SessionPolicy(1800, 7 * 86_400, 30 * 86_400, SESSIONS_PER_USER)
-    opener = SessionOpener(store.principals, tokens, clock, policy)
-    throttle = LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
-    second_factors = SecondFactors(sealer, clock, letters)
-    login = Login(acts, passwords, throttle, second_factors, opener)
-    asking = AskingThrottle(acts, MAILBOX_POLICY, ASKING_POLICY)
-    new = NewPasswords(passwords, MemoryBreachedPasswords([BREACHED]), minimum_length=12)
-    proof = Reauthentication(acts, login, second_factors)
-    setter = PasswordSetter(letters)
-    return AccountWorld(
+    announcer, mailer = MemoryRevocationAnnouncer(), MemoryMailer()
+    identity = create_identity(
+        _settings(),
         store=store,
-        clock=clock,
-        step_seconds=step_seconds,
-        mailer=mailer,
         announcer=announcer,
         passwords=passwords,
-        acts=acts,
-        new_passwords=new,
-        asking=asking,
-        browser_logins=AskingThrottle(acts, MAILBOX_POLICY, BROWSER_POLICY, doing="browser"),
-        letters=letters,
-        resolver=CredentialResolver(store, tokens, clock),
-        opener=opener,
-        throttle=throttle,
-        second_factors=second_factors,
-        login=login,
-        reauthentication=proof,
-        sessions=OwnSessions(acts, opener, second_factors),
-        verification=EmailVerification(
-            acts, login, throttle, asking, letters, step_seconds=step_seconds
-        ),
-        password_reset=PasswordReset(
-            acts, new, asking, throttle, setter, letters, step_seconds=step_seconds
-        ),
-        password_change=PasswordChange(proof, new, setter, opener),
-        second_factor=OwnSecondFactor(acts, proof, second_factors, sealer, letters),
-        invitations=OwnInvitations(acts, proof),
+        mailer=mailer,
+        registry=CollectorRegistry(),
+        clock=clock,
+    )
+    await create_rotation(identity).refresh()
+    new_passwords = create_new_passwords(identity, MemoryBreachedPasswords([BREACHED]))
+    accounts = create_accounts(identity, new_passwords, step_seconds=step_seconds)
+    return AccountWorld(
+        identity=identity,
+        new_passwords=new_passwords,
+        step_seconds=step_seconds,
+        store=store,
+        clock=clock,
+        mailer=mailer,
+        announcer=announcer,
+        acts=identity.acts,
+        resolver=identity.resolver,
+        login=identity.login,
+        sessions=create_own_sessions(identity),
+        verification=accounts.verification,
+        password_reset=accounts.password_reset,
+        password_change=accounts.password_change,
+        second_factor=accounts.second_factor,
+        invitations=accounts.invitations,
+    )
+
+
+def _settings() -> AuthSettings:
+    return memory_settings(
+        instance_name="test",
+        maximum_sessions_per_user=SESSIONS_PER_USER,
+        **asdict(LINKS),
     )

@@ -7,15 +7,16 @@ from urllib.parse import parse_qs, urlsplit
 from headrace.audit.v1 import audit_pb2
 from headrace_auth.adapters.identity_providers.memory import MemoryIdentityProvider
 from headrace_auth.adapters.unfinished_logins import MemoryUnfinishedLogins
+from headrace_auth.composition.federation import create_federated
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import LinkedIdentity, Membership, User
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.pending_login import s256_challenge
 from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.ports import LoginCodes
-from headrace_auth.testing.accounts import HERE, SITE, AccountWorld
+from headrace_auth.testing.accounts import HERE, AccountWorld
 from headrace_auth.testing.directory import PASSWORD
-from headrace_auth.use_cases.federated_accounts import FederatedAccounts
+from headrace_auth.testing.settings import SITE
 from headrace_auth.use_cases.federated_logins import Begun, FederatedLogins, Federation, Landing
 from headrace_auth.use_cases.login_codes import LoginCodeExchange
 from headrace_auth.use_cases.open_sessions import LoggedIn
@@ -146,34 +147,10 @@ def federation_world(
     provider, other = MemoryIdentityProvider(), MemoryIdentityProvider()
     federation = federation_of(provider, other, accounts.clock)
     federation = replace(federation, codes=codes or federation.codes)
-    users = FederatedAccounts(accounts.letters, mode)
-    identities = OwnIdentities(
-        accounts.acts,
-        users,
-        accounts.letters,
-        accounts.reauthentication,
-        federation.providers.keys(),
+    federated = create_federated(accounts.registering(mode), federation)
+    return FederationWorld(
+        accounts, provider, other, federated.logins, federated.exchange, federated.identities
     )
-    logins = FederatedLogins(
-        accounts.acts,
-        accounts.browser_logins,
-        federation,
-        users,
-        identities,
-        accounts.reauthentication,
-        accounts.clock,
-    )
-    exchange = LoginCodeExchange(
-        accounts.acts,
-        federation.codes,
-        users,
-        identities,
-        accounts.second_factors,
-        accounts.throttle,
-        accounts.opener,
-        accounts.clock,
-    )
-    return FederationWorld(accounts, provider, other, logins, exchange, identities)
 
 
 def federation_of(

@@ -1,7 +1,7 @@
 """Notices of credentials, for tests that are about something else or read the mail."""
 
 from headrace_auth.adapters.mail.memory import MemoryMailer
-from headrace_auth.testing.accounts import LINKS
+from headrace_auth.testing.settings import LINKS
 from headrace_auth.use_cases.credential_notices import CredentialNotices
 from headrace_auth.use_cases.letters import Letters
 

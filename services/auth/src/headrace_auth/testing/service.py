@@ -1,6 +1,5 @@
 """A whole auth service over memory, behind a real gRPC server."""
 
-import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.settings import AuthSettings
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.seeding import seed
+from headrace_auth.testing.settings import memory_settings
 from headrace_auth.use_cases.federated_logins import Federation
 from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.grpc import serving
@@ -64,7 +64,7 @@ async def running_auth(
     **settings: object,
 ) -> AsyncIterator[RunningAuth]:
     """The service over `store` as it is, or over one of its own with the directory in it."""
-    configured, registry = _settings(settings), CollectorRegistry()
+    configured, registry = memory_settings(**settings), CollectorRegistry()
     passwords, announcer = Passwords(configured.password_cost()), MemoryRevocationAnnouncer()
     mailer, nonces = MemoryMailer(), MemoryNonces(clock)
     try:
@@ -89,17 +89,3 @@ async def running_auth(
         await service.oauth_bridge.close()
     finally:
         await passwords.close()
-
-
-def _settings(overrides: dict[str, object]) -> AuthSettings:
-    values: dict[str, object] = {
-        "database_url": "unused",
-        "redis_url": "unused",
-        "audit_target": "unused:1",
-        "key_encryption_key": base64.b64encode(b"k" * 32).decode(),
-        "issuer": "https://headrace.test",
-        "argon2_time_cost": 1,
-        "argon2_memory_kib": 8,
-        "argon2_parallelism": 1,
-    }
-    return AuthSettings.model_validate(values | overrides)
