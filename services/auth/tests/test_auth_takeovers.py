@@ -77,8 +77,8 @@ async def test_whatever_was_opened_for_the_account_ends(
     accounts = federation.accounts
     async with accounts.acts.begin(HERE) as act:  # which nobody could have
         home = await home_of(act, squatter, "")
-        opened = await accounts.opener.open(act, squatter, home)
-    tokens = await accounts.opener.tokens(opened)
+        opened = await accounts.identity.opener.open(act, squatter, home)
+    tokens = await accounts.identity.opener.tokens(opened)
     await federation.log_in()
     gone = (Reason.CREDENTIAL_INVALID, None)
     assert await _reason(accounts.resolver.resolve(tokens.access_token)) == gone

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from headrace_common.errors import HeadraceError, Kind, Reason
 from headrace_gateway.domain.exchange import Activity, Exchange
+from headrace_gateway.http.accounts.fields import OptionalCode, OptionalPassword
 from headrace_gateway.http.bodies import Form, is_form, parse_form, read_body
 from headrace_gateway.http.consent_page import ConsentPages
 from headrace_gateway.http.consent_words import failure_in_words
@@ -30,8 +31,8 @@ class ConsentForm(Form):
     authorization_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     decision: Literal["allow", "deny"]
     email: Annotated[str, StringConstraints(max_length=254)] = ""
-    password: Annotated[str, StringConstraints(max_length=1024)] = ""
-    code: Annotated[str, StringConstraints(max_length=40)] = ""
+    password: OptionalPassword = ""
+    code: OptionalCode = ""
 
     def fields(self) -> dict[str, Any]:
         """Those of the call that the decision stands for.

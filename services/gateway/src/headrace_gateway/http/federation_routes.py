@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.exchange import Activity
+from headrace_gateway.http.accounts.fields import FrontEndUri, ProofKey
 from headrace_gateway.http.bodies import parse_query
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
@@ -31,8 +32,8 @@ class StartQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    redirect_uri: Annotated[str, StringConstraints(min_length=1, max_length=2048)]
-    code_challenge: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    redirect_uri: FrontEndUri
+    code_challenge: ProofKey
     code_challenge_method: Literal["S256"] = "S256"
 
 

@@ -1,16 +1,17 @@
 """`/api/v1/auth`: making an account, its address, its password, its second factor."""
 
-from typing import Annotated
-
-from pydantic import StringConstraints
-
 from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.account_routes import AccountRoute, Shape, as_it_is
-from headrace_gateway.http.accounts.sessions import Code, Email, Password, Proof, Token, tokens
+from headrace_gateway.http.accounts.fields import (
+    Code,
+    Email,
+    OptionalCode,
+    OptionalName,
+    Password,
+    Token,
+)
+from headrace_gateway.http.accounts.sessions import Proof, tokens
 from headrace_gateway.http.bodies import Body
-
-Name = Annotated[str, StringConstraints(max_length=100)]
-RequiredCode = Annotated[Code, StringConstraints(min_length=1)]
 
 
 class RegisterBody(Body):
@@ -18,9 +19,9 @@ class RegisterBody(Body):
 
     email: Email
     password: Password
-    name: Name = ""
+    name: OptionalName = ""
     invitation_token: Token | None = None
-    organization_name: Name = ""
+    organization_name: OptionalName = ""
 
 
 class EmailBody(Body):
@@ -60,7 +61,7 @@ class ChangePasswordBody(Body):
 
     current_password: Password
     new_password: Password
-    code: Code = ""
+    code: OptionalCode = ""
 
 
 class PasswordBody(Body):
@@ -72,14 +73,14 @@ class PasswordBody(Body):
 class CodeBody(Body):
     """`POST /api/v1/auth/second-factor/confirm`."""
 
-    code: RequiredCode
+    code: Code
 
 
 class PasswordAndCodeBody(Body):
     """Proves again who asks, by both factors."""
 
     password: Password
-    code: RequiredCode
+    code: Code
 
 
 def _post(

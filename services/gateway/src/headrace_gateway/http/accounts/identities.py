@@ -1,34 +1,36 @@
 """`/api/v1/auth`: the end of a login through an identity provider, and linked identities."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-from pydantic import StringConstraints
+from typing import Any
 
 from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.account_routes import AccountRoute, as_it_is
-from headrace_gateway.http.accounts.sessions import Code, Identifier, Proof, Token, tokens
+from headrace_gateway.http.accounts.fields import (
+    FrontEndUri,
+    Identifier,
+    OptionalCode,
+    ProofKey,
+    Subject,
+    Token,
+)
+from headrace_gateway.http.accounts.sessions import Proof, tokens
 from headrace_gateway.http.bodies import Body
-
-RedirectUri = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
-Subject = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-Challenge = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
 class ExchangeBody(Body):
     """`POST /api/v1/auth/exchange`."""
 
     code: Token
-    code_verifier: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    code_verifier: ProofKey
     organization_id: Identifier | None = None
-    second_factor_code: Code = ""
+    second_factor_code: OptionalCode = ""
 
 
 class LinkBody(Proof):
     """`POST /api/v1/auth/identities/{provider}`."""
 
-    redirect_uri: RedirectUri
-    code_challenge: Challenge
+    redirect_uri: FrontEndUri
+    code_challenge: ProofKey
 
 
 class UnlinkBody(Proof):

@@ -1,35 +1,23 @@
 """`/api/v1/keys`: the credentials of programs."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.account_routes import AccountRoute, record, records
+from headrace_gateway.http.accounts.fields import (
+    Amount,
+    BudgetAmount,
+    Currency,
+    Moment,
+    Name,
+    Scopes,
+    TimeZone,
+)
 from headrace_gateway.http.accounts.paging import Page
 from headrace_gateway.http.bodies import Body
 
-MAXIMUM_AMOUNT = 10**12
-"""Of any rate, per minute; as in `auth`, like all bounds here."""
-
-
-def _with_a_time_zone(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("a time zone is required, for example 2027-01-01T00:00:00Z")
-    try:
-        return value.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("the years 1 to 9999 are known") from error
-
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Moment = Annotated[datetime, Field(strict=False), AfterValidator(_with_a_time_zone)]
-Amount = Annotated[int, Field(ge=1, le=MAXIMUM_AMOUNT)]
-BudgetAmount = Annotated[int, Field(ge=0, le=10**15)]
-Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
-TimeZone = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Scopes = Annotated[list[str], Field(max_length=50)]
 Models = Annotated[list[str], Field(max_length=100)]
 Networks = Annotated[
     list[Annotated[str, StringConstraints(max_length=50)]],

@@ -2,13 +2,22 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from headrace_gateway.http.account_routes import AccountRoute, record, records
-from headrace_gateway.http.accounts.keys import Amount, BudgetAmount, Currency, Moment, TimeZone
+from headrace_gateway.http.accounts.fields import (
+    Amount,
+    BudgetAmount,
+    Currency,
+    Identifier,
+    Model,
+    Moment,
+    OptionalIdentifier,
+    OptionalModel,
+    TimeZone,
+    Word,
+)
 from headrace_gateway.http.accounts.paging import Page
-from headrace_gateway.http.accounts.sessions import Identifier
-from headrace_gateway.http.accounts.texts import Model, OptionalIdentifier, Word
 from headrace_gateway.http.bodies import Body
 
 MAXIMUM_PRICE, MAXIMUM_PRICES = 10**12, 500
@@ -30,7 +39,7 @@ class CapBody(Body):
 
     subject: Word
     subject_id: Identifier | None = None
-    model: Model = ""
+    model: OptionalModel = ""
     organization_id: Identifier | None = None
 
 
@@ -57,7 +66,7 @@ class CapQuery(BaseModel):
 
     subject: Word
     subject_id: OptionalIdentifier = ""
-    model: Model = ""
+    model: OptionalModel = ""
     organization_id: OptionalIdentifier = ""
 
 
@@ -76,7 +85,7 @@ class BudgetQuery(CapQuery):
 class ModelPriceBody(Body):
     """What a model costs, in millionths of the currency's unit per million tokens."""
 
-    model: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    model: Model
     input_micros_per_million_tokens: Price
     output_micros_per_million_tokens: Price
 

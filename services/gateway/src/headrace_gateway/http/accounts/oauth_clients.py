@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from headrace_gateway.http.account_routes import AccountRoute, record, records
+from headrace_gateway.http.accounts.fields import Identifier, Name
 from headrace_gateway.http.accounts.paging import Page
-from headrace_gateway.http.accounts.sessions import Identifier
 from headrace_gateway.http.bodies import Body
 
 RedirectUri = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -15,7 +15,7 @@ RedirectUri = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 class NewOAuthClientBody(Body):
     """`POST /api/v1/oauth-clients`."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    name: Name
     redirect_uris: Annotated[list[RedirectUri], Field(max_length=10)] = Field(default_factory=list)
     grant_types: Annotated[list[str], Field(min_length=1, max_length=10)]
     scopes: Annotated[list[str], Field(min_length=1, max_length=50)]

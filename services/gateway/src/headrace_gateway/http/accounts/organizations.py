@@ -1,9 +1,8 @@
 """`/api/v1/orgs`, `/teams` and `/roles`: what an organisation is made of."""
 
 from headrace_gateway.http.account_routes import AccountRoute, record, records
-from headrace_gateway.http.accounts.keys import Name
+from headrace_gateway.http.accounts.fields import Email, Name
 from headrace_gateway.http.accounts.paging import Page
-from headrace_gateway.http.accounts.sessions import Email
 from headrace_gateway.http.bodies import Body
 
 

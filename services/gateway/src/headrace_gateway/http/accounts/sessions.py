@@ -7,20 +7,23 @@ from pydantic import StringConstraints
 
 from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.account_routes import AccountRoute, as_it_is, records
+from headrace_gateway.http.accounts.fields import (
+    Email,
+    Identifier,
+    OptionalCode,
+    OptionalName,
+    OptionalPassword,
+    Password,
+    Token,
+)
 from headrace_gateway.http.bodies import Body, Form
-
-Email = Annotated[str, StringConstraints(min_length=3, max_length=254)]
-Password = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-Code = Annotated[str, StringConstraints(max_length=40)]
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class Proof(Body):
     """Proves again who asks; people whose accounts have no password send none."""
 
-    password: Annotated[str, StringConstraints(max_length=1024)] = ""
-    code: Code = ""
+    password: OptionalPassword = ""
+    code: OptionalCode = ""
 
 
 class LoginBody(Body):
@@ -28,7 +31,7 @@ class LoginBody(Body):
 
     email: Email
     password: Password
-    code: Code = ""
+    code: OptionalCode = ""
     organization_id: Identifier | None = None
 
 
@@ -37,7 +40,7 @@ class LoginForm(Form):
 
     username: Email
     password: Password
-    code: Code = ""
+    code: OptionalCode = ""
     organization_id: Identifier | None = None
     grant_type: Annotated[str, StringConstraints(pattern="^password$")] = "password"
     scope: str = ""
@@ -70,7 +73,7 @@ class BootstrapBody(Body):
     token: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
     email: Email
     password: Password
-    organization_name: Annotated[str, StringConstraints(max_length=100)] = ""
+    organization_name: OptionalName = ""
 
 
 def tokens(fields: Mapping[str, Any]) -> Any:

@@ -5,10 +5,8 @@ from typing import Any
 from pydantic import field_validator
 
 from headrace_gateway.http.account_routes import AccountRoute, as_it_is, record, records
-from headrace_gateway.http.accounts.keys import Name
+from headrace_gateway.http.accounts.fields import Email, Identifier, Name, OptionalIdentifier, Word
 from headrace_gateway.http.accounts.paging import Page
-from headrace_gateway.http.accounts.sessions import Email, Identifier
-from headrace_gateway.http.accounts.texts import OptionalIdentifier, Word
 from headrace_gateway.http.bodies import Body
 
 
