@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from headrace_auth.conversions import MAXIMUM_CREDENTIAL
 from headrace_auth.domain.callers import Caller
 from headrace_auth.metrics import AuthMetrics
 from headrace_auth.servicers.callers import MAXIMUM_TEXT, Callers
+from headrace_auth.servicers.messages import MAXIMUM_CREDENTIAL
 from headrace_auth.testing.directory import MEMBER, PASSWORD
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.resolve import CredentialResolver

@@ -8,7 +8,6 @@ import pytest
 from pyotp import TOTP
 
 from headrace_auth.adapters.memory import MemoryStore
-from headrace_auth.adapters.oauth_store import StoredOAuth
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.second_factor import new_secret
 from headrace_auth.crypto.tokens import AccessTokens
@@ -51,6 +50,7 @@ from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.asking import AskingThrottle
 from headrace_auth.use_cases.client_authorizations import Answer, ClientAuthorizations
 from headrace_auth.use_cases.login import Login
+from headrace_auth.use_cases.oauth_store import StoredOAuth
 from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_auth.use_cases.second_factors import sealing_name
 from headrace_common.errors import Reason

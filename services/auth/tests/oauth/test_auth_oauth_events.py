@@ -8,7 +8,6 @@ import pytest
 
 from headrace.audit.v1 import audit_pb2
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
-from headrace_auth.adapters.oauth_store import StoredOAuth
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.domain.callers import Caller
@@ -22,6 +21,7 @@ from headrace_auth.testing.oauth_suites import CODE, SESSION
 from headrace_auth.testing.oauth_world import WEB
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.manage_clients import ClientManager
+from headrace_auth.use_cases.oauth_store import StoredOAuth
 from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_common.testing.clock import FakeClock
 

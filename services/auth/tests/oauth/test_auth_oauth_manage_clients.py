@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
-from headrace_auth.adapters.oauth_store import StoredOAuth
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.callers import Caller
@@ -39,6 +38,7 @@ from headrace_auth.testing.refusals import refusal
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.departures import AT_ONCE
 from headrace_auth.use_cases.manage_clients import ClientManager
+from headrace_auth.use_cases.oauth_store import StoredOAuth
 from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_auth.use_cases.resolve import CredentialResolver
 from headrace_common.errors import Reason

@@ -1,6 +1,5 @@
 """The authorization server for third-party applications."""
 
-from headrace_auth.adapters.oauth_store import StoredOAuth
 from headrace_auth.composition.identity import Identity
 from headrace_auth.domain.callers import Caller
 from headrace_auth.oauth.bridge import Bridge
@@ -11,6 +10,7 @@ from headrace_auth.settings import AuthSettings
 from headrace_auth.use_cases.client_authorizations import ClientAuthorizations
 from headrace_auth.use_cases.credential_notices import CredentialNotices
 from headrace_auth.use_cases.manage_clients import ClientManager
+from headrace_auth.use_cases.oauth_store import StoredOAuth
 
 
 def create_bridge(settings: AuthSettings) -> Bridge:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.auth.v1 import accounts_pb2, accounts_pb2_grpc, auth_pb2
-from headrace_auth.conversions import tokens_message
 from headrace_auth.domain.registration import check_registration
 from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.messages import tokens_message
 from headrace_auth.use_cases.email_verification import EmailVerification
 from headrace_auth.use_cases.own_invitations import OwnInvitations
 from headrace_auth.use_cases.own_second_factor import OwnSecondFactor

@@ -3,8 +3,12 @@
 from typing import Any
 
 from headrace.auth.v1 import api_keys_pb2, api_keys_pb2_grpc
-from headrace_auth.api_key_conversions import api_key_message, api_key_request, api_key_update
 from headrace_auth.domain.api_key_updates import check_overlap
+from headrace_auth.servicers.api_key_messages import (
+    api_key_message,
+    api_key_request,
+    api_key_update,
+)
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.servicers.pages import page_asked_for
 from headrace_auth.use_cases.change_keys import KeyChanger

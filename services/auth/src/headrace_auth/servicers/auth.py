@@ -5,7 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from headrace.auth.v1 import auth_pb2, auth_pb2_grpc
-from headrace_auth.conversions import (
+from headrace_auth.crypto.tokens import AccessTokens
+from headrace_auth.domain.announcements import revocation_of_token, revocations_page_size
+from headrace_auth.metrics import AuthMetrics, counting
+from headrace_auth.ports import Announcements
+from headrace_auth.servicers.messages import (
     bounded_credential,
     key_uses,
     optional_time,
@@ -13,10 +17,6 @@ from headrace_auth.conversions import (
     signed_request,
     timestamp,
 )
-from headrace_auth.crypto.tokens import AccessTokens
-from headrace_auth.domain.announcements import revocation_of_token, revocations_page_size
-from headrace_auth.metrics import AuthMetrics, counting
-from headrace_auth.ports import Announcements
 from headrace_auth.use_cases.count_uses import UseCounter
 from headrace_auth.use_cases.resolve import CredentialResolver
 from headrace_auth.use_cases.resolve_signed import SignedRequestResolver

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from headrace_auth.conversions import MAXIMUM_CREDENTIAL, bearer_credential
 from headrace_auth.domain.callers import Caller
 from headrace_auth.metrics import AuthMetrics, counting
+from headrace_auth.servicers.messages import MAXIMUM_CREDENTIAL, bearer_credential
 from headrace_auth.use_cases.resolve import CredentialResolver
 
 MAXIMUM_TEXT = 200

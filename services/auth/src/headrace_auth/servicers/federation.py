@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.auth.v1 import federation_pb2, federation_pb2_grpc
-from headrace_auth.conversions import principal_message, timestamp, tokens_message
 from headrace_auth.domain.directory import LinkedIdentity
 from headrace_auth.metrics import AuthMetrics, counting
 from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.messages import principal_message, timestamp, tokens_message
 from headrace_auth.use_cases.federated_logins import Begun, FederatedLogins
 from headrace_auth.use_cases.login_codes import LoginCodeExchange
 from headrace_auth.use_cases.own_identities import OwnIdentities

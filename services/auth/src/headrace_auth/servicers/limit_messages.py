@@ -3,7 +3,6 @@
 from typing import Any
 
 from headrace.auth.v1 import auth_pb2, limits_pb2
-from headrace_auth.conversions import optional_time, timestamp
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord, PriceTable
 from headrace_auth.domain.consumption_fields import (
     ModelPrice,
@@ -15,6 +14,7 @@ from headrace_auth.domain.consumption_fields import (
 from headrace_auth.domain.paging import key_of_token, page_size
 from headrace_auth.domain.principal import BudgetPeriod, LimitKind, Subject
 from headrace_auth.servicers.enums import required_from_proto
+from headrace_auth.servicers.messages import optional_time, timestamp
 from headrace_auth.use_cases.caps import CapFilter
 from headrace_common.proto_enums import from_proto
 

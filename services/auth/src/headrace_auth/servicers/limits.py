@@ -4,7 +4,6 @@
 from typing import Any
 
 from headrace.auth.v1 import limits_pb2, limits_pb2_grpc
-from headrace_auth.conversions import budget_message, limit_message
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.paging import token_of_key
 from headrace_auth.servicers.callers import Callers
@@ -17,6 +16,7 @@ from headrace_auth.servicers.limit_messages import (
     price_request,
     price_table_message,
 )
+from headrace_auth.servicers.messages import budget_message, limit_message
 from headrace_auth.use_cases.caps import CapPage, Caps
 from headrace_auth.use_cases.prices import Prices
 from headrace_common.grpc_server import Registration

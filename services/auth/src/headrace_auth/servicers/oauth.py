@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from headrace.auth.v1 import auth_pb2, oauth_pb2, oauth_pb2_grpc
-from headrace_auth.conversions import principal_message
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.refusals import invalid_field
 from headrace_auth.metrics import AuthMetrics, counting
@@ -14,6 +13,7 @@ from headrace_auth.oauth.messages import OAuthRequest, OAuthResponse, error_resp
 from headrace_auth.oauth.metadata import server_metadata
 from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.messages import principal_message
 from headrace_auth.use_cases.client_authorizations import ClientAuthorizations, Question
 from headrace_auth.use_cases.resolve import CredentialResolver
 from headrace_common.errors import HeadraceError

@@ -3,10 +3,10 @@
 from typing import Any
 
 from headrace.auth.v1 import oauth_pb2, oauth_pb2_grpc
-from headrace_auth.conversions import timestamp
 from headrace_auth.domain.fields import check_scopes
 from headrace_auth.domain.oauth_clients import ClientRequest, OAuthClient, grant_types_of
 from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.messages import timestamp
 from headrace_auth.servicers.pages import page_asked_for
 from headrace_auth.use_cases.manage_clients import ClientManager
 from headrace_common.grpc_server import Registration

@@ -3,10 +3,10 @@
 from typing import Any
 
 from headrace.auth.v1 import platform_pb2, platform_pb2_grpc
-from headrace_auth.conversions import timestamp
 from headrace_auth.domain import key_rotation
 from headrace_auth.ports import SealedSigningKey
 from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.messages import timestamp
 from headrace_auth.use_cases.signing_key_administration import SigningKeyAdministration
 from headrace_common.clock import Clock
 from headrace_common.grpc_server import Registration

@@ -3,14 +3,14 @@
 from typing import Any
 
 from headrace.auth.v1 import sessions_pb2, sessions_pb2_grpc
-from headrace_auth.conversions import (
+from headrace_auth.metrics import AuthMetrics, counting
+from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.messages import (
     me_message,
     principal_message,
     session_message,
     tokens_message,
 )
-from headrace_auth.metrics import AuthMetrics, counting
-from headrace_auth.servicers.callers import Callers
 from headrace_auth.use_cases.login import Login
 from headrace_auth.use_cases.own_sessions import OwnSessions
 from headrace_auth.use_cases.start import Bootstrap

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from headrace_auth.adapters.audit_events import EntryEncoder
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer
-from headrace_auth.adapters.oauth_store import StoredOAuth
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.access_tokens import Audience
@@ -20,6 +19,7 @@ from headrace_auth.oauth.ports import OAuthPorts
 from headrace_auth.ports import Store
 from headrace_auth.testing.directory import ACME, ADMIN, CREATED_AT, GLOBEX, OUTSIDER, SERVICE
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.oauth_store import StoredOAuth
 from headrace_auth.use_cases.open_sessions import SessionOpener, SessionPolicy
 from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
 from headrace_common.testing.clock import FakeClock

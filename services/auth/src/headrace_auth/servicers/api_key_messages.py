@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any
 
 from headrace.auth.v1 import api_keys_pb2, auth_pb2
-from headrace_auth.conversions import optional_time, timestamp
 from headrace_auth.domain.api_key_updates import ApiKeyUpdate
 from headrace_auth.domain.budgets import Allowance, check_allowance
 from headrace_auth.domain.fields import (
@@ -22,6 +21,7 @@ from headrace_auth.domain.fields import (
 from headrace_auth.domain.networks import check_networks
 from headrace_auth.domain.principal import Budget, BudgetPeriod, LimitKind
 from headrace_auth.domain.refusals import invalid_field
+from headrace_auth.servicers.messages import optional_time, timestamp
 from headrace_auth.use_cases.api_key_views import ApiKeyView
 from headrace_common.proto_enums import from_proto, to_proto
 

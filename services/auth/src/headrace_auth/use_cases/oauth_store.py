@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from headrace_auth.adapters.oauth_issuer import StoredTokenIssuer
-from headrace_auth.adapters.oauth_token_book import StoredTokenBook
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.oauth_clients import OAuthClient
@@ -11,6 +9,8 @@ from headrace_auth.domain.oauth_grants import AuthorizationCode
 from headrace_auth.oauth.ports import OAuthPorts
 from headrace_auth.ports import Principals
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.oauth_issuer import StoredTokenIssuer
+from headrace_auth.use_cases.oauth_token_book import StoredTokenBook
 from headrace_auth.use_cases.open_sessions import SessionOpener
 from headrace_common.clock import Clock
 

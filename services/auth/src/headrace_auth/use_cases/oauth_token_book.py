@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from headrace_auth.adapters.oauth_issuer import session_turn
 from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.access_tokens import AccessClaims
@@ -16,6 +15,7 @@ from headrace_auth.domain.sessions import RefreshToken, Session
 from headrace_auth.oauth.ports import OAuthClients
 from headrace_auth.ports import Principals
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.oauth_issuer import session_turn
 from headrace_auth.use_cases.open_sessions import end_session
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError
