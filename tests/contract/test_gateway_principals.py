@@ -12,8 +12,8 @@ from headrace.auth.v1 import (
     limits_pb2,
     limits_pb2_grpc,
 )
-from headrace_auth.servicers.messages import principal_message
 from headrace_auth.domain import principal as told
+from headrace_auth.servicers.messages import principal_message
 from headrace_auth.testing.directory import ACME, MEMBER, OWNER, Person
 from headrace_auth.testing.service import RunningAuth
 from headrace_gateway.adapters.auth_grpc import AuthClient
