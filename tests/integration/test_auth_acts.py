@@ -24,7 +24,7 @@ from headrace_auth.testing.directory import ACME, ACME_TEAM, OWNER
 from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.seeding import seed
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.manage_keys import KeyManager
+from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
 from headrace_auth.use_cases.start import ensure_first_owner
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason

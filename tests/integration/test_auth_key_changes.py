@@ -27,10 +27,10 @@ from headrace_auth.testing.directory import MEMBER, OWNER, SERVICE
 from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.seeding import seed
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.change_keys import KeyChanger
-from headrace_auth.use_cases.manage_keys import KeyManager
-from headrace_auth.use_cases.resolve_signed import SignedRequestResolver
-from headrace_auth.use_cases.signing_credentials import SigningCredentials
+from headrace_auth.use_cases.api_keys.change_keys import KeyChanger
+from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
+from headrace_auth.use_cases.api_keys.signing_credentials import SigningCredentials
+from headrace_auth.use_cases.credentials.resolve_signed import SignedRequestResolver
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.postgres import create_engine, migrate

@@ -25,9 +25,9 @@ from headrace_auth.testing.oauth_suites import (
 )
 from headrace_auth.testing.oauth_world import WEB, OAuthWorld, stored_oauth, stored_world
 from headrace_auth.testing.seeding import seed
-from headrace_auth.use_cases.asking import AskingThrottle
-from headrace_auth.use_cases.client_authorizations import Answer, ClientAuthorizations
-from headrace_auth.use_cases.login import Login
+from headrace_auth.use_cases.logins.login import Login
+from headrace_auth.use_cases.oauth.client_authorizations import Answer, ClientAuthorizations
+from headrace_auth.use_cases.request_throttle import RequestThrottle
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.postgres import create_engine, migrate
 from headrace_common.testing.clock import FakeClock
@@ -91,18 +91,18 @@ async def _expect_one_answer_of_a_race(
     def server_for(caller: Caller) -> OAuthServer:
         return OAuthServer(oauth.ports(caller), bridge, world.clock, issuer="https://headrace.test")
 
-    throttle = AskingThrottle(oauth.acts, MAILBOX_POLICY, BROWSER_POLICY)
-    asking = ClientAuthorizations(oauth.acts, login, throttle, server_for)
+    throttle = RequestThrottle(oauth.acts, MAILBOX_POLICY, BROWSER_POLICY)
+    request_throttle = ClientAuthorizations(oauth.acts, login, throttle, server_for)
     for _ in range(5):
-        question = await asking.ask(Caller(), authorization_request())
+        question = await request_throttle.ask(Caller(), authorization_request())
         # Four people: one account's logins wait for each other.
         answers = [
-            asking.allow(
+            request_throttle.allow(
                 Caller(), question.authorization_id, email=email, password=PASSWORD, code=""
             )
             for email in (OWNER.email, ADMIN.email, MEMBER.email, AUDITOR.email)
         ]
-        no = asking.deny(Caller(), question.authorization_id)
+        no = request_throttle.deny(Caller(), question.authorization_id)
         results = await asyncio.gather(*answers, no, return_exceptions=True)
         assert [isinstance(each, Answer) for each in results].count(True) == 1
         lost = [each.reason for each in results if isinstance(each, HeadraceError)]

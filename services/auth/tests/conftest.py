@@ -21,15 +21,15 @@ from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.seeding import seed
 from headrace_auth.testing.settings import LINKS
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.letters import Letters
-from headrace_auth.use_cases.login import Login
-from headrace_auth.use_cases.manage_keys import KeyManager
-from headrace_auth.use_cases.open_sessions import SessionOpener, SessionPolicy
-from headrace_auth.use_cases.own_sessions import OwnSessions
-from headrace_auth.use_cases.resolve import CredentialResolver
-from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
-from headrace_auth.use_cases.second_factors import SecondFactors
-from headrace_auth.use_cases.throttle import LoginThrottle
+from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
+from headrace_auth.use_cases.logins.login import Login
+from headrace_auth.use_cases.logins.second_factors import SecondFactors
+from headrace_auth.use_cases.logins.throttle import LoginThrottle
+from headrace_auth.use_cases.outgoing_mail import OutgoingMail
+from headrace_auth.use_cases.sessions.open_sessions import SessionOpener, SessionPolicy
+from headrace_auth.use_cases.sessions.own_sessions import OwnSessions
+from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 from headrace_common.testing.clock import FakeClock
 
 POLICY = RotationPolicy.of(
@@ -108,13 +108,13 @@ def mailer() -> MemoryMailer:
 
 
 @pytest.fixture
-def letters(mailer: MemoryMailer) -> Letters:
-    return Letters(mailer, LINKS)
+def outgoing_mail(mailer: MemoryMailer) -> OutgoingMail:
+    return OutgoingMail(mailer, LINKS)
 
 
 @pytest.fixture
-def second_factors(sealer: Sealer, clock: FakeClock, letters: Letters) -> SecondFactors:
-    return SecondFactors(sealer, clock, letters)
+def second_factors(sealer: Sealer, clock: FakeClock, outgoing_mail: OutgoingMail) -> SecondFactors:
+    return SecondFactors(sealer, clock, outgoing_mail)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, Organization, User
 from headrace_auth.domain.principal import Role
 from headrace_auth.settings import AuthSettings
+from headrace_auth.use_cases.accounts.new_passwords import NewPasswords
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.new_passwords import NewPasswords
 from headrace_auth.use_cases.start import Bootstrap
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock

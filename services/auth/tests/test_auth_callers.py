@@ -10,8 +10,8 @@ from headrace_auth.metrics import AuthMetrics
 from headrace_auth.servicers.callers import MAXIMUM_TEXT, Callers
 from headrace_auth.servicers.messages import MAXIMUM_CREDENTIAL
 from headrace_auth.testing.directory import MEMBER, PASSWORD
-from headrace_auth.use_cases.login import Login
-from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
+from headrace_auth.use_cases.logins.login import Login
 from headrace_common.errors import HeadraceError, Reason
 
 SEEN = (

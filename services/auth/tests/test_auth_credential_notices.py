@@ -18,11 +18,11 @@ from headrace_auth.testing.directory import ADMIN, MEMBER, OWNER, SERVICE, Perso
 from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.seeding import seed
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.change_keys import KeyChanger
+from headrace_auth.use_cases.api_keys.change_keys import KeyChanger
+from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
+from headrace_auth.use_cases.api_keys.signing_credentials import SigningCredentials
 from headrace_auth.use_cases.credential_notices import CredentialNotices
-from headrace_auth.use_cases.manage_clients import ClientManager
-from headrace_auth.use_cases.manage_keys import KeyManager
-from headrace_auth.use_cases.signing_credentials import SigningCredentials
+from headrace_auth.use_cases.oauth.manage_clients import ClientManager
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 

@@ -8,8 +8,8 @@ from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.directory import User
 from headrace_auth.domain.lockout import (
     ACCOUNT_POLICY,
-    ASKING_POLICY,
     MAILBOX_POLICY,
+    REQUEST_POLICY,
     LoginFailures,
     account_subject,
     address_subject,
@@ -173,7 +173,7 @@ async def test_too_many_questions_are_refused_whoever_they_are_about(
     world: AccountWorld, token: str, email: str
 ) -> None:
     del token
-    for number in range(ASKING_POLICY.free_failures):
+    for number in range(REQUEST_POLICY.free_failures):
         await world.verification.resend(HERE, f"nobody{number}@people.test")
     with pytest.raises(HeadraceError) as caught:
         await world.verification.resend(HERE, email)

@@ -27,7 +27,7 @@ from headrace_auth.testing.federation import (
     federation_world,
     state_of,
 )
-from headrace_auth.use_cases.federated_logins import Begun
+from headrace_auth.use_cases.federation.federated_logins import Begun
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 

@@ -23,8 +23,8 @@ from headrace_auth.testing.directory import (
     Person,
 )
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.manage_keys import CreatedApiKey, KeyManager
-from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.api_keys.manage_keys import CreatedApiKey, KeyManager
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
 from headrace_common.errors import HeadraceError, Reason
 
 REQUEST = ApiKeyRequest("key", frozenset({Scope.LLM_INVOKE}), (), None, ())

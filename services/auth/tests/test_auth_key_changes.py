@@ -28,10 +28,10 @@ from headrace_auth.testing.directory import (
 )
 from headrace_auth.testing.notices import credential_notices
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.api_key_views import ApiKeyView
-from headrace_auth.use_cases.change_keys import KeyChanger
-from headrace_auth.use_cases.manage_keys import CreatedApiKey, KeyManager
-from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.api_keys.api_key_views import ApiKeyView
+from headrace_auth.use_cases.api_keys.change_keys import KeyChanger
+from headrace_auth.use_cases.api_keys.manage_keys import CreatedApiKey, KeyManager
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 

@@ -18,7 +18,7 @@ from headrace_auth.testing.key_suites import (
     use,
 )
 from headrace_auth.testing.suites import keep, make_key
-from headrace_auth.use_cases.count_uses import MAXIMUM_USES, UseCounter
+from headrace_auth.use_cases.api_keys.count_uses import MAXIMUM_USES, UseCounter
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 

@@ -25,8 +25,8 @@ from headrace_auth.testing.directory import (
     PASSWORD,
     SERVICE,
 )
-from headrace_auth.use_cases.login import Login
-from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
+from headrace_auth.use_cases.logins.login import Login
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 

@@ -29,7 +29,7 @@ from headrace_auth.testing.federation import (
     FederationWorld,
     federation_world,
 )
-from headrace_auth.use_cases.open_sessions import LoggedIn
+from headrace_auth.use_cases.sessions.open_sessions import LoggedIn
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 

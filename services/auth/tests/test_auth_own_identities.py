@@ -18,8 +18,8 @@ from headrace_auth.testing.federation import (
     VERIFIER,
     FederationWorld,
 )
-from headrace_auth.use_cases.federated_logins import Begun
-from headrace_auth.use_cases.open_sessions import LoggedIn
+from headrace_auth.use_cases.federation.federated_logins import Begun
+from headrace_auth.use_cases.sessions.open_sessions import LoggedIn
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 

@@ -16,7 +16,7 @@ from headrace_auth.testing.account_suite import (
 )
 from headrace_auth.testing.accounts import BREACHED, HERE, NEW_PASSWORD, AccountWorld
 from headrace_auth.testing.directory import ACME, GLOBEX, MEMBER, OWNER, PASSWORD
-from headrace_auth.use_cases.open_sessions import home_of
+from headrace_auth.use_cases.sessions.open_sessions import home_of
 from headrace_common.errors import HeadraceError, Reason
 
 RESET, CHANGED = "Set a new password", "Your password was changed"

@@ -14,7 +14,7 @@ from headrace_auth.adapters.mail.memory import MemoryMailer
 from headrace_auth.adapters.mail.queue import MailQueue
 from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.domain.directory import Membership, Organization, User
-from headrace_auth.domain.lockout import ASKING_POLICY, MAILBOX_POLICY
+from headrace_auth.domain.lockout import MAILBOX_POLICY, REQUEST_POLICY
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.registration import (
     RegistrationMode,
@@ -25,7 +25,7 @@ from headrace_auth.domain.registration import (
 from headrace_auth.testing.account_suite import INVITATION, NEWCOMER, invite, registration
 from headrace_auth.testing.accounts import BREACHED, HERE, NEW_PASSWORD, AccountWorld
 from headrace_auth.testing.directory import ACME, ACME_TEAM, ADMIN, OWNER, PASSWORD
-from headrace_auth.use_cases.registration import Registration
+from headrace_auth.use_cases.accounts.registration import Registration
 from headrace_common.errors import HeadraceError, Reason
 
 CLOSED, BY_INVITATION = RegistrationMode.CLOSED, RegistrationMode.INVITATION
@@ -281,7 +281,7 @@ async def test_one_mailbox_gets_few_mails_and_one_after_a_while(world: AccountWo
 
 async def test_one_address_may_ask_so_often_whoever_it_asks_for(world: AccountWorld) -> None:
     register = world.registration(BY_INVITATION).register
-    for number in range(ASKING_POLICY.free_failures + 1):
+    for number in range(REQUEST_POLICY.free_failures + 1):
         with pytest.raises(HeadraceError) as caught:
             await register(HERE, replace(INVITED, email=f"new{number}@people.test"))
         assert caught.value.reason is Reason.RESOURCE_NOT_FOUND

@@ -33,10 +33,10 @@ from headrace_auth.testing.directory import (
     PASSWORD,
 )
 from headrace_auth.testing.suites import keep
-from headrace_auth.use_cases.login import Login
-from headrace_auth.use_cases.manage_keys import CreatedApiKey, KeyManager
-from headrace_auth.use_cases.resolve import CredentialResolver
-from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
+from headrace_auth.use_cases.api_keys.manage_keys import CreatedApiKey, KeyManager
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
+from headrace_auth.use_cases.logins.login import Login
+from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 from headrace_common.errors import HeadraceError, Reason, credential_invalid
 from headrace_common.testing.clock import FakeClock
 

@@ -14,7 +14,7 @@ from headrace_auth.domain.access_tokens import AccessClaims, Audience
 from headrace_auth.domain.key_rotation import CLOCK_SKEW, WITHDRAWAL_LEAD, RotationPolicy
 from headrace_auth.domain.principal import Scope
 from headrace_auth.ports import SealedSigningKey
-from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
+from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 

@@ -14,11 +14,11 @@ from headrace_auth.domain.directory import User
 from headrace_auth.domain.principal import Role, Scope
 from headrace_auth.domain.sessions import RefreshToken, Session
 from headrace_auth.testing.directory import ACME, GLOBEX, MEMBER, OWNER, PASSWORD
-from headrace_auth.use_cases.departures import AT_ONCE
-from headrace_auth.use_cases.login import Login
-from headrace_auth.use_cases.open_sessions import LoggedIn
-from headrace_auth.use_cases.own_sessions import OwnSessions
-from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
+from headrace_auth.use_cases.directory.departures import AT_ONCE
+from headrace_auth.use_cases.logins.login import Login
+from headrace_auth.use_cases.sessions.open_sessions import LoggedIn
+from headrace_auth.use_cases.sessions.own_sessions import OwnSessions
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 

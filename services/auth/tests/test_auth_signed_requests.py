@@ -22,15 +22,15 @@ from headrace_auth.testing.callers import caller_of
 from headrace_auth.testing.directory import ACME, ADMIN, AUDITOR, MEMBER, SERVICE
 from headrace_auth.testing.notices import credential_notices
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.api_key_views import ApiKeyView
-from headrace_auth.use_cases.change_keys import KeyChanger
-from headrace_auth.use_cases.manage_keys import KeyManager
-from headrace_auth.use_cases.resolve import CredentialResolver
-from headrace_auth.use_cases.resolve_signed import SignedRequestResolver
-from headrace_auth.use_cases.signing_credentials import (
+from headrace_auth.use_cases.api_keys.api_key_views import ApiKeyView
+from headrace_auth.use_cases.api_keys.change_keys import KeyChanger
+from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
+from headrace_auth.use_cases.api_keys.signing_credentials import (
     CreatedSigningCredential,
     SigningCredentials,
 )
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
+from headrace_auth.use_cases.credentials.resolve_signed import SignedRequestResolver
 from headrace_common.errors import HeadraceError, Reason, credential_invalid
 from headrace_common.testing.clock import FakeClock
 

@@ -24,7 +24,7 @@ from headrace_auth.testing.federation import (
     FederationWorld,
     federation_world,
 )
-from headrace_auth.use_cases.open_sessions import home_of
+from headrace_auth.use_cases.sessions.open_sessions import home_of
 from headrace_common.errors import HeadraceError, Reason
 
 EMAIL, SQUATTED = str(ADA.email), "the squatter's password"

@@ -10,7 +10,7 @@ from headrace_auth.domain.announcements import OutboxEvent
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY, LoginFailures
 from headrace_auth.testing.directory import ADMIN, MEMBER, OWNER, PASSWORD
-from headrace_auth.use_cases.login import Login
+from headrace_auth.use_cases.logins.login import Login
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 

@@ -43,9 +43,9 @@ from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.oauth.bridge import Bridge
 from headrace_auth.ports import Mailer, Nonces, RevocationAnnouncer, Store
 from headrace_auth.settings import AuthSettings
-from headrace_auth.use_cases.federated_logins import Federation
+from headrace_auth.use_cases.federation.federated_logins import Federation
 from headrace_auth.use_cases.housekeeping import Housekeeping
-from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
+from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 from headrace_auth.use_cases.start import ensure_first_owner
 from headrace_common import grpc_server
 from headrace_common.clock import Clock, SystemClock

@@ -14,7 +14,7 @@ from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.domain.federation import ProviderConfig, ProviderKind
 from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.domain.provider_urls import check_endpoint
-from headrace_auth.use_cases.open_sessions import SessionPolicy
+from headrace_auth.use_cases.sessions.open_sessions import SessionPolicy
 from headrace_common.settings import PLACEHOLDERS, Address
 
 KEY_BYTES = 32

@@ -24,8 +24,8 @@ from headrace_auth.testing.directory import (
 )
 from headrace_auth.testing.refusals import refusal, refused
 from headrace_auth.testing.suites import make_key
-from headrace_auth.use_cases.caps import CapFilter
-from headrace_auth.use_cases.members import MemberChange
+from headrace_auth.use_cases.directory.members import MemberChange
+from headrace_auth.use_cases.limits.limits_and_budgets import CapFilter
 from headrace_common.errors import Reason
 
 Call: TypeAlias = Callable[[Caller], Awaitable[Any]]

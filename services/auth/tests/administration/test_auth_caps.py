@@ -9,7 +9,7 @@ from headrace_auth.testing.administration import Administration
 from headrace_auth.testing.directory import ACME, ACME_TEAM, ADMIN, AUDITOR, GLOBEX, MEMBER, OWNER
 from headrace_auth.testing.refusals import refused
 from headrace_auth.testing.suites import make_key
-from headrace_auth.use_cases.caps import CapFilter
+from headrace_auth.use_cases.limits.limits_and_budgets import CapFilter
 from headrace_common.errors import Reason
 
 CONCURRENT = LimitKind.CONCURRENT_REQUESTS

@@ -21,7 +21,7 @@ from headrace_auth.testing.directory import (
     Person,
 )
 from headrace_auth.testing.refusals import refusal, refused
-from headrace_auth.use_cases.members import MemberChange
+from headrace_auth.use_cases.directory.members import MemberChange
 from headrace_common.errors import Reason
 
 DEMOTED = MemberChange(role=Role.MEMBER)

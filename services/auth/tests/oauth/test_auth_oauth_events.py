@@ -20,9 +20,9 @@ from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.oauth_suites import CODE, SESSION
 from headrace_auth.testing.oauth_world import WEB
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.manage_clients import ClientManager
-from headrace_auth.use_cases.oauth_store import StoredOAuth
-from headrace_auth.use_cases.open_sessions import SessionOpener
+from headrace_auth.use_cases.oauth.manage_clients import ClientManager
+from headrace_auth.use_cases.oauth.store import StoredOAuth
+from headrace_auth.use_cases.sessions.open_sessions import SessionOpener
 from headrace_common.testing.clock import FakeClock
 
 APPLICATION = Caller("req_1", "192.0.2.7", "app/1")

@@ -10,15 +10,15 @@ from headrace_auth.ports import BreachedPasswords
 from headrace_auth.servicers.accounts import Accounts, AccountServicer
 from headrace_auth.servicers.sessions import SessionServicer
 from headrace_auth.settings import AuthSettings
-from headrace_auth.use_cases.email_verification import EmailVerification
+from headrace_auth.use_cases.accounts.email_verification import EmailVerification
+from headrace_auth.use_cases.accounts.new_passwords import NewPasswords
+from headrace_auth.use_cases.accounts.own_second_factor import OwnSecondFactor
+from headrace_auth.use_cases.accounts.password_change import PasswordChange, PasswordSetter
+from headrace_auth.use_cases.accounts.password_reset import PasswordReset
+from headrace_auth.use_cases.accounts.registration import Registration
+from headrace_auth.use_cases.directory.own_invitations import OwnInvitations
 from headrace_auth.use_cases.even_time import STEP_SECONDS
-from headrace_auth.use_cases.new_passwords import NewPasswords
-from headrace_auth.use_cases.own_invitations import OwnInvitations
-from headrace_auth.use_cases.own_second_factor import OwnSecondFactor
-from headrace_auth.use_cases.own_sessions import OwnSessions
-from headrace_auth.use_cases.password_change import PasswordChange, PasswordSetter
-from headrace_auth.use_cases.password_reset import PasswordReset
-from headrace_auth.use_cases.registration import Registration
+from headrace_auth.use_cases.sessions.own_sessions import OwnSessions
 from headrace_auth.use_cases.start import Bootstrap
 
 
@@ -52,29 +52,40 @@ def create_accounts(
     identity: Identity, new_passwords: NewPasswords, *, step_seconds: float = STEP_SECONDS
 ) -> Accounts:
     """The use cases of people's own accounts; strangers' questions take whole steps of time."""
-    acts, throttle, letters = identity.acts, identity.throttle, identity.letters
-    asking = identity.asking
-    setter = PasswordSetter(letters)
+    acts, throttle, outgoing_mail = identity.acts, identity.throttle, identity.outgoing_mail
+    request_throttle = identity.request_throttle
+    setter = PasswordSetter(outgoing_mail)
     proof = identity.reauthentication
     return Accounts(
         registration=Registration(
             acts,
             new_passwords,
-            asking,
-            letters,
+            request_throttle,
+            outgoing_mail,
             mode=identity.settings.registration,
             step_seconds=step_seconds,
         ),
         verification=EmailVerification(
-            acts, identity.login, throttle, asking, letters, step_seconds=step_seconds
+            acts,
+            identity.login,
+            throttle,
+            request_throttle,
+            outgoing_mail,
+            step_seconds=step_seconds,
         ),
         invitations=OwnInvitations(acts, proof),
         password_reset=PasswordReset(
-            acts, new_passwords, asking, throttle, setter, letters, step_seconds=step_seconds
+            acts,
+            new_passwords,
+            request_throttle,
+            throttle,
+            setter,
+            outgoing_mail,
+            step_seconds=step_seconds,
         ),
         password_change=PasswordChange(proof, new_passwords, setter, identity.opener),
         second_factor=OwnSecondFactor(
-            acts, proof, identity.second_factors, identity.sealer, letters
+            acts, proof, identity.second_factors, identity.sealer, outgoing_mail
         ),
     )
 

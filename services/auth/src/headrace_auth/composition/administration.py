@@ -7,22 +7,22 @@ from headrace_auth.servicers.auth import AuthServicer
 from headrace_auth.servicers.directory import DirectoryServicer
 from headrace_auth.servicers.limits import LimitServicer
 from headrace_auth.servicers.platform import PlatformServicer
-from headrace_auth.use_cases.caps import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
-from headrace_auth.use_cases.change_keys import KeyChanger
-from headrace_auth.use_cases.count_uses import UseCounter
+from headrace_auth.use_cases.accounts.manage_accounts import ManagedAccounts
+from headrace_auth.use_cases.api_keys.change_keys import KeyChanger
+from headrace_auth.use_cases.api_keys.count_uses import UseCounter
+from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
+from headrace_auth.use_cases.api_keys.signing_credentials import SigningCredentials
 from headrace_auth.use_cases.credential_notices import CredentialNotices
-from headrace_auth.use_cases.inviting import Inviter
-from headrace_auth.use_cases.manage_accounts import ManagedAccounts
-from headrace_auth.use_cases.manage_invitations import Invitations
-from headrace_auth.use_cases.manage_keys import KeyManager
-from headrace_auth.use_cases.members import Members
-from headrace_auth.use_cases.organizations import Organizations
-from headrace_auth.use_cases.prices import Prices
-from headrace_auth.use_cases.resolve_signed import SignedRequestResolver
-from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
-from headrace_auth.use_cases.signing_credentials import SigningCredentials
-from headrace_auth.use_cases.signing_key_administration import SigningKeyAdministration
-from headrace_auth.use_cases.teams import Teams
+from headrace_auth.use_cases.credentials.resolve_signed import SignedRequestResolver
+from headrace_auth.use_cases.directory.inviting import Inviter
+from headrace_auth.use_cases.directory.manage_invitations import Invitations
+from headrace_auth.use_cases.directory.members import Members
+from headrace_auth.use_cases.directory.organizations import Organizations
+from headrace_auth.use_cases.directory.teams import Teams
+from headrace_auth.use_cases.limits.limits_and_budgets import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
+from headrace_auth.use_cases.limits.prices import Prices
+from headrace_auth.use_cases.signing_keys.administration import SigningKeyAdministration
+from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 
 
 def auth_servicer(identity: Identity, nonces: Nonces) -> AuthServicer:
@@ -41,7 +41,7 @@ def auth_servicer(identity: Identity, nonces: Nonces) -> AuthServicer:
 
 def api_key_servicer(identity: Identity) -> ApiKeyServicer:
     """The credentials of programs."""
-    acts, notices = identity.acts, CredentialNotices(identity.letters)
+    acts, notices = identity.acts, CredentialNotices(identity.outgoing_mail)
     return ApiKeyServicer(
         callers=identity.callers,
         key_manager=KeyManager(acts, notices),
@@ -55,8 +55,8 @@ def directory_servicer(identity: Identity) -> DirectoryServicer:
     """Organisations, teams, users, invitations."""
     acts = identity.acts
     inviter = Inviter(
-        identity.letters,
-        identity.asking,
+        identity.outgoing_mail,
+        identity.request_throttle,
         lifetime_seconds=identity.settings.invitation_seconds,
         per_day=identity.settings.invitations_per_day,
     )

@@ -8,10 +8,10 @@ from headrace_auth.domain.pending_login import PendingLogin
 from headrace_auth.domain.proven_login import ProvenLogin
 from headrace_auth.servicers.federation import Federated, FederationServicer
 from headrace_auth.settings import AuthSettings
-from headrace_auth.use_cases.federated_accounts import FederatedAccounts
-from headrace_auth.use_cases.federated_logins import FederatedLogins, Federation
-from headrace_auth.use_cases.login_codes import LoginCodeExchange
-from headrace_auth.use_cases.own_identities import OwnIdentities
+from headrace_auth.use_cases.federation.federated_accounts import FederatedAccounts
+from headrace_auth.use_cases.federation.federated_logins import FederatedLogins, Federation
+from headrace_auth.use_cases.federation.login_codes import LoginCodeExchange
+from headrace_auth.use_cases.federation.own_identities import OwnIdentities
 from headrace_common.clock import Clock
 from headrace_common.redis import create_redis
 from headrace_common.runtime import Runtime
@@ -56,10 +56,10 @@ def federation_servicer(identity: Identity, federation: Federation) -> Federatio
 
 def create_federated(identity: Identity, federation: Federation) -> Federated:
     """The use cases of logins through providers."""
-    settings, acts, letters = identity.settings, identity.acts, identity.letters
-    accounts = FederatedAccounts(letters, settings.registration)
+    settings, acts, outgoing_mail = identity.settings, identity.acts, identity.outgoing_mail
+    accounts = FederatedAccounts(outgoing_mail, settings.registration)
     identities = OwnIdentities(
-        acts, accounts, letters, identity.reauthentication, federation.providers.keys()
+        acts, accounts, outgoing_mail, identity.reauthentication, federation.providers.keys()
     )
     logins = FederatedLogins(
         acts,

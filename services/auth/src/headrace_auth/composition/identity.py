@@ -11,24 +11,24 @@ from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.lockout import (
     ACCOUNT_POLICY,
     ADDRESS_POLICY,
-    ASKING_POLICY,
     BROWSER_POLICY,
     MAILBOX_POLICY,
+    REQUEST_POLICY,
 )
 from headrace_auth.metrics import AuthMetrics
 from headrace_auth.ports import Mailer, RevocationAnnouncer, Store
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.settings import AuthSettings
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.asking import AskingThrottle
-from headrace_auth.use_cases.letters import Letters
-from headrace_auth.use_cases.login import Login
-from headrace_auth.use_cases.open_sessions import SessionOpener
-from headrace_auth.use_cases.reauthentication import Reauthentication
-from headrace_auth.use_cases.resolve import CredentialResolver
-from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
-from headrace_auth.use_cases.second_factors import SecondFactors
-from headrace_auth.use_cases.throttle import LoginThrottle
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
+from headrace_auth.use_cases.logins.login import Login
+from headrace_auth.use_cases.logins.reauthentication import Reauthentication
+from headrace_auth.use_cases.logins.second_factors import SecondFactors
+from headrace_auth.use_cases.logins.throttle import LoginThrottle
+from headrace_auth.use_cases.outgoing_mail import OutgoingMail
+from headrace_auth.use_cases.request_throttle import RequestThrottle
+from headrace_auth.use_cases.sessions.open_sessions import SessionOpener
+from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 from headrace_common.clock import Clock
 
 
@@ -46,14 +46,14 @@ class Identity:
     tokens: AccessTokens
     resolver: CredentialResolver
     callers: Callers
-    letters: Letters
+    outgoing_mail: OutgoingMail
     opener: SessionOpener
     throttle: LoginThrottle
     second_factors: SecondFactors
     login: Login
     reauthentication: Reauthentication
-    asking: AskingThrottle
-    browser_logins: AskingThrottle
+    request_throttle: RequestThrottle
+    browser_logins: RequestThrottle
 
 
 def create_identity(
@@ -72,10 +72,10 @@ def create_identity(
     sealer = Sealer(settings.key_encryption_bytes())
     tokens = AccessTokens(settings.token_audience())
     resolver = CredentialResolver(store, tokens, clock)
-    letters = Letters(mailer, settings.links())
+    outgoing_mail = OutgoingMail(mailer, settings.links())
     opener = SessionOpener(store.principals, tokens, clock, settings.session_policy())
     throttle = LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
-    second_factors = SecondFactors(sealer, clock, letters)
+    second_factors = SecondFactors(sealer, clock, outgoing_mail)
     login = Login(acts, passwords, throttle, second_factors, opener)
     return Identity(
         settings=settings,
@@ -88,14 +88,14 @@ def create_identity(
         tokens=tokens,
         resolver=resolver,
         callers=Callers(resolver, metrics),
-        letters=letters,
+        outgoing_mail=outgoing_mail,
         opener=opener,
         throttle=throttle,
         second_factors=second_factors,
         login=login,
         reauthentication=Reauthentication(acts, login, second_factors),
-        asking=AskingThrottle(acts, MAILBOX_POLICY, ASKING_POLICY),
-        browser_logins=AskingThrottle(
+        request_throttle=RequestThrottle(acts, MAILBOX_POLICY, REQUEST_POLICY),
+        browser_logins=RequestThrottle(
             acts, MAILBOX_POLICY, BROWSER_POLICY, doing="browser logins of address"
         ),
     )

@@ -7,10 +7,10 @@ from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.servicers.oauth import OAuthServicer
 from headrace_auth.servicers.oauth_clients import OAuthClientServicer
 from headrace_auth.settings import AuthSettings
-from headrace_auth.use_cases.client_authorizations import ClientAuthorizations
 from headrace_auth.use_cases.credential_notices import CredentialNotices
-from headrace_auth.use_cases.manage_clients import ClientManager
-from headrace_auth.use_cases.oauth_store import StoredOAuth
+from headrace_auth.use_cases.oauth.client_authorizations import ClientAuthorizations
+from headrace_auth.use_cases.oauth.manage_clients import ClientManager
+from headrace_auth.use_cases.oauth.store import StoredOAuth
 
 
 def create_bridge(settings: AuthSettings) -> Bridge:
@@ -46,5 +46,5 @@ def oauth_servicer(identity: Identity, bridge: Bridge) -> OAuthServicer:
 
 def oauth_client_servicer(identity: Identity) -> OAuthClientServicer:
     """The administration of applications."""
-    clients = ClientManager(identity.acts, CredentialNotices(identity.letters))
+    clients = ClientManager(identity.acts, CredentialNotices(identity.outgoing_mail))
     return OAuthClientServicer(callers=identity.callers, clients=clients)

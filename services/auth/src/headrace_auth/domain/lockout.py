@@ -48,7 +48,7 @@ MAILBOX_POLICY = LockoutPolicy(
     maximum_wait_seconds=3600.0,
     forget_seconds=86_400.0,
 )
-ASKING_POLICY = LockoutPolicy(free_failures=30)
+REQUEST_POLICY = LockoutPolicy(free_failures=30)
 
 # Every login by a browser begins with a request that is kept for ten minutes. A whole company may
 # log in from behind one address: after the first 300 it still gets one every other second, so that
@@ -61,7 +61,7 @@ LONGEST_MEMORY = timedelta(
             ACCOUNT_POLICY,
             ADDRESS_POLICY,
             MAILBOX_POLICY,
-            ASKING_POLICY,
+            REQUEST_POLICY,
             BROWSER_POLICY,
         )
     )

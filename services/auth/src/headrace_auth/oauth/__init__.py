@@ -8,6 +8,6 @@
   up and using up are one step of a port, and clients are authenticated by `client_authentication`,
   because Authlib's answers tell unknown clients from wrong secrets.
 - `bridge`: Authlib is synchronous; it runs in a few threads and never on the event loop.
-- `ports`: what it needs from outside; `use_cases/oauth_store.py` has all of it over any store,
+- `ports`: what it needs from outside; `use_cases/oauth/store.py` has all of it over any store,
   and `testing/oauth_suites.py` is what it must pass over each.
 """

@@ -7,12 +7,12 @@ from headrace.auth.v1 import accounts_pb2, accounts_pb2_grpc, auth_pb2
 from headrace_auth.domain.registration import check_registration
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.servicers.messages import tokens_message
-from headrace_auth.use_cases.email_verification import EmailVerification
-from headrace_auth.use_cases.own_invitations import OwnInvitations
-from headrace_auth.use_cases.own_second_factor import OwnSecondFactor
-from headrace_auth.use_cases.password_change import PasswordChange
-from headrace_auth.use_cases.password_reset import PasswordReset
-from headrace_auth.use_cases.registration import Registration
+from headrace_auth.use_cases.accounts.email_verification import EmailVerification
+from headrace_auth.use_cases.accounts.own_second_factor import OwnSecondFactor
+from headrace_auth.use_cases.accounts.password_change import PasswordChange
+from headrace_auth.use_cases.accounts.password_reset import PasswordReset
+from headrace_auth.use_cases.accounts.registration import Registration
+from headrace_auth.use_cases.directory.own_invitations import OwnInvitations
 from headrace_common import grpc_server
 from headrace_common.proto_enums import to_proto
 

@@ -22,7 +22,7 @@ from headrace_auth.domain.networks import check_networks
 from headrace_auth.domain.principal import Budget, BudgetPeriod, LimitKind
 from headrace_auth.domain.refusals import invalid_field
 from headrace_auth.servicers.messages import optional_time, timestamp
-from headrace_auth.use_cases.api_key_views import ApiKeyView
+from headrace_auth.use_cases.api_keys.api_key_views import ApiKeyView
 from headrace_common.proto_enums import from_proto, to_proto
 
 RATES = tuple(LimitKind)

@@ -11,9 +11,9 @@ from headrace_auth.servicers.api_key_messages import (
 )
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.servicers.pages import page_asked_for
-from headrace_auth.use_cases.change_keys import KeyChanger
-from headrace_auth.use_cases.manage_keys import KeyManager
-from headrace_auth.use_cases.signing_credentials import SigningCredentials
+from headrace_auth.use_cases.api_keys.change_keys import KeyChanger
+from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
+from headrace_auth.use_cases.api_keys.signing_credentials import SigningCredentials
 from headrace_common.clock import Clock
 from headrace_common.grpc_server import Registration
 

@@ -17,9 +17,9 @@ from headrace_auth.servicers.messages import (
     signed_request,
     timestamp,
 )
-from headrace_auth.use_cases.count_uses import UseCounter
-from headrace_auth.use_cases.resolve import CredentialResolver
-from headrace_auth.use_cases.resolve_signed import SignedRequestResolver
+from headrace_auth.use_cases.api_keys.count_uses import UseCounter
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
+from headrace_auth.use_cases.credentials.resolve_signed import SignedRequestResolver
 from headrace_common.clock import Clock
 from headrace_common.grpc_server import Registration
 

@@ -6,7 +6,7 @@ from typing import Any
 from headrace_auth.domain.callers import Caller
 from headrace_auth.metrics import AuthMetrics, counting
 from headrace_auth.servicers.messages import MAXIMUM_CREDENTIAL, bearer_credential
-from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
 
 MAXIMUM_TEXT = 200
 """Characters of what is only told on."""

@@ -4,7 +4,7 @@ from headrace.auth.v1 import auth_pb2, directory_pb2
 from headrace_auth.domain.directory import Invitation, Organization, Team
 from headrace_auth.domain.role_table import Permission, RoleRights
 from headrace_auth.servicers.messages import timestamp
-from headrace_auth.use_cases.members import UserView
+from headrace_auth.use_cases.directory.members import UserView
 from headrace_common.proto_enums import to_proto
 
 

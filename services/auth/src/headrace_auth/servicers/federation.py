@@ -8,9 +8,9 @@ from headrace_auth.domain.directory import LinkedIdentity
 from headrace_auth.metrics import AuthMetrics, counting
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.servicers.messages import principal_message, timestamp, tokens_message
-from headrace_auth.use_cases.federated_logins import Begun, FederatedLogins
-from headrace_auth.use_cases.login_codes import LoginCodeExchange
-from headrace_auth.use_cases.own_identities import OwnIdentities
+from headrace_auth.use_cases.federation.federated_logins import Begun, FederatedLogins
+from headrace_auth.use_cases.federation.login_codes import LoginCodeExchange
+from headrace_auth.use_cases.federation.own_identities import OwnIdentities
 from headrace_common.grpc_server import Registration
 
 

@@ -15,7 +15,7 @@ from headrace_auth.domain.paging import key_of_token, page_size
 from headrace_auth.domain.principal import BudgetPeriod, LimitKind, Subject
 from headrace_auth.servicers.enums import required_from_proto
 from headrace_auth.servicers.messages import optional_time, timestamp
-from headrace_auth.use_cases.caps import CapFilter
+from headrace_auth.use_cases.limits.limits_and_budgets import CapFilter
 from headrace_common.proto_enums import from_proto
 
 KEY_PARTS = 4

@@ -17,8 +17,8 @@ from headrace_auth.servicers.limit_messages import (
     price_table_message,
 )
 from headrace_auth.servicers.messages import budget_message, limit_message
-from headrace_auth.use_cases.caps import CapPage, Caps
-from headrace_auth.use_cases.prices import Prices
+from headrace_auth.use_cases.limits.limits_and_budgets import CapPage, Caps
+from headrace_auth.use_cases.limits.prices import Prices
 from headrace_common.grpc_server import Registration
 
 

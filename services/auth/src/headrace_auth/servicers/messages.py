@@ -12,8 +12,8 @@ from headrace_auth.domain.principal import Budget, Limit, Principal
 from headrace_auth.domain.refusals import credential_missing, invalid_field
 from headrace_auth.domain.sessions import Session
 from headrace_auth.domain.signed_requests import SignedRequest
-from headrace_auth.use_cases.open_sessions import LoggedIn
-from headrace_auth.use_cases.own_sessions import Me
+from headrace_auth.use_cases.sessions.open_sessions import LoggedIn
+from headrace_auth.use_cases.sessions.own_sessions import Me
 from headrace_common.errors import HeadraceError, credential_invalid
 from headrace_common.proto_enums import to_proto
 

@@ -14,8 +14,8 @@ from headrace_auth.oauth.metadata import server_metadata
 from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.servicers.messages import principal_message
-from headrace_auth.use_cases.client_authorizations import ClientAuthorizations, Question
-from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
+from headrace_auth.use_cases.oauth.client_authorizations import ClientAuthorizations, Question
 from headrace_common.errors import HeadraceError
 from headrace_common.grpc_server import Registration
 

@@ -8,7 +8,7 @@ from headrace_auth.domain.oauth_clients import ClientRequest, OAuthClient, grant
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.servicers.messages import timestamp
 from headrace_auth.servicers.pages import page_asked_for
-from headrace_auth.use_cases.manage_clients import ClientManager
+from headrace_auth.use_cases.oauth.manage_clients import ClientManager
 from headrace_common.grpc_server import Registration
 
 

@@ -7,7 +7,7 @@ from headrace_auth.domain import key_rotation
 from headrace_auth.ports import SealedSigningKey
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.servicers.messages import timestamp
-from headrace_auth.use_cases.signing_key_administration import SigningKeyAdministration
+from headrace_auth.use_cases.signing_keys.administration import SigningKeyAdministration
 from headrace_common.clock import Clock
 from headrace_common.grpc_server import Registration
 

@@ -11,8 +11,8 @@ from headrace_auth.servicers.messages import (
     session_message,
     tokens_message,
 )
-from headrace_auth.use_cases.login import Login
-from headrace_auth.use_cases.own_sessions import OwnSessions
+from headrace_auth.use_cases.logins.login import Login
+from headrace_auth.use_cases.sessions.own_sessions import OwnSessions
 from headrace_auth.use_cases.start import Bootstrap
 from headrace_common.grpc_server import Registration
 

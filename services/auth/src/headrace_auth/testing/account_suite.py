@@ -28,7 +28,7 @@ from headrace_auth.testing.directory import (
     OWNER,
     PASSWORD,
 )
-from headrace_auth.use_cases.open_sessions import LoggedIn
+from headrace_auth.use_cases.sessions.open_sessions import LoggedIn
 from headrace_common.errors import HeadraceError, Reason
 
 NEWCOMER = "new@people.test"

@@ -25,18 +25,18 @@ from headrace_auth.settings import AuthSettings
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.seeding import seed
 from headrace_auth.testing.settings import LINKS, memory_settings
+from headrace_auth.use_cases.accounts.email_verification import EmailVerification
+from headrace_auth.use_cases.accounts.new_passwords import NewPasswords
+from headrace_auth.use_cases.accounts.own_second_factor import OwnSecondFactor
+from headrace_auth.use_cases.accounts.password_change import PasswordChange
+from headrace_auth.use_cases.accounts.password_reset import PasswordReset
+from headrace_auth.use_cases.accounts.registration import Registration
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.email_verification import EmailVerification
-from headrace_auth.use_cases.login import Login
-from headrace_auth.use_cases.new_passwords import NewPasswords
-from headrace_auth.use_cases.open_sessions import LoggedIn
-from headrace_auth.use_cases.own_invitations import OwnInvitations
-from headrace_auth.use_cases.own_second_factor import OwnSecondFactor
-from headrace_auth.use_cases.own_sessions import OwnSessions
-from headrace_auth.use_cases.password_change import PasswordChange
-from headrace_auth.use_cases.password_reset import PasswordReset
-from headrace_auth.use_cases.registration import Registration
-from headrace_auth.use_cases.resolve import CredentialResolver
+from headrace_auth.use_cases.credentials.resolve import CredentialResolver
+from headrace_auth.use_cases.directory.own_invitations import OwnInvitations
+from headrace_auth.use_cases.logins.login import Login
+from headrace_auth.use_cases.sessions.open_sessions import LoggedIn
+from headrace_auth.use_cases.sessions.own_sessions import OwnSessions
 from headrace_common.testing.clock import FakeClock
 
 HERE = Caller(request_id="r1", source_address="192.0.2.7", user_agent="curl/8")
@@ -73,7 +73,9 @@ class AccountWorld:
         """Registering by this rule, with mail to somewhere else if told."""
         identity = self.registering(mode)
         if mailer is not None:
-            identity = replace(identity, letters=replace(identity.letters, mailer=mailer))
+            identity = replace(
+                identity, outgoing_mail=replace(identity.outgoing_mail, mailer=mailer)
+            )
         accounts = create_accounts(identity, self.new_passwords, step_seconds=self.step_seconds)
         return accounts.registration
 

@@ -12,23 +12,23 @@ from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.directory import Membership, Team, User
 from headrace_auth.domain.links import Links
-from headrace_auth.domain.lockout import ASKING_POLICY, MAILBOX_POLICY
+from headrace_auth.domain.lockout import MAILBOX_POLICY, REQUEST_POLICY
 from headrace_auth.domain.principal import CredentialKind, Principal, Role, Scope
 from headrace_auth.domain.records import Record
 from headrace_auth.domain.rights import SCOPES_OF_ROLE
 from headrace_auth.ports import Store
 from headrace_auth.testing.directory import ACME, CREATED_AT, GLOBEX, Person
+from headrace_auth.use_cases.accounts.manage_accounts import ManagedAccounts
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.asking import AskingThrottle
-from headrace_auth.use_cases.caps import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
-from headrace_auth.use_cases.inviting import Inviter
-from headrace_auth.use_cases.letters import Letters
-from headrace_auth.use_cases.manage_accounts import ManagedAccounts
-from headrace_auth.use_cases.manage_invitations import Invitations
-from headrace_auth.use_cases.members import Members
-from headrace_auth.use_cases.organizations import Organizations
-from headrace_auth.use_cases.prices import Prices
-from headrace_auth.use_cases.teams import Teams
+from headrace_auth.use_cases.directory.inviting import Inviter
+from headrace_auth.use_cases.directory.manage_invitations import Invitations
+from headrace_auth.use_cases.directory.members import Members
+from headrace_auth.use_cases.directory.organizations import Organizations
+from headrace_auth.use_cases.directory.teams import Teams
+from headrace_auth.use_cases.limits.limits_and_budgets import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
+from headrace_auth.use_cases.limits.prices import Prices
+from headrace_auth.use_cases.outgoing_mail import OutgoingMail
+from headrace_auth.use_cases.request_throttle import RequestThrottle
 from headrace_common.testing.clock import FakeClock
 
 R = TypeVar("R", bound=Record)
@@ -62,11 +62,11 @@ class Administration:
             f"{SITE}/invitation#{{token}}",
             f"{SITE}/login",
         )
-        asking = AskingThrottle(self.acts, MAILBOX_POLICY, ASKING_POLICY)
-        letters = Letters(self.mailer, links)
+        request_throttle = RequestThrottle(self.acts, MAILBOX_POLICY, REQUEST_POLICY)
+        outgoing_mail = OutgoingMail(self.mailer, links)
         return Inviter(
-            letters,
-            asking,
+            outgoing_mail,
+            request_throttle,
             lifetime_seconds=INVITATION_SECONDS,
             per_day=INVITATIONS_PER_DAY,
         )

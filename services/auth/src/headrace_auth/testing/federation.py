@@ -17,10 +17,15 @@ from headrace_auth.ports import LoginCodes
 from headrace_auth.testing.accounts import HERE, AccountWorld
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.settings import SITE
-from headrace_auth.use_cases.federated_logins import Begun, FederatedLogins, Federation, Landing
-from headrace_auth.use_cases.login_codes import LoginCodeExchange
-from headrace_auth.use_cases.open_sessions import LoggedIn
-from headrace_auth.use_cases.own_identities import OwnIdentities
+from headrace_auth.use_cases.federation.federated_logins import (
+    Begun,
+    FederatedLogins,
+    Federation,
+    Landing,
+)
+from headrace_auth.use_cases.federation.login_codes import LoginCodeExchange
+from headrace_auth.use_cases.federation.own_identities import OwnIdentities
+from headrace_auth.use_cases.sessions.open_sessions import LoggedIn
 from headrace_common.clock import Clock
 
 PROVIDER, OTHER_PROVIDER = "globodex", "github"

@@ -3,9 +3,9 @@
 from headrace_auth.adapters.mail.memory import MemoryMailer
 from headrace_auth.testing.settings import LINKS
 from headrace_auth.use_cases.credential_notices import CredentialNotices
-from headrace_auth.use_cases.letters import Letters
+from headrace_auth.use_cases.outgoing_mail import OutgoingMail
 
 
 def credential_notices(mailer: MemoryMailer | None = None) -> CredentialNotices:
     """Into this mailer, or one that nobody reads."""
-    return CredentialNotices(Letters(mailer or MemoryMailer(), LINKS))
+    return CredentialNotices(OutgoingMail(mailer or MemoryMailer(), LINKS))

@@ -19,9 +19,9 @@ from headrace_auth.oauth.ports import OAuthPorts
 from headrace_auth.ports import Store
 from headrace_auth.testing.directory import ACME, ADMIN, CREATED_AT, GLOBEX, OUTSIDER, SERVICE
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.oauth_store import StoredOAuth
-from headrace_auth.use_cases.open_sessions import SessionOpener, SessionPolicy
-from headrace_auth.use_cases.rotate_signing_keys import SigningKeyRotation
+from headrace_auth.use_cases.oauth.store import StoredOAuth
+from headrace_auth.use_cases.sessions.open_sessions import SessionOpener, SessionPolicy
+from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 from headrace_common.testing.clock import FakeClock
 
 SECRET = "s3cret-of-an-application_that-does.not~exist"  # noqa: S105

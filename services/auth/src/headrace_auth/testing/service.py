@@ -17,7 +17,7 @@ from headrace_auth.settings import AuthSettings
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.seeding import seed
 from headrace_auth.testing.settings import memory_settings
-from headrace_auth.use_cases.federated_logins import Federation
+from headrace_auth.use_cases.federation.federated_logins import Federation
 from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.grpc import serving
 

@@ -1,1 +1,1 @@
-"""What auth does: resolve, log in, manage keys, rotate signing keys, start; each over ports."""
+"""What auth does, over ports: a folder for each subject, and beside them what all subjects share."""

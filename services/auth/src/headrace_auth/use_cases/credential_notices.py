@@ -7,7 +7,7 @@ from headrace_auth.domain.directory import User, UserKind
 from headrace_auth.domain.mails import Credential, CredentialNews, Done, credential_news
 from headrace_auth.domain.oauth_clients import OAuthClient
 from headrace_auth.use_cases.acts import Act
-from headrace_auth.use_cases.letters import Letters
+from headrace_auth.use_cases.outgoing_mail import OutgoingMail
 
 OWN = "your account"
 
@@ -18,8 +18,8 @@ class CredentialNotices:
     That is always a person: programs may not deal with credentials (`domain/rights.py`).
     """
 
-    def __init__(self, letters: Letters) -> None:
-        self._letters = letters
+    def __init__(self, outgoing_mail: OutgoingMail) -> None:
+        self._outgoing_mail = outgoing_mail
 
     async def of_key(self, act: Act, key: ApiKey, done: Done) -> None:
         """Tell of an API key or a signing key."""
@@ -54,4 +54,4 @@ class CredentialNotices:
             self._tell(act, actor, news, whose)
 
     def _tell(self, act: Act, user: User, news: CredentialNews, whose: str) -> None:
-        self._letters.tell(act, user, partial(credential_news, news=news, whose=whose))
+        self._outgoing_mail.tell(act, user, partial(credential_news, news=news, whose=whose))

@@ -9,8 +9,8 @@ from headrace_auth.domain.fields import check_name, normalize_email
 from headrace_auth.domain.opaque_secrets import digest
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.refusals import permission_denied
+from headrace_auth.use_cases.accounts.new_passwords import NewPasswords
 from headrace_auth.use_cases.acts import Act, Acts
-from headrace_auth.use_cases.new_passwords import NewPasswords
 from headrace_common.errors import HeadraceError
 from headrace_common.ids import uuid7
 from headrace_common.logs import get_logger

@@ -1,0 +1,1 @@
+"""People's own accounts: registered, verified, their passwords and second factors."""

@@ -1,0 +1,1 @@
+"""API keys and signing credentials: made, changed, revoked, and their use counted."""

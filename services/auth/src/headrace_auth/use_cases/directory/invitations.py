@@ -1,0 +1,78 @@
+"""Taking an invitation: the offer is checked again, becomes a membership, and is used up."""
+
+from dataclasses import replace
+
+from headrace_auth.domain.directory import Invitation, Membership, Organization, User
+from headrace_auth.domain.principal import Role
+from headrace_auth.domain.refusals import already_exists, not_found, permission_denied
+from headrace_auth.domain.rights import may_grant
+from headrace_auth.use_cases.acts import Act
+from headrace_auth.use_cases.directory_lock import alone_in
+from headrace_auth.use_cases.renewals import unused_version
+
+
+async def find_open(act: Act, token_sha256: bytes, email: str) -> Invitation:
+    """The invitation, locked, if this address may take it now; nobody else changes members then.
+
+    Raises RESOURCE_NOT_FOUND for a token that is unknown, taken, taken back, too old, or from
+    somebody who may not give that role any more; PERMISSION_DENIED for another address.
+    """
+    found = await act.of(Invitation).find(token_sha256=token_sha256)
+    if not found:
+        raise not_found(Invitation.KIND.name)
+    await alone_in(act, found[0].organization_id)
+    invitation = await act.of(Invitation).get(found[0].invitation_id, lock=True)
+    if invitation is None or not invitation.is_open(act.now):
+        raise not_found(Invitation.KIND.name)
+    if not await _is_still_meant(act, invitation):
+        raise not_found(Invitation.KIND.name)
+    if email != invitation.email:
+        raise permission_denied("This invitation is for another e-mail address.")
+    return invitation
+
+
+async def find_open_for(act: Act, token_sha256: bytes, user: User) -> Invitation:
+    """The same for a user; raises as `find_open`, and ALREADY_EXISTS for a member."""
+    proven = user.email if user.email_verified_at is not None else None
+    invitation = await find_open(act, token_sha256, proven or "")
+    if await act.of(Membership).get(user.user_id, invitation.organization_id) is not None:
+        raise already_exists(Membership.KIND.name)
+    return invitation
+
+
+async def accept(act: Act, token_sha256: bytes, user: User) -> Membership:
+    """Make the user a member, in its own name; raises as `find_open_for`.
+
+    `user` is kept already and has proven its address: whoever registers with the token has done so
+    by that, so pass the user with `email_verified_at` set.
+    """
+    invitation = await find_open_for(act, token_sha256, user)
+    user_id, organization_id = user.user_id, invitation.organization_id
+    membership = Membership(
+        user_id=user_id,
+        organization_id=organization_id,
+        role=invitation.role,
+        created_at=act.now,
+        team_id=invitation.team_id,
+        version=await unused_version(act, user_id, organization_id),
+    )
+    about = {"user_id": user_id, "organization_id": organization_id}
+    await act.change(invitation, replace(invitation, accepted_at=act.now), "accept", **about)
+    await act.add(membership, **about)
+    return membership
+
+
+async def _is_still_meant(act: Act, invitation: Invitation) -> bool:
+    """Whether who made it could still make it: what one grants, one must have."""
+    inviter = await act.of(User).get(invitation.created_by)
+    if inviter is None or inviter.disabled_at is not None:
+        return False
+    for joined in await act.of(Membership).find(user_id=inviter.user_id):
+        if joined.organization_id == invitation.organization_id:
+            if may_grant(joined.role, invitation.role):
+                return True
+        elif joined.role is Role.OWNER:
+            organization = await act.of(Organization).get(joined.organization_id)
+            if organization is not None and organization.platform:
+                return True
+    return False

@@ -1,0 +1,1 @@
+"""Logins through identity providers, and identities linked to accounts."""

@@ -1,0 +1,1 @@
+"""Limits, budgets and prices: kept as data, counted by admission."""

@@ -1,0 +1,1 @@
+"""Proving who one is: passwords, second factors, and what slows down guessing."""

@@ -1,0 +1,1 @@
+"""Third-party applications: registered, authorized by people, given tokens."""
