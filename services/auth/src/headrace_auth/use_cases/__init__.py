@@ -1,1 +1,1 @@
-"""What auth does, over ports: a folder for each subject, and beside them what all subjects share."""
+"""What auth does, over ports: a folder for each subject; beside them what subjects share."""
