@@ -106,6 +106,21 @@ async def test_more_than_the_bound_is_dropped(logged: Callable[[], list[str]]) -
     assert len(gate.sent) == 3
 
 
+async def test_one_mailbox_keeps_nobody_elses_mail_out(logged: Callable[[], list[str]]) -> None:
+    gate = Gate()
+    queue = MailQueue(gate, maximum_held=4, maximum_of_mailbox=3)
+    other = Mail("owner@acme.test", MAIL.subject, MAIL.text)
+    for mail in (*[MAIL] * 5, other):
+        await queue.send(mail)
+    gate.open.set()
+    await queue.drain()
+    assert gate.sent == [MAIL, MAIL, MAIL, other]
+    assert logged() == ["mail_dropped"] * 2
+    await queue.send(MAIL)
+    await queue.drain()
+    assert gate.sent[4:] == [MAIL]
+
+
 async def test_so_many_are_handed_over_at_once() -> None:
     gate = Gate(full_at=3)
     queue = MailQueue(gate, maximum_at_once=3)

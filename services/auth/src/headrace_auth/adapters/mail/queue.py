@@ -1,6 +1,7 @@
 """Mail in the background: what people are written never decides how their call ends."""
 
 import asyncio
+from collections import Counter
 
 from headrace_auth.domain.mails import Mail
 from headrace_auth.ports import Mailer
@@ -15,9 +16,10 @@ DRAIN_SECONDS = 5.0
 class MailQueue:
     """A Mailer that takes mail at once and hands it on later; what fails is tried again.
 
-    It holds a bounded number of mails in memory. Beyond that, after the last attempt, and at the
-    end of the process mails are lost, with a log line that tells neither address nor text: people
-    can ask for another one.
+    It holds a bounded number of mails in memory, and of one mailbox a small part of them: people
+    cause mails to themselves without end, and must not keep others' out. Beyond that, after the
+    last attempt, and at the end of the process mails are lost, with a log line that tells neither
+    address nor text: people can ask for another one.
     """
 
     def __init__(
@@ -25,23 +27,30 @@ class MailQueue:
         mailer: Mailer,
         *,
         maximum_held: int = 1000,
+        maximum_of_mailbox: int = 20,
         maximum_at_once: int = 4,
         retry_seconds: tuple[float, ...] = RETRY_SECONDS,
     ) -> None:
         self._mailer = mailer
         self._maximum_held = maximum_held
+        self._maximum_of_mailbox = maximum_of_mailbox
         self._turns = asyncio.Semaphore(maximum_at_once)
         self._retry_seconds = retry_seconds
         self._held: set[asyncio.Task[None]] = set()
+        self._held_of: Counter[str] = Counter()
 
     async def send(self, mail: Mail) -> None:
         """Hold the mail; never raises and never waits."""
         if len(self._held) >= self._maximum_held:
             get_logger().warning("mail_dropped", reason="queue is full", count=len(self._held))
             return
+        if self._held_of[mail.to] >= self._maximum_of_mailbox:
+            get_logger().warning("mail_dropped", reason="mailbox has its share of the queue")
+            return
+        self._held_of[mail.to] += 1
         task = asyncio.create_task(self._deliver(mail))
         self._held.add(task)
-        task.add_done_callback(self._held.discard)
+        task.add_done_callback(lambda done: self._let_go(done, mail))
 
     async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Give what is held so much time, then forget it."""
@@ -53,6 +62,12 @@ class MailQueue:
         if late:
             await asyncio.wait(late)
             get_logger().warning("mail_dropped", reason="shutdown", count=len(late))
+
+    def _let_go(self, task: asyncio.Task[None], mail: Mail) -> None:
+        self._held.discard(task)
+        self._held_of[mail.to] -= 1
+        if not self._held_of[mail.to]:
+            del self._held_of[mail.to]
 
     async def _deliver(self, mail: Mail) -> None:
         for attempt, wait in enumerate((*self._retry_seconds, None), start=1):
