@@ -97,7 +97,11 @@ class PostgresRecords(Generic[R]):
 
     async def get(self, *key: Any, lock: bool = False) -> R | None:
         query = select(*self._of.columns()).where(self._of.has_key(key))
-        row = (await self._connection.execute(query.with_for_update() if lock else query)).first()
+        if lock:
+            # Not against new records that refer to this one: who adds such a record may hold what
+            # the holder of this lock waits for.
+            query = query.with_for_update(key_share=True)
+        row = (await self._connection.execute(query)).first()
         return self._of.record(row) if row else None
 
     async def find(self, **equals: Any) -> list[R]:

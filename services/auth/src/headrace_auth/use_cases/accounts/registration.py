@@ -63,6 +63,9 @@ class Registration:
             request.password, about=(request.email, request.name)
         )
         async with even_time(self._step_seconds), self._acts.begin(caller) as act:
+            if request.invitation_sha256 is not None:
+                # The directory before mailbox and user, as who invites takes them.
+                await invitations.find_open(act, request.invitation_sha256, request.email)
             mail_allowed = await self._request_throttle.allows_mail_to(act, request.email)
             user = await self._add_user(act, request, password_hash)
             if user is not None:

@@ -60,10 +60,11 @@ async def end_some_sessions(
     organization_id, ended = membership.organization_id, 0
     found = await act.of(Session).by_key(after, AT_ONCE, user_id=membership.user_id, ended_at=None)
     for session in found:
-        await act.end(organization_id, session_revocation(session.session_id))
+        # The session before its revocation, as whoever ends its own session writes them.
         if session.organization_id == organization_id:
             await act.change(session, replace(session, ended_at=act.now), "end")
             ended += act.now < session.expires_at
+        await act.end(organization_id, session_revocation(session.session_id))
     return ended, key_of(found[-1]) if len(found) == AT_ONCE else None
 
 

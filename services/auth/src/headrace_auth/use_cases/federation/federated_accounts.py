@@ -29,12 +29,15 @@ class FederatedAccounts:
         """
         await alone_with(act, identity)
         linked = await act.of(LinkedIdentity).get(identity.provider, identity.subject)
+        account = None if linked else await _account(act, identity)
+        # Of newcomers alone: looking takes the directory, and who has a user locks that first.
+        is_new = linked is None and account is None
         decision = federation.decide(
             identity,
             linked_user_id=linked.user_id if linked else None,
-            account=None if linked else await _account(act, identity),
+            account=account,
             registration_open=self._mode is RegistrationMode.OPEN,
-            invited=await self._invitation(act, identity) is not None,
+            invited=is_new and await self._invitation(act, identity) is not None,
         )
         return await _unless_shut_out(act, decision)
 

@@ -14,8 +14,10 @@ async def usable(act: Act, digest: bytes, client_id: str) -> tuple[RefreshToken,
     One that is used up already was stolen, from us or from whoever shows it now: the session ends
     (RFC 9700, section 4.14.2). So do not raise in the act when this returns None.
     """
-    token = await act.of(RefreshToken).get(digest, lock=True)
+    token = await act.of(RefreshToken).get(digest)
     session = await act.of(Session).get(token.session_id, lock=True) if token else None
+    # The session first, as whoever moves it does; what was read before may be used up by now.
+    token = await act.of(RefreshToken).get(digest, lock=True) if session else None
     if token is None or session is None or session.client_id != client_id:
         return None
     about = {"user_id": session.user_id, "organization_id": session.organization_id}
