@@ -53,6 +53,25 @@ def test_a_user_without_a_request_rate_gets_the_default() -> None:
     ]
 
 
+@pytest.mark.parametrize("subject", ["api_key:k", "user:u", "team:t"])
+def test_nobody_lifts_the_default_for_the_own_people(subject: str) -> None:
+    wide = Limit(LimitKind.REQUESTS_PER_MINUTE, subject, 10**12)
+    taken = charges(_principal(wide), REQUEST, 600)
+    assert min(charge.limit.amount for charge in taken) == 600
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        Limit(LimitKind.CONCURRENT_REQUESTS, "organization:o", 10),
+        Limit(LimitKind.REQUESTS_PER_MINUTE, "organization:o", 10**12, model="echo"),
+    ],
+)
+def test_what_is_no_rate_of_all_requests_does_not_replace_the_default(limit: Limit) -> None:
+    amounts = [charge.limit.amount for charge in charges(_principal(limit), REQUEST, 600)]
+    assert 600 in amounts
+
+
 def test_the_caller_hears_of_the_limit_that_refused_or_else_of_the_tightest() -> None:
     roomy, tight = RateState(REQUESTS, 9, 1.0, 0.0), RateState(OTHER_MODEL, 2, 1.0, 0.0)
     kind = LimitKind.REQUESTS_PER_MINUTE

@@ -31,7 +31,7 @@ class GatewaySettings(ServiceSettings):
     admission_maximum_connections: int = Field(default=64, ge=1)
     """To admission's Redis; further calls wait for one, `admission_timeout_seconds` at most."""
     default_requests_per_minute: int = Field(default=600, ge=1)
-    """Of a user, over all credentials, unless user, team or organisation have a limit set."""
+    """Of a user, over all credentials, unless the organisation has a rate; the rest narrows it."""
 
     maximum_strangers_in_flight: int = Field(default=256, ge=1)
     """Unknown credentials that `auth` is being asked about before further ones get QUEUE_FULL."""

@@ -62,7 +62,7 @@ def charges(
 ) -> tuple[Charge, ...]:
     """What a request takes from each limit that applies to it; tokens are an estimate."""
     limits = principal.limits
-    if not any(_bounds_the_user(limit) for limit in limits):
+    if not any(_replaces_the_default(limit) for limit in limits):
         default = Limit(
             LimitKind.REQUESTS_PER_MINUTE,
             f"user:{principal.user_id}",
@@ -80,13 +80,14 @@ def charges(
     )
 
 
-def _bounds_the_user(limit: Limit) -> bool:
-    """Whether somebody else than the user has set a request rate on everything the user does.
+def _replaces_the_default(limit: Limit) -> bool:
+    """Whether those who run the platform have set a request rate on all of the organisation.
 
-    A key's own limit does not count: whoever makes a key could lift the default with it.
+    No other limit does: who owns an organisation sets those of its teams, its people (itself among
+    them) and their keys, and could lift the default with them.
     """
     wide = limit.kind is LimitKind.REQUESTS_PER_MINUTE and limit.model is None
-    return wide and not limit.subject.startswith("api_key:")
+    return wide and limit.subject.startswith("organization:")
 
 
 def estimate_tokens(request: CompletionRequest) -> int:
