@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +18,7 @@ from headrace_gateway.http.login_places import LoginPlaces
 from headrace_gateway.http.request_bodies import BodyBounds, RequestBodies
 
 API_VERSION = "v1"
+REFUSED = 400
 HEALTH_PREFIX = "/api/v1/health/"
 LOGIN_PREFIXES = ("/api/v1/auth/", "/oauth2/")
 
@@ -60,7 +62,7 @@ class Edge:
             return
         request_id = uuid7(self._clock.now())
         scope.setdefault("state", {})["request_id"] = request_id
-        response = _Response(send, request_id, self._headers(scope["path"]))
+        response = _Response(send, request_id, self._headers(scope["path"]), scope["state"])
         self._in_flight += 1
         try:
             self._refuse_overload(scope)
@@ -99,16 +101,21 @@ class Edge:
 class _Response:
     """Adds headers to whatever is sent, and knows whether anything was."""
 
-    def __init__(self, send: Send, request_id: str, headers: Mapping[str, str]) -> None:
-        """`headers` are set unless the response brings its own."""
+    def __init__(
+        self, send: Send, request_id: str, headers: Mapping[str, str], state: Mapping[str, Any]
+    ) -> None:
+        """`headers` are set unless the response brings its own; `state` is the request's."""
         self._send = send
         self._request_id = request_id
         self._headers = headers
+        self._state = state
         self._started = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._started = True
+            if message["status"] >= REFUSED and "body" in self._state:
+                await self._state["body"].take_rest()
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self._request_id
             for name, value in self._headers.items():
