@@ -100,7 +100,7 @@ async def test_a_failed_login_says_one_thing(sessions: Sessions, email: str) -> 
     request = sessions_pb2.LoginRequest(email=email, password="wrong")
     error = await refusal(sessions.Login(request, timeout=5))
     assert error.reason is Reason.LOGIN_FAILED
-    assert error.message == "Wrong e-mail address or password."
+    assert error.message == "Wrong e-mail address, password or code."
 
 
 async def test_a_key_from_making_to_revoking(

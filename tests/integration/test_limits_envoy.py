@@ -142,6 +142,13 @@ async def test_silent_connections_make_room_for_callers(port: int, tmp_path: Pat
         writer.close()
 
 
+async def test_what_is_no_request_is_the_callers_fault(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/models/%00")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"]) == (400, "invalid_request_error")
+    assert error["code"] == "invalid_request"
+
+
 async def test_an_absent_gateway_is_503_with_retry_after(tmp_path: Path) -> None:
     async with _running_envoy(tmp_path, checks.free_port()) as port:
         trust = ssl.create_default_context(cafile=tmp_path / "ca.pem")

@@ -98,7 +98,14 @@ class AccountCommands:
         output.say("You are in these organizations:")
         output.show(output.list_table(places, ("id", "name", "role")))
 
-    def switch(self, organization: str, *, dry_run: DryRun = False) -> None:
+    def switch(
+        self,
+        organization: Annotated[
+            str, typer.Argument(help="Its id, as `me` shows it.", metavar="ORGANIZATION")
+        ],
+        *,
+        dry_run: DryRun = False,
+    ) -> None:
         """Go on in another organisation that you are in."""
         request = Request("POST", "/api/v1/auth/switch", {"organization_id": organization})
         client = self._world.client()

@@ -9,7 +9,7 @@ IN_TEAM = Input("team_id", "The team's id.", "--team")
 ORGANIZATION = Input("organization_id", "As `orgs list` shows it.")
 INVITATION = Input("invitation_id", "As `invitations list` shows it.")
 NAME = Input("name", "For people.")
-ROLE = Input("role", "owner, admin, member, auditor or service.")
+ROLE = Input("role", "owner, admin, member or auditor.")
 INVITED = (
     Input("email", "Whom to invite."),
     Input("role", ROLE.help, "--role", required=True),

@@ -50,7 +50,7 @@ SIGNING_KEY_COMMANDS = (
         "GET",
         SIGNING,
         "List the keys that sign access tokens.",
-        columns=("kid", "algorithm", "created_at", "activates_at", "state"),
+        columns=("kid", "activates_at", "retires_at", "signing"),
     ),
     Command(
         "rotate",

@@ -49,7 +49,7 @@ class Input:
         try:
             return typed if self.parse is None else self.parse(typed)
         except ValueError as error:
-            name = typed if self.whole else self.option or self.name
+            name = typed if self.whole else self.option or self.label or self.name
             raise UsageError(f"{name}: {error}.") from None
 
 

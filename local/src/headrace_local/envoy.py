@@ -159,6 +159,11 @@ def _own_answers() -> Config:
         "The proxy could not pass the request on: %LOCAL_REPLY_BODY%", "proxy_error"
     )
     full = _error_body("Too many requests in flight.", "queue_full")
+    malformed = _error_body(
+        "The request is not valid HTTP, or its path or a header has what is not taken here.",
+        "invalid_request",
+        "invalid_request_error",
+    )
     retry = [{"header": {"key": "retry-after", "value": "1"}}]
     return {
         "body_format": {"json_format": proxy},
@@ -170,6 +175,7 @@ def _own_answers() -> Config:
                 "headers_to_add": retry,
             },
             {"filter": _status(503), "headers_to_add": retry},
+            {"filter": _status(400), "body_format_override": {"json_format": malformed}},
         ],
     }
 
@@ -179,11 +185,11 @@ def _status(code: int) -> Config:
     return {"status_code_filter": {"comparison": comparison}}
 
 
-def _error_body(message: str, code: str) -> Config:
+def _error_body(message: str, code: str, kind: str = "server_error") -> Config:
     return {
         "error": {
             "message": message,
-            "type": "server_error",
+            "type": kind,
             "param": None,
             "code": code,
             "request_id": "%REQ(X-REQUEST-ID)%",

@@ -76,7 +76,7 @@ async def test_failures_read_the_same(login: Login, email: str, password: str) -
     with pytest.raises(HeadraceError) as caught:
         await login.log_in(Caller(), email, password)
     assert caught.value.reason is Reason.LOGIN_FAILED
-    assert caught.value.message == "Wrong e-mail address or password."
+    assert caught.value.message == "Wrong e-mail address, password or code."
     assert caught.value.param is None
 
 

@@ -22,7 +22,7 @@ EVERY_MAIL = [
     mails.verify_email(TO, LINK),
     mails.already_registered(TO, LINK),
     mails.reset_password(TO, LINK),
-    mails.invitation(TO, "Acme", "Jane", LINK),
+    mails.invitation(TO, "Acme", "Jane", LINK, NOW),
     mails.password_changed(TO),
     mails.login_method_linked(TO, "GitHub"),
     mails.login_method_unlinked(TO, "GitHub"),
@@ -53,7 +53,7 @@ def test_the_only_link_is_the_one_that_was_given(mail: Mail) -> None:
 
 @given(st.text(), st.text())
 def test_names_that_people_chose_stay_in_their_line(organization: str, inviter: str) -> None:
-    mail = mails.invitation(TO, organization, inviter, LINK)
+    mail = mails.invitation(TO, organization, inviter, LINK, NOW)
     assert mail.subject.isprintable()
     assert mail.text.count("\n") == EVERY_MAIL[3].text.count("\n")
     assert len(mail.subject) <= 200
@@ -76,7 +76,7 @@ def test_what_is_not_known_of_a_credential_is_said() -> None:
 
 
 def test_an_organisation_cannot_add_a_header() -> None:
-    mail = mails.invitation(TO, "Acme\r\nBcc: victim@acme.test", "Jane\n\nVisit us", LINK)
+    mail = mails.invitation(TO, "Acme\r\nBcc: victim@acme.test", "Jane\n\nVisit us", LINK, NOW)
     assert mail.subject == "Invitation to Acme Bcc: victim@acme.test"
     assert "Jane Visit us invites you" in mail.text
 
@@ -88,7 +88,7 @@ HOSTILE = st.sampled_from(["=?", "?=", "utf-8?q?", "=0D=0A", "\r\n", "Bcc:", " "
 @example("=?utf-8?q?a=0D=0ABcc:_v@acme.test?=")
 @example("=?utf-8?b?DQpCY2M6IHY=?=")
 def test_no_name_makes_a_header(name: str) -> None:
-    raw = to_bytes(mails.invitation(TO, name, name, LINK), sender_address(TO), NOW)
+    raw = to_bytes(mails.invitation(TO, name, name, LINK, NOW), sender_address(TO), NOW)
     headers = raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
     assert [line.partition(b":")[0].lower() for line in headers if line[:1] not in b" \t"] == [
         *(b"from", b"to", b"subject", b"date", b"message-id", b"auto-submitted"),

@@ -135,13 +135,13 @@ async def test_a_wrong_request_is_told_to_the_person_who_may_go_back(gateway: Ga
 
 
 async def test_a_failed_login_asks_again_with_the_one_message(gateway: Gateway) -> None:
-    failure = HeadraceError(Reason.LOGIN_FAILED, "Wrong e-mail address or password.")
+    failure = HeadraceError(Reason.LOGIN_FAILED, "Wrong e-mail address, password or code.")
     gateway.accounts.answers[ALLOW] = failure
     response = await gateway.client.post(PATH, data={**YES, "email": '"><script>'})
     page = Page(response.text)
     assert response.status_code == 403
     assert "www-authenticate" not in response.headers
-    assert "Wrong e-mail address or password." in page.text
+    assert "Wrong e-mail address, password or code." in page.text
     [form] = page.forms
     assert form.fields == {
         "authorization_id": ID,

@@ -47,7 +47,7 @@ async def test_an_invitation_says_both_ways_to_take_it(gateway: Gateway) -> None
     assert fields == {"email": "...", "password": "...", "invitation_token": "the token"}
     assert not with_credential
     fields, with_credential = calls["/api/v1/auth/invitations/accept"]
-    assert (fields["token"], with_credential) == ("the token", True)
+    assert (fields, with_credential) == ({"token": "the token", "password": "..."}, True)
 
 
 async def test_who_is_to_log_in_hears_of_a_new_password_too(gateway: Gateway) -> None:

@@ -35,7 +35,7 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 async def test_a_failed_login_is_401_and_recorded(gateway: Gateway) -> None:
     gateway.accounts.answers["SessionService/Login"] = HeadraceError(
-        Reason.LOGIN_FAILED, "Wrong e-mail address or password."
+        Reason.LOGIN_FAILED, "Wrong e-mail address, password or code."
     )
     credentials = {"email": "ada@example.org", "password": "wrong"}
     response = await gateway.client.post("/api/v1/auth/login", json=credentials)

@@ -100,7 +100,7 @@ def reset_password(to: str, link: str) -> Mail:
     )
 
 
-def invitation(to: str, organization: str, inviter: str, link: str) -> Mail:
+def invitation(to: str, organization: str, inviter: str, link: str, expires_at: datetime) -> Mail:
     """`organization` and `inviter` are names that people chose; `link` accepts."""
     name = _one_line(organization)
     return _mail(
@@ -109,7 +109,8 @@ def invitation(to: str, organization: str, inviter: str, link: str) -> Mail:
         f'{_one_line(inviter)} invites you to join "{name}" on Headrace. To accept, open this'
         " link:",
         link,
-        "It works once. If you do not know the sender, do nothing.",
+        f"It works once, until {expires_at:%Y-%m-%d %H:%M} UTC. If you do not know the sender, do"
+        " nothing.",
     )
 
 

@@ -11,8 +11,8 @@ def credential_missing() -> HeadraceError:
 
 
 def login_failed() -> HeadraceError:
-    """Unknown account and wrong password both get this, to the letter."""
-    return HeadraceError(Reason.LOGIN_FAILED, "Wrong e-mail address or password.")
+    """Unknown account, wrong password and wrong code all get this, to the letter."""
+    return HeadraceError(Reason.LOGIN_FAILED, "Wrong e-mail address, password or code.")
 
 
 def login_throttled(wait_seconds: float) -> HeadraceError:
@@ -84,12 +84,16 @@ def permission_denied(message: str) -> HeadraceError:
 
 def not_found(what: str) -> HeadraceError:
     """Another organisation's or person's thing gets this too: its existence is not told."""
-    return HeadraceError(Reason.RESOURCE_NOT_FOUND, f"There is no such {what.replace('_', ' ')}.")
+    return HeadraceError(Reason.RESOURCE_NOT_FOUND, f"There is no such {_in_words(what)}.")
 
 
 def already_exists(what: str) -> HeadraceError:
     """A name, an address or an id is taken."""
-    return HeadraceError(Reason.ALREADY_EXISTS, f"This {what.replace('_', ' ')} exists already.")
+    return HeadraceError(Reason.ALREADY_EXISTS, f"This {_in_words(what)} exists already.")
+
+
+def _in_words(what: str) -> str:
+    return what.replace("_", " ").replace("api key", "API key")
 
 
 def invalid_field(param: str, message: str) -> HeadraceError:

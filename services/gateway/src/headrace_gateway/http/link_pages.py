@@ -64,7 +64,11 @@ PAGES = (
         "Accept an invitation",
         (
             Step("Without an account here,", "Register", {"invitation_token": YOURS}),
-            Step("With an account, log in and then", "AcceptInvitation", {"token": YOURS}),
+            Step(
+                "With an account, log in and then",
+                "AcceptInvitation",
+                {"token": YOURS, "password": "..."},
+            ),
         ),
     ),
     LinkPage(

@@ -72,7 +72,9 @@ class Inviter:
         await act.add(invitation)
         link = self._outgoing_mail.links.invitation(token.reveal())
         name = await _name(act, inviter)
-        mail = mails.invitation(offer.email, offer.organization.name, name, link)
+        mail = mails.invitation(
+            offer.email, offer.organization.name, name, link, invitation.expires_at
+        )
         self._outgoing_mail.post(act, mail)
         return invitation
 
