@@ -92,17 +92,17 @@ async def _expect_one_answer_of_a_race(
         return OAuthServer(oauth.ports(caller), bridge, world.clock, issuer="https://headrace.test")
 
     throttle = RequestThrottle(oauth.acts, MAILBOX_POLICY, BROWSER_POLICY)
-    request_throttle = ClientAuthorizations(oauth.acts, login, throttle, server_for)
+    authorizations = ClientAuthorizations(oauth.acts, login, throttle, server_for)
     for _ in range(5):
-        question = await request_throttle.ask(Caller(), authorization_request())
+        question = await authorizations.ask(Caller(), authorization_request())
         # Four people: one account's logins wait for each other.
         answers = [
-            request_throttle.allow(
+            authorizations.allow(
                 Caller(), question.authorization_id, email=email, password=PASSWORD, code=""
             )
             for email in (OWNER.email, ADMIN.email, MEMBER.email, AUDITOR.email)
         ]
-        no = request_throttle.deny(Caller(), question.authorization_id)
+        no = authorizations.deny(Caller(), question.authorization_id)
         results = await asyncio.gather(*answers, no, return_exceptions=True)
         assert [isinstance(each, Answer) for each in results].count(True) == 1
         lost = [each.reason for each in results if isinstance(each, HeadraceError)]
