@@ -14,8 +14,8 @@ from headrace_auth.domain.directory import User
 from headrace_auth.domain.principal import Role, Scope
 from headrace_auth.domain.sessions import RefreshToken, Session
 from headrace_auth.testing.directory import ACME, GLOBEX, MEMBER, OWNER, PASSWORD
+from headrace_auth.use_cases.acts import AT_ONCE
 from headrace_auth.use_cases.credentials.resolve import CredentialResolver
-from headrace_auth.use_cases.directory.departures import AT_ONCE
 from headrace_auth.use_cases.logins.login import Login
 from headrace_auth.use_cases.sessions.open_sessions import LoggedIn
 from headrace_auth.use_cases.sessions.own_sessions import OwnSessions

@@ -11,7 +11,7 @@ from headrace_auth.domain.sessions import Session
 from headrace_auth.testing.administration import Administration
 from headrace_auth.testing.directory import ACME, ADMIN, GLOBEX, MEMBER, OWNER
 from headrace_auth.testing.suites import make_key
-from headrace_auth.use_cases.directory.departures import AT_ONCE
+from headrace_auth.use_cases.acts import AT_ONCE
 
 SESSION = "01900000-0000-7000-8000-0000000000c"
 

@@ -24,7 +24,7 @@ from headrace_auth.testing.directory import (
 )
 from headrace_auth.testing.refusals import refusal, refused
 from headrace_auth.testing.suites import make_key
-from headrace_auth.use_cases.directory.departures import AT_ONCE
+from headrace_auth.use_cases.acts import AT_ONCE
 from headrace_common.errors import Reason
 
 

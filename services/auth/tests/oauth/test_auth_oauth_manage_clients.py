@@ -35,9 +35,8 @@ from headrace_auth.testing.directory import (
 from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.oauth_suites import CODE
 from headrace_auth.testing.refusals import refusal
-from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.acts import AT_ONCE, Acts
 from headrace_auth.use_cases.credentials.resolve import CredentialResolver
-from headrace_auth.use_cases.directory.departures import AT_ONCE
 from headrace_auth.use_cases.oauth.manage_clients import ClientManager
 from headrace_auth.use_cases.oauth.store import StoredOAuth
 from headrace_auth.use_cases.sessions.open_sessions import SessionOpener

@@ -22,6 +22,8 @@ from headrace_common.logs import get_logger
 R = TypeVar("R", bound=Record)
 Encode = Callable[[AuditEntry], bytes]
 """From an entry to the audit's event; given by the adapter that knows the proto."""
+AT_ONCE = 20
+"""Keys or sessions that one act ends: it must be over well within the store's deadline."""
 
 
 class Act:

@@ -10,8 +10,7 @@ from headrace_auth.domain.refusals import not_found
 from headrace_auth.domain.revocation_ids import user_revocation
 from headrace_auth.domain.rights import Action, authorize, check_gift
 from headrace_auth.domain.sessions import Session
-from headrace_auth.use_cases.acts import Act, Acts
-from headrace_auth.use_cases.directory.departures import AT_ONCE
+from headrace_auth.use_cases.acts import AT_ONCE, Act, Acts
 from headrace_auth.use_cases.directory.members import UserView
 from headrace_auth.use_cases.directory.teams import find_team
 from headrace_auth.use_cases.directory_lock import keep_an_owner, take_charge

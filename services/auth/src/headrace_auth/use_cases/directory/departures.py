@@ -10,12 +10,8 @@ from headrace_auth.domain.principal import Subject
 from headrace_auth.domain.records import key_of
 from headrace_auth.domain.revocation_ids import membership_revocation, session_revocation
 from headrace_auth.domain.sessions import Session
-from headrace_auth.use_cases.acts import Act
+from headrace_auth.use_cases.acts import AT_ONCE, Act
 from headrace_auth.use_cases.renewals import renew_member
-
-AT_ONCE = 20
-"""Keys or sessions in one act, which must end well within the store's deadline."""
-
 
 Place = tuple[Any, ...] | None
 """The key of a record; None for the beginning, and for the end."""

@@ -20,9 +20,8 @@ from headrace_auth.domain.refusals import invalid_field, not_found, permission_d
 from headrace_auth.domain.revocation_ids import client_revocation
 from headrace_auth.domain.rights import Action, authorize, check_grant
 from headrace_auth.domain.sessions import Session
-from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.acts import AT_ONCE, Act, Acts
 from headrace_auth.use_cases.credential_notices import CredentialNotices
-from headrace_auth.use_cases.directory.departures import AT_ONCE
 from headrace_auth.use_cases.pages import Page, page_of
 
 

@@ -11,8 +11,7 @@ from headrace_auth.domain.refusals import not_found
 from headrace_auth.domain.revocation_ids import user_revocation
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.domain.sessions import Session
-from headrace_auth.use_cases.acts import Act, Acts
-from headrace_auth.use_cases.directory.departures import AT_ONCE
+from headrace_auth.use_cases.acts import AT_ONCE, Act, Acts
 from headrace_auth.use_cases.logins.second_factors import SecondFactors
 from headrace_auth.use_cases.sessions import refreshing
 from headrace_auth.use_cases.sessions.open_sessions import LoggedIn, SessionOpener, end_session
