@@ -7,7 +7,6 @@ from headrace_auth.servicers.auth import AuthServicer
 from headrace_auth.servicers.directory import DirectoryServicer
 from headrace_auth.servicers.limits import LimitServicer
 from headrace_auth.servicers.platform import PlatformServicer
-from headrace_auth.use_cases.accounts.manage_accounts import ManagedAccounts
 from headrace_auth.use_cases.api_keys.change_keys import KeyChanger
 from headrace_auth.use_cases.api_keys.count_uses import UseCounter
 from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
@@ -16,6 +15,7 @@ from headrace_auth.use_cases.credential_notices import CredentialNotices
 from headrace_auth.use_cases.credentials.resolve_signed import SignedRequestResolver
 from headrace_auth.use_cases.directory.inviting import Inviter
 from headrace_auth.use_cases.directory.manage_invitations import Invitations
+from headrace_auth.use_cases.directory.managed_accounts import ManagedAccounts
 from headrace_auth.use_cases.directory.members import Members
 from headrace_auth.use_cases.directory.organizations import Organizations
 from headrace_auth.use_cases.directory.teams import Teams

@@ -17,8 +17,8 @@ from headrace_auth.servicers.directory_messages import (
 )
 from headrace_auth.servicers.enums import required_from_proto
 from headrace_auth.servicers.pages import page_asked_for
-from headrace_auth.use_cases.accounts.manage_accounts import ManagedAccounts
 from headrace_auth.use_cases.directory.manage_invitations import InvitationRequest, Invitations
+from headrace_auth.use_cases.directory.managed_accounts import ManagedAccounts
 from headrace_auth.use_cases.directory.members import MemberChange, Members
 from headrace_auth.use_cases.directory.organizations import Organizations
 from headrace_auth.use_cases.directory.teams import Teams

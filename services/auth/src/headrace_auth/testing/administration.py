@@ -18,10 +18,10 @@ from headrace_auth.domain.records import Record
 from headrace_auth.domain.rights import SCOPES_OF_ROLE
 from headrace_auth.ports import Store
 from headrace_auth.testing.directory import ACME, CREATED_AT, GLOBEX, Person
-from headrace_auth.use_cases.accounts.manage_accounts import ManagedAccounts
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.directory.inviting import Inviter
 from headrace_auth.use_cases.directory.manage_invitations import Invitations
+from headrace_auth.use_cases.directory.managed_accounts import ManagedAccounts
 from headrace_auth.use_cases.directory.members import Members
 from headrace_auth.use_cases.directory.organizations import Organizations
 from headrace_auth.use_cases.directory.teams import Teams

@@ -1,1 +1,1 @@
-"""Organisations, teams, members and invitations."""
+"""Organisations, teams, members, invitations, and the accounts that administrators make or bar."""
