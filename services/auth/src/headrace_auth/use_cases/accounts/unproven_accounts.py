@@ -14,7 +14,7 @@ from headrace_auth.domain.principal import Role
 from headrace_auth.domain.sessions import SecondFactor
 from headrace_auth.use_cases.accounts import mailed_tokens
 from headrace_auth.use_cases.acts import Act
-from headrace_auth.use_cases.directory_lock import alone_in
+from headrace_auth.use_cases.directory_lock import lock_directory
 from headrace_auth.use_cases.sessions.own_sessions import end_everything
 from headrace_common.errors import credential_invalid
 
@@ -30,7 +30,7 @@ async def is_as_registered(act: Act, user_id: str) -> bool:
     if [each.role for each in joined] != [Role.OWNER]:
         return False
     here = joined[0].organization_id
-    await alone_in(act, here)
+    await lock_directory(act, here)
     return await _is_alone(act, here) and not await _has_ways_in(act, user_id)
 
 

@@ -7,7 +7,7 @@ from headrace_auth.domain.principal import Role
 from headrace_auth.domain.refusals import already_exists, not_found, permission_denied
 from headrace_auth.domain.rights import may_grant
 from headrace_auth.use_cases.acts import Act
-from headrace_auth.use_cases.directory_lock import alone_in
+from headrace_auth.use_cases.directory_lock import lock_directory
 from headrace_auth.use_cases.renewals import unused_version
 
 
@@ -20,7 +20,7 @@ async def find_open(act: Act, token_sha256: bytes, email: str) -> Invitation:
     found = await act.of(Invitation).find(token_sha256=token_sha256)
     if not found:
         raise not_found(Invitation.KIND.name)
-    await alone_in(act, found[0].organization_id)
+    await lock_directory(act, found[0].organization_id)
     invitation = await act.of(Invitation).get(found[0].invitation_id, lock=True)
     if invitation is None or not invitation.is_open(act.now):
         raise not_found(Invitation.KIND.name)

@@ -10,7 +10,7 @@ from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.refusals import already_exists, too_many_invitations
 from headrace_auth.use_cases.acts import Act
-from headrace_auth.use_cases.directory_lock import alone_in
+from headrace_auth.use_cases.directory_lock import lock_directory
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
 from headrace_auth.use_cases.request_throttle import RequestThrottle
 from headrace_common.ids import uuid7
@@ -80,7 +80,7 @@ class Inviter:
 
     async def _check_day(self, act: Act, organization_id: str) -> None:
         """Raise REQUEST_RATE_LIMITED if so many were sent; to take one back makes no room."""
-        await alone_in(act, organization_id)
+        await lock_directory(act, organization_id)
         newest = await act.of(Invitation).page(None, self._per_day, organization_id=organization_id)
         if len(newest) == self._per_day:
             wait = newest[-1].created_at + DAY - act.now

@@ -12,7 +12,7 @@ from headrace_auth.domain.rights import Action, allows, authorize, check_gift, c
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.directory.inviting import Inviter, Offer
 from headrace_auth.use_cases.directory.teams import find_team
-from headrace_auth.use_cases.directory_lock import take_charge
+from headrace_auth.use_cases.directory_lock import lock_directory_in_role
 from headrace_auth.use_cases.pages import Page, page_of
 
 
@@ -42,7 +42,7 @@ class Invitations:
         check_role(UserKind.PERSON, request.role)
         email = check_mail_address("email", request.email)
         async with self._acts.begin(caller) as act:
-            await take_charge(act, organization_id)
+            await lock_directory_in_role(act, organization_id)
             organization = await act.of(Organization).get(organization_id)
             if organization is None:
                 raise not_found(Organization.KIND.name)

@@ -13,7 +13,7 @@ from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.acts import AT_ONCE, Act, Acts
 from headrace_auth.use_cases.directory.members import UserView
 from headrace_auth.use_cases.directory.teams import find_team
-from headrace_auth.use_cases.directory_lock import keep_an_owner, take_charge
+from headrace_auth.use_cases.directory_lock import keep_an_owner, lock_directory_in_role
 from headrace_auth.use_cases.renewals import renew_member
 from headrace_common.ids import uuid7
 
@@ -32,7 +32,7 @@ class ManagedAccounts:
         check_name(name)
         organization_id = principal.member.organization_id
         async with self._acts.begin(caller) as act:
-            await take_charge(act, organization_id)
+            await lock_directory_in_role(act, organization_id)
             if team_id:
                 await find_team(act, organization_id, team_id)
             user = User(uuid7(act.now), None, act.now, kind=UserKind.SERVICE, name=name)
@@ -52,9 +52,9 @@ class ManagedAccounts:
         authorize(principal, Action.DISABLE_USER)
         platform = principal.member.organization_id
         async with self._acts.begin(caller) as act:
-            # Before taking charge, as an act that accepts an invitation does.
+            # Locked before the directory, in the order of an act that accepts an invitation.
             user = await _find(act, user_id)
-            await take_charge(act, platform)
+            await lock_directory_in_role(act, platform)
             membership = await act.of(Membership).get(user_id, platform)
             if membership is not None and membership.role is Role.OWNER:
                 await keep_an_owner(act, platform, user_id, "user_id")
@@ -72,7 +72,7 @@ class ManagedAccounts:
         platform = principal.member.organization_id
         async with self._acts.begin(caller) as act:
             user = await _find(act, user_id)
-            await take_charge(act, platform)
+            await lock_directory_in_role(act, platform)
             if user.disabled_at is not None:
                 enabled = replace(user, disabled_at=None)
                 await act.change(user, enabled, "enable")

@@ -17,7 +17,7 @@ from headrace_auth.use_cases.directory.departures import (
     end_some_sessions,
 )
 from headrace_auth.use_cases.directory.teams import find_team
-from headrace_auth.use_cases.directory_lock import keep_an_owner, take_charge
+from headrace_auth.use_cases.directory_lock import keep_an_owner, lock_directory_in_role
 from headrace_auth.use_cases.pages import Page, page_of
 from headrace_auth.use_cases.renewals import change_member
 
@@ -70,7 +70,7 @@ class Members:
         principal = caller.identified()
         authorize(principal, Action.UPDATE_USER)
         async with self._acts.begin(caller) as act:
-            await take_charge(act, principal.member.organization_id)
+            await lock_directory_in_role(act, principal.member.organization_id)
             before = await _find(act, principal, user_id)
             check_grant(principal, before.role)
             view = await _view(act, before)
@@ -113,7 +113,7 @@ class Members:
                 return total
 
     async def _removable(self, act: Act, principal: Principal, user_id: str) -> Membership:
-        await take_charge(act, principal.member.organization_id)
+        await lock_directory_in_role(act, principal.member.organization_id)
         membership = await _find(act, principal, user_id)
         check_grant(principal, membership.role)
         if membership.role is Role.OWNER:

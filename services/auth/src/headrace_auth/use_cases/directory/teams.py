@@ -11,7 +11,7 @@ from headrace_auth.domain.refusals import invalid_field, not_found
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.directory.departures import remove_caps
-from headrace_auth.use_cases.directory_lock import take_charge
+from headrace_auth.use_cases.directory_lock import lock_directory_in_role
 from headrace_auth.use_cases.pages import Page, page_of
 from headrace_common.ids import uuid7
 
@@ -55,7 +55,7 @@ class Teams:
         """
         organization_id = _authorized(caller, Action.DELETE_TEAM)
         async with self._acts.begin(caller) as act:
-            await take_charge(act, organization_id)
+            await lock_directory_in_role(act, organization_id)
             team = await find_team(act, organization_id, team_id)
             if await act.of(Membership).find(organization_id=organization_id, team_id=team_id):
                 raise invalid_field("team_id", "the team has members; move them out first")

@@ -11,7 +11,7 @@ from headrace_auth.domain.records import key_of
 from headrace_auth.domain.refusals import invalid_field, not_found
 from headrace_auth.domain.rights import Action, Reach, allows, authorize
 from headrace_auth.use_cases.acts import Act, Acts
-from headrace_auth.use_cases.directory_lock import take_charge
+from headrace_auth.use_cases.directory_lock import lock_directory_in_role
 from headrace_auth.use_cases.limits.subjects import (
     check_grant_on,
     check_subject,
@@ -86,7 +86,7 @@ class Caps(Generic[C]):
         """
         cap = self._placed(caller.identified(), wanted, self._rights.to_set)
         async with self._acts.begin(caller) as act:
-            await take_charge(act, cap.organization_id)
+            await lock_directory_in_role(act, cap.organization_id)
             await check_subject(act, cap)
             before = await act.of(self._rights.record_type).get(*key_of(cap))
             if before == cap:
@@ -99,7 +99,7 @@ class Caps(Generic[C]):
         """Remove the one with this key; raises as `set`."""
         named = self._placed(caller.identified(), wanted, self._rights.to_remove)
         async with self._acts.begin(caller) as act:
-            await take_charge(act, named.organization_id)
+            await lock_directory_in_role(act, named.organization_id)
             cap = await act.of(self._rights.record_type).get(*key_of(named))
             if cap is None:
                 raise not_found(named.KIND.name)

@@ -6,7 +6,7 @@ from headrace_auth.domain.consumption_fields import PriceRequest
 from headrace_auth.domain.refusals import invalid_field, not_found
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.use_cases.acts import Act, Acts
-from headrace_auth.use_cases.directory_lock import take_charge
+from headrace_auth.use_cases.directory_lock import lock_directory_in_role
 
 
 class Prices:
@@ -32,7 +32,7 @@ class Prices:
             effective_at = request.effective_at or act.now
             if effective_at < act.now:
                 raise invalid_field("effective_at", "must not be in the past")
-            await take_charge(act, principal.member.organization_id)
+            await lock_directory_in_role(act, principal.member.organization_id)
             last = await _last(act)
             table = PriceTable(
                 version=last.version + 1 if last else 1,
