@@ -96,7 +96,7 @@ async def test_keys_are_created_listed_and_revoked(gateway: Gateway) -> None:
         Activity.API_KEY_LIST,
         Activity.API_KEY_REVOKE,
     ]
-    # Noted before the act, so that a kill of the process leaves none without a trace.
+    # Noted before the call, so that a kill of the process leaves none without a trace.
     assert gateway.events.begun == {e.request_id for e in gateway.events.exchanges}
 
 

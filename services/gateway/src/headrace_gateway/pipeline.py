@@ -112,7 +112,7 @@ class Pipeline:
             return self._stages.router.run(exchange, principal, model).card
 
     async def administer(self, exchange: Exchange, call: Callable[[], Awaitable[T]]) -> T:
-        """Run an administrative act; `auth` decides by the credential itself whether it may be.
+        """Run an administrative call; `auth` decides by the credential itself whether it may be.
 
         It goes on while rates cannot be counted: a key must be revocable on a bad day.
         """

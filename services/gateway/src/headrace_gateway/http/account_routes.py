@@ -96,7 +96,7 @@ def _endpoint(door: FrontDoor, route: AccountRoute) -> Callable[[Request], Any]:
         exchange = open_exchange(request, route.activity, door.clock)
         _name_resource(exchange, route, request.path_params)
 
-        async def act() -> AccountAnswer:
+        async def work() -> AccountAnswer:
             fields = {**request.path_params, **await _fields(request, exchange, route)}
             answer = await door.accounts.call(route.call, fields, exchange)
             if answer.principal is not None:
@@ -105,7 +105,7 @@ def _endpoint(door: FrontDoor, route: AccountRoute) -> Callable[[Request], Any]:
             return answer
 
         run = door.pipeline.log_in if route.open else door.pipeline.administer
-        return route.answer((await run(exchange, act)).fields)
+        return route.answer((await run(exchange, work)).fields)
 
     return endpoint
 

@@ -57,12 +57,12 @@ class Consent:
         """The page, or one that says what is wrong with the request."""
         exchange = open_exchange(request, Activity.SESSION, self._door.clock)
 
-        async def act() -> Mapping[str, Any]:
+        async def work() -> Mapping[str, Any]:
             fields = {"query": request.scope["query_string"]}
             return await self._call(exchange, "CheckAuthorization", fields)
 
         try:
-            answer = await self._door.pipeline.log_in(exchange, act)
+            answer = await self._door.pipeline.log_in(exchange, work)
         except HeadraceError as error:
             return self._failure(error)
         if answer["location"] is not None:
@@ -74,14 +74,14 @@ class Consent:
         exchange = open_exchange(request, Activity.LOGIN, self._door.clock)
         form: ConsentForm | None = None
 
-        async def act() -> Mapping[str, Any]:
+        async def work() -> Mapping[str, Any]:
             nonlocal form
             form = await self._read(request, exchange)
             call = "AllowClient" if form.decision == "allow" else "DenyClient"
             return await self._call(exchange, call, form.fields())
 
         try:
-            answer = await self._door.pipeline.log_in(exchange, act)
+            answer = await self._door.pipeline.log_in(exchange, work)
         except HeadraceError as error:
             return await self._ask_again(exchange, form, error) if form else self._failure(error)
         return self._pages.way_back(answer["location"])

@@ -56,7 +56,7 @@ def create_federation_router(door: FrontDoor) -> APIRouter:
         """Go to an identity provider to log in."""
         exchange = open_exchange(request, Activity.LOGIN, door.clock)
 
-        async def act() -> str:
+        async def work() -> str:
             query = parse_query(StartQuery, _once(request.query_params))
             fields = {
                 "provider": provider,
@@ -66,14 +66,14 @@ def create_federation_router(door: FrontDoor) -> APIRouter:
             answer = await door.accounts.call(START, fields, exchange)
             return str(answer.fields["authorization_url"])
 
-        return _redirect(FOUND, await door.pipeline.log_in(exchange, act))
+        return _redirect(FOUND, await door.pipeline.log_in(exchange, work))
 
     @router.get("/{provider}/callback", status_code=SEE_OTHER, **_described(CallbackQuery))
     async def complete(request: Request, provider: str) -> Response:
         """Come back from an identity provider; the front end gets a login code in the fragment."""
         exchange = open_exchange(request, Activity.LOGIN, door.clock)
 
-        async def act() -> str:
+        async def work() -> str:
             query = parse_query(CallbackQuery, _once(request.query_params))
             fields = {"provider": provider, **query.model_dump()}
             landing = (await door.accounts.call(COMPLETE, fields, exchange)).fields
@@ -82,7 +82,7 @@ def create_federation_router(door: FrontDoor) -> APIRouter:
             return _landing(landing["redirect_uri"], code=landing["login_code"])
 
         try:
-            location = await door.pipeline.log_in(exchange, act)
+            location = await door.pipeline.log_in(exchange, work)
         except _RefusedError as refused:
             location = _landing(refused.redirect_uri, error=refused.code)
         return _redirect(SEE_OTHER, location)

@@ -69,7 +69,7 @@ def _route(door: FrontDoor, call: str) -> Callable[[Request], Any]:
     async def route(request: Request) -> Response:
         exchange = open_exchange(request, Activity.SESSION, door.clock)
 
-        async def act() -> AccountAnswer:
+        async def work() -> AccountAnswer:
             answer = await door.accounts.call(
                 call, {"form": await _form(request, exchange)}, exchange
             )
@@ -80,7 +80,7 @@ def _route(door: FrontDoor, call: str) -> Callable[[Request], Any]:
             return answer
 
         try:
-            answer = await door.pipeline.log_in(exchange, act)
+            answer = await door.pipeline.log_in(exchange, work)
         except OAuthRefusalError as refused:
             return _response(refused.answer)
         except HeadraceError as error:

@@ -30,12 +30,6 @@ class EmailBody(Body):
     email: Email
 
 
-class TokenBody(Body):
-    """Brings a token from a mail."""
-
-    token: Token
-
-
 class VerifyEmailBody(Body):
     """`POST /api/v1/auth/email/verify`."""
 
