@@ -1,4 +1,4 @@
-"""The adapters in memory pass the suites of identity providers and of one-time stores."""
+"""The adapters in memory pass the suites of identity providers and of unfinished logins."""
 
 import pytest
 

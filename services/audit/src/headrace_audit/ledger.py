@@ -1,4 +1,4 @@
-"""The service's one act: record a batch of events."""
+"""The service's one use case: record a batch of events."""
 
 from collections.abc import Sequence
 

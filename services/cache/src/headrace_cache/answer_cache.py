@@ -1,4 +1,4 @@
-"""The service's two acts: look up and store."""
+"""The service's two use cases: look up and store."""
 
 from headrace_cache.domain.entries import CacheKey, EntryRules, check_key, storage_name
 from headrace_cache.ports import EntryStore

@@ -15,7 +15,7 @@ class RegistrationMode(StrEnum):
     """Who may make an account of its own."""
 
     CLOSED = "closed"
-    """Nobody: administrators make accounts."""
+    """Nobody, not even who was invited; who has an account already can still take invitations."""
     INVITATION = "invitation"
     """Who was invited, and then joins who invited."""
     OPEN = "open"

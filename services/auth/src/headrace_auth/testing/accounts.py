@@ -80,7 +80,7 @@ class AccountWorld:
         return accounts.registration
 
     def registering(self, mode: RegistrationMode) -> Identity:
-        """The same, where this rule says who may register."""
+        """What the use cases are put together from, where this rule says who may register."""
         settings = self.identity.settings.model_copy(update={"registration": mode})
         return replace(self.identity, settings=settings)
 
