@@ -43,7 +43,7 @@ async def end_membership(act: Act, membership: Membership) -> None:
     user_id, organization_id = membership.user_id, membership.organization_id
     await act.remove(membership)
     await act.end(organization_id, membership_revocation(user_id, membership.version))
-    await remove_caps(act, organization_id, Subject.USER, user_id)
+    await remove_limits_and_budgets(act, organization_id, Subject.USER, user_id)
 
 
 async def end_some_sessions(
@@ -64,7 +64,9 @@ async def end_some_sessions(
     return ended, key_of(found[-1]) if len(found) == AT_ONCE else None
 
 
-async def remove_caps(act: Act, organization_id: str, subject: Subject, subject_id: str) -> None:
+async def remove_limits_and_budgets(
+    act: Act, organization_id: str, subject: Subject, subject_id: str
+) -> None:
     """Remove the subject's limits and budgets, each with its event."""
     about: dict[str, Any] = {
         "organization_id": organization_id,

@@ -10,7 +10,7 @@ from headrace_auth.domain.principal import Subject
 from headrace_auth.domain.refusals import invalid_field, not_found
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.use_cases.acts import Act, Acts
-from headrace_auth.use_cases.directory.departures import remove_caps
+from headrace_auth.use_cases.directory.departures import remove_limits_and_budgets
 from headrace_auth.use_cases.directory_lock import lock_directory_in_role
 from headrace_auth.use_cases.pages import Page, page_of
 from headrace_common.ids import uuid7
@@ -65,7 +65,7 @@ class Teams:
                         "team_id", "the team has open invitations; revoke them first"
                     )
                 await act.change(invitation, replace(invitation, team_id=None))
-            await remove_caps(act, organization_id, Subject.TEAM, team_id)
+            await remove_limits_and_budgets(act, organization_id, Subject.TEAM, team_id)
             await act.remove(team)
         return team
 
