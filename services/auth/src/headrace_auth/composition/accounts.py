@@ -52,8 +52,8 @@ def create_accounts(
     identity: Identity, new_passwords: NewPasswords, *, step_seconds: float = STEP_SECONDS
 ) -> Accounts:
     """The use cases of people's own accounts; strangers' questions take whole steps of time."""
-    acts, throttle, outgoing_mail = identity.acts, identity.throttle, identity.outgoing_mail
-    request_throttle = identity.request_throttle
+    acts, outgoing_mail = identity.acts, identity.outgoing_mail
+    login_throttle, request_throttle = identity.login_throttle, identity.request_throttle
     setter = PasswordSetter(outgoing_mail)
     proof = identity.reauthentication
     return Accounts(
@@ -68,7 +68,7 @@ def create_accounts(
         verification=EmailVerification(
             acts,
             identity.login,
-            throttle,
+            login_throttle,
             request_throttle,
             outgoing_mail,
             step_seconds=step_seconds,
@@ -78,7 +78,7 @@ def create_accounts(
             acts,
             new_passwords,
             request_throttle,
-            throttle,
+            login_throttle,
             setter,
             outgoing_mail,
             step_seconds=step_seconds,

@@ -63,7 +63,7 @@ def create_federated(identity: Identity, federation: Federation) -> Federated:
     )
     logins = FederatedLogins(
         acts,
-        identity.browser_logins,
+        identity.browser_throttle,
         federation,
         accounts,
         identities,
@@ -76,7 +76,7 @@ def create_federated(identity: Identity, federation: Federation) -> Federated:
         accounts,
         identities,
         identity.second_factors,
-        identity.throttle,
+        identity.login_throttle,
         identity.opener,
         identity.clock,
     )

@@ -48,12 +48,12 @@ class Identity:
     callers: Callers
     outgoing_mail: OutgoingMail
     opener: SessionOpener
-    throttle: LoginThrottle
+    login_throttle: LoginThrottle
     second_factors: SecondFactors
     login: Login
     reauthentication: Reauthentication
     request_throttle: RequestThrottle
-    browser_logins: RequestThrottle
+    browser_throttle: RequestThrottle
 
 
 def create_identity(
@@ -74,9 +74,9 @@ def create_identity(
     resolver = CredentialResolver(store, tokens, clock)
     outgoing_mail = OutgoingMail(mailer, settings.links())
     opener = SessionOpener(store.principals, tokens, clock, settings.session_policy())
-    throttle = LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
+    login_throttle = LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
     second_factors = SecondFactors(sealer, clock, outgoing_mail)
-    login = Login(acts, passwords, throttle, second_factors, opener)
+    login = Login(acts, passwords, login_throttle, second_factors, opener)
     return Identity(
         settings=settings,
         store=store,
@@ -90,12 +90,12 @@ def create_identity(
         callers=Callers(resolver, metrics),
         outgoing_mail=outgoing_mail,
         opener=opener,
-        throttle=throttle,
+        login_throttle=login_throttle,
         second_factors=second_factors,
         login=login,
         reauthentication=Reauthentication(acts, login, second_factors),
         request_throttle=RequestThrottle(acts, MAILBOX_POLICY, REQUEST_POLICY),
-        browser_logins=RequestThrottle(
+        browser_throttle=RequestThrottle(
             acts, MAILBOX_POLICY, BROWSER_POLICY, doing="browser logins of address"
         ),
     )

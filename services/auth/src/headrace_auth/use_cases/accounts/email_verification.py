@@ -24,7 +24,7 @@ class EmailVerification:
         self,
         acts: Acts,
         login: Login,
-        throttle: LoginThrottle,
+        login_throttle: LoginThrottle,
         request_throttle: RequestThrottle,
         outgoing_mail: OutgoingMail,
         *,
@@ -32,7 +32,7 @@ class EmailVerification:
     ) -> None:
         self._acts = acts
         self._login = login
-        self._throttle = throttle
+        self._login_throttle = login_throttle
         self._request_throttle = request_throttle
         self._outgoing_mail = outgoing_mail
         self._step_seconds = step_seconds
@@ -50,11 +50,11 @@ class EmailVerification:
             owner = await act.of(User).get(token.user_id)
         if owner is None or owner.email is None:
             raise token_invalid()
-        proven = await self._login.prove(caller, owner.email, password, self._throttle)
+        proven = await self._login.prove(caller, owner.email, password, self._login_throttle)
         async with self._acts.begin(caller) as act:
             user = await still_proven(act, proven)
             await mailed_tokens.use(act, Purpose.VERIFY_EMAIL, token_text)
-            await self._throttle.succeeded(act, owner.email)
+            await self._login_throttle.succeeded(act, owner.email)
             verified = replace(user, email_verified_at=user.email_verified_at or act.now)
             await act.change(user, verified, "verify_email", user_id=user.user_id)
             await mailed_tokens.void(act, Purpose.VERIFY_EMAIL, user.user_id)

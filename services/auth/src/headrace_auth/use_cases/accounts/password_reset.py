@@ -24,7 +24,7 @@ class PasswordReset:
         acts: Acts,
         new_passwords: NewPasswords,
         request_throttle: RequestThrottle,
-        throttle: LoginThrottle,
+        login_throttle: LoginThrottle,
         setter: PasswordSetter,
         outgoing_mail: OutgoingMail,
         *,
@@ -33,7 +33,7 @@ class PasswordReset:
         self._acts = acts
         self._new_passwords = new_passwords
         self._request_throttle = request_throttle
-        self._throttle = throttle
+        self._login_throttle = login_throttle
         self._setter = setter
         self._outgoing_mail = outgoing_mail
         self._step_seconds = step_seconds
@@ -72,7 +72,7 @@ class PasswordReset:
             # The mail was read at this address.
             verified_at = user.email_verified_at or act.now
             await self._setter.set(act, user.user_id, password_hash, verified_at=verified_at)
-            await self._throttle.succeeded(act, user.email or "")
+            await self._login_throttle.succeeded(act, user.email or "")
 
     async def _owner(self, act: Act, token: OneTimeToken, *, lock: bool = False) -> User:
         user = await act.of(User).get(token.user_id, lock=lock)
