@@ -26,7 +26,11 @@ class StartedSecondFactor:
 
 
 class OwnSecondFactor:
-    """Acts for a person who has logged in; the password is asked for again."""
+    """Acts for a person who has logged in; the password is asked for again.
+
+    Every method may raise PERMISSION_DENIED, and those that take a password what
+    `Reauthentication` raises for it and for the code.
+    """
 
     def __init__(
         self,
@@ -78,7 +82,7 @@ class OwnSecondFactor:
             return await _renew_recovery_codes(act, user.user_id)
 
     async def remove(self, caller: Caller, password: str, code: str) -> None:
-        """Logins need no code any more; raises RESOURCE_NOT_FOUND, LOGIN_FAILED."""
+        """Logins need no code any more; raises RESOURCE_NOT_FOUND without a confirmed factor."""
         authorize(caller.identified(), Action.REMOVE_SECOND_FACTOR)
         proven = await self._reauthentication.prove(caller, password)
         async with self._reauthentication.begin(caller, proven, code=code) as (act, user):
@@ -89,7 +93,7 @@ class OwnSecondFactor:
     async def renew_recovery_codes(
         self, caller: Caller, password: str, code: str
     ) -> tuple[str, ...]:
-        """Ten new codes instead of all old ones; raises RESOURCE_NOT_FOUND, LOGIN_FAILED."""
+        """Ten new codes instead of all old ones; raises RESOURCE_NOT_FOUND as `remove`."""
         authorize(caller.identified(), Action.NEW_RECOVERY_CODES)
         proven = await self._reauthentication.prove(caller, password)
         async with self._reauthentication.begin(caller, proven, code=code) as (act, user):

@@ -61,8 +61,8 @@ class PasswordChange:
     async def change(self, caller: Caller, current: str, new: str, *, code: str = "") -> LoggedIn:
         """A new session in the same organisation, the only one that is left.
 
-        Raises LOGIN_FAILED, SECOND_FACTOR_REQUIRED, LOGIN_THROTTLED, INVALID_FIELD
-        (`new_password`), QUEUE_FULL and DEPENDENCY_UNAVAILABLE.
+        Raises PERMISSION_DENIED, LOGIN_FAILED, SECOND_FACTOR_REQUIRED, LOGIN_THROTTLED,
+        INVALID_FIELD (`new_password`), QUEUE_FULL and DEPENDENCY_UNAVAILABLE.
         """
         principal = caller.identified()
         authorize(principal, Action.CHANGE_PASSWORD)

@@ -47,7 +47,7 @@ class Organizations:
             return CreatedOrganization(organization, await self._inviter.offer(act, offer))
 
     async def joined(self, caller: Caller) -> list[Organization]:
-        """Those that the principal's user belongs to, the newest first."""
+        """Those that the principal's user is in, the newest first; raises PERMISSION_DENIED."""
         principal = caller.identified()
         authorize(principal, Action.LIST_ORGANIZATIONS)
         async with self._acts.begin(caller) as act:

@@ -20,7 +20,7 @@ class OwnInvitations:
     async def accept(
         self, caller: Caller, token_text: str, *, password: str, code: str
     ) -> Membership:
-        """Join; raises RESOURCE_NOT_FOUND, PERMISSION_DENIED, or ALREADY_EXISTS for a member.
+        """What came of it; raises RESOURCE_NOT_FOUND, PERMISSION_DENIED, ALREADY_EXISTS to members.
 
         Who has stolen a token must not join its owner to an organisation of the thief's: raises
         also what `Reauthentication.confirm` raises.

@@ -35,7 +35,7 @@ class OwnIdentities:
         self._providers = providers
 
     async def list(self, caller: Caller) -> list[LinkedIdentity]:
-        """The identities that log in as the caller, the oldest first."""
+        """Those that log in as the caller, the oldest first; raises PERMISSION_DENIED."""
         principal = caller.identified()
         authorize(principal, Action.LIST_IDENTITIES)
         async with self._acts.begin(caller) as act:

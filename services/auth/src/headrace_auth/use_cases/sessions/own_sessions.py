@@ -30,7 +30,7 @@ class Me:
 
 
 class OwnSessions:
-    """What people do with their own sessions."""
+    """What people do with their own sessions; all but `refresh` may raise PERMISSION_DENIED."""
 
     def __init__(self, acts: Acts, opener: SessionOpener, second_factors: SecondFactors) -> None:
         self._acts = acts
@@ -100,7 +100,7 @@ class OwnSessions:
             await end_everything(act, principal.member.user_id)
 
     async def me(self, caller: Caller) -> Me:
-        """Who the caller is."""
+        """Who the caller is; raises CREDENTIAL_INVALID once it is nobody here any more."""
         principal = caller.identified()
         authorize(principal, Action.GET_ME)
         async with self._acts.begin(caller) as act:
