@@ -89,7 +89,7 @@ async def test_a_change_arrives_with_every_field_and_is_forgotten(
     await make(acts, before)
     async with acts.begin(CALLER) as act:
         await act.change(before, after, "revoke")
-        await act.warn("refresh_token_reused", "session:s1")
+        await act.warn_of_refusal(Reason.CREDENTIAL_INVALID, "refresh_token_reused", "session:s1")
     waiting = await store.announcements.undelivered(9)
     assert await delivery.deliver() == 3
     assert await store.announcements.undelivered(9) == []
@@ -111,6 +111,7 @@ async def test_a_change_arrives_with_every_field_and_is_forgotten(
     assert json.loads(revoked.change.before_json)["revoked_at"] is None
     assert json.loads(revoked.change.after_json)["revoked_at"] == clock.now().isoformat()
     assert (warned.kind, warned.change) == (EventKind.SECURITY, None)
+    assert (warned.outcome, warned.error_reason) == (Outcome.REFUSED, "CREDENTIAL_INVALID")
 
 
 async def test_what_nobody_asked_for_arrives_without_an_actor(

@@ -104,11 +104,22 @@ async def test_a_warning_is_a_security_event_without_a_change(
     acts: Acts, store: MemoryStore
 ) -> None:
     async with acts.begin(CALLER) as act:
-        await act.warn("refresh_token_reused", "session:s1")
+        await act.warn("recovery_code_used", "second_factor:u1")
     [event] = told(store)
     assert event.kind == audit_pb2.EVENT_KIND_SECURITY
-    assert (event.operation, event.resource) == ("refresh_token_reused", "session:s1")
+    assert (event.operation, event.resource) == ("recovery_code_used", "second_factor:u1")
+    assert (event.outcome, event.error_reason) == (audit_pb2.OUTCOME_SUCCEEDED, "")
     assert not event.HasField("change")
+
+
+async def test_a_warning_of_what_was_refused_says_so_and_why(
+    acts: Acts, store: MemoryStore
+) -> None:
+    async with acts.begin(CALLER) as act:
+        await act.warn_of_refusal(Reason.CREDENTIAL_INVALID, "refresh_token_reused", "session:s1")
+    [event] = told(store)
+    assert event.kind == audit_pb2.EVENT_KIND_SECURITY
+    assert (event.outcome, event.error_reason) == (audit_pb2.OUTCOME_REFUSED, "CREDENTIAL_INVALID")
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,8 @@ async def test_the_audit_hears_of_failures_and_of_the_first_wait(
     assert operations.count("login_failed") == FREE + 1
     assert operations.count("logins_throttled") == 1
     assert {event.kind for event in events} == {audit_pb2.EVENT_KIND_SECURITY}
+    assert {event.outcome for event in events} == {audit_pb2.OUTCOME_REFUSED}
+    assert {event.error_reason for event in events} == {"LOGIN_FAILED", "LOGIN_THROTTLED"}
     assert OWNER.email not in str(events)
 
 

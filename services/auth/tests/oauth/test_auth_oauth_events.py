@@ -72,6 +72,7 @@ async def test_a_replayed_code_is_told_and_ends_its_session(
     await ports.tokens.end_session(CODE)
     [event] = [each for each in told(store) if each.operation == "authorization_code_replayed"]
     assert event.kind == audit_pb2.EVENT_KIND_SECURITY
+    assert event.outcome == audit_pb2.OUTCOME_REFUSED
     assert (event.resource, event.actor.user_id) == (f"session:{SESSION}", MEMBER.user_id)
     assert (ACME, f"session:{SESSION}") in announcer.announced
     if not begun:

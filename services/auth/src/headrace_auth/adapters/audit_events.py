@@ -45,7 +45,8 @@ class EntryEncoder:
             request_id=_clean(entry.request_id) or entry.event_id,
             source_address=_clean(entry.source_address),
             operation=entry.operation,
-            outcome=audit_pb2.OUTCOME_SUCCEEDED,
+            outcome=audit_pb2.OUTCOME_REFUSED if entry.refusal else audit_pb2.OUTCOME_SUCCEEDED,
+            error_reason=entry.refusal.value if entry.refusal else "",
             resource=_clean(entry.resource),
         )
         if entry.user_id or entry.organization_id:

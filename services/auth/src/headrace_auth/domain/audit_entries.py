@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from headrace_common.errors import Reason
+
 
 class EntryKind(StrEnum):
     """Whether something was changed, or only noticed."""
@@ -31,3 +33,5 @@ class AuditEntry:
     credential_id: str = ""
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+    refusal: Reason | None = None
+    """Why what was asked was refused; None for what was done."""

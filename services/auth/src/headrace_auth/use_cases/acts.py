@@ -67,8 +67,15 @@ class Act:
         await self._tell_change(record, None, operation, about)
 
     async def warn(self, operation: str, resource: str, **about: str) -> None:
-        """Tell what a security team should know, for example `refresh_token_reused`."""
+        """Tell what a security team should know and was done, such as `recovery_code_used`."""
         entry = self._entry(EntryKind.SECURITY, operation, resource, about)
+        await self._keep(entry)
+
+    async def warn_of_refusal(
+        self, reason: Reason, operation: str, resource: str, **about: str
+    ) -> None:
+        """Tell what a security team should know and was refused, such as `login_failed`."""
+        entry = self._entry(EntryKind.SECURITY, operation, resource, about, refusal=reason)
         await self._keep(entry)
 
     async def end(self, organization_id: str, *revocation_ids: str) -> None:
@@ -108,7 +115,7 @@ class Act:
         operation: str,
         resource: str,
         about: dict[str, str],
-        **states: Any,
+        **more: Any,
     ) -> AuditEntry:
         principal = self.caller.principal
         known: dict[str, Any] = {}
@@ -126,7 +133,7 @@ class Act:
             resource=resource,
             request_id=self.caller.request_id,
             source_address=self.caller.source_address,
-            **{**known, **about, **states},
+            **{**known, **about, **more},
         )
 
     async def _keep(self, entry: AuditEntry) -> None:

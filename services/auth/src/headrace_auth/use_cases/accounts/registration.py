@@ -86,7 +86,8 @@ class Registration:
     ) -> User | None:
         """The new user; None if the address is taken, be it since a moment ago."""
         if found := await act.of(User).find(email=request.email):
-            await act.warn(
+            await act.warn_of_refusal(
+                Reason.ALREADY_EXISTS,
                 "registration_of_known_address",
                 f"user:{found[0].user_id}",
                 user_id=found[0].user_id,

@@ -26,7 +26,7 @@ from headrace_auth.use_cases.federation.own_identities import OwnIdentities
 from headrace_auth.use_cases.logins.reauthentication import Reauthentication
 from headrace_auth.use_cases.request_throttle import RequestThrottle
 from headrace_common.clock import Clock
-from headrace_common.errors import HeadraceError
+from headrace_common.errors import HeadraceError, Reason
 
 REFUSED = "federated_login_refused"
 ENTROPY_BYTES = 32
@@ -210,7 +210,7 @@ class FederatedLogins:
 
     async def _warn(self, caller: Caller, reason: str, resource: str) -> None:
         async with self._acts.begin(caller) as act:
-            await act.warn(f"{REFUSED}.{reason}", resource)
+            await act.warn_of_refusal(Reason.LOGIN_FAILED, f"{REFUSED}.{reason}", resource)
 
     def _callback(self, provider: str) -> str:
         """Where providers send people back to; nothing of a request has a say in it."""
@@ -220,7 +220,7 @@ class FederatedLogins:
 async def tell_refusal(act: Act, identity: ExternalIdentity, reason: str) -> None:
     """Tell the audit that an identity was refused."""
     resource = f"{LinkedIdentity.KIND.name}:{identity.provider}:{identity.subject}"
-    await act.warn(f"{REFUSED}.{reason}", resource)
+    await act.warn_of_refusal(Reason.LOGIN_FAILED, f"{REFUSED}.{reason}", resource)
 
 
 def _state_invalid() -> HeadraceError:

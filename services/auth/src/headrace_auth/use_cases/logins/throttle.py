@@ -13,6 +13,7 @@ from headrace_auth.domain.lockout import (
 from headrace_auth.domain.refusals import login_throttled
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.failure_counts import count_failure, failures_of
+from headrace_common.errors import Reason
 
 
 class LoginThrottle:
@@ -58,7 +59,9 @@ class LoginThrottle:
         It takes the same work whether or not there is such an account.
         """
         async with self._acts.begin(caller) as act:
-            await act.warn("login_failed", f"login_failures:{self._subject(email)}")
+            await act.warn_of_refusal(
+                Reason.LOGIN_FAILED, "login_failed", f"login_failures:{self._subject(email)}"
+            )
             await self._count_address(act, caller)
 
     async def succeeded(self, act: Act, email: str) -> None:
@@ -82,4 +85,6 @@ class LoginThrottle:
     ) -> None:
         counted = await count_failure(act, subject, known, policy)
         if counted.failures == policy.free_failures + 1:
-            await act.warn("logins_throttled", f"login_failures:{subject}")
+            await act.warn_of_refusal(
+                Reason.LOGIN_THROTTLED, "logins_throttled", f"login_failures:{subject}"
+            )

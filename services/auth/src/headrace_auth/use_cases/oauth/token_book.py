@@ -18,7 +18,7 @@ from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.oauth.issuer import session_turn
 from headrace_auth.use_cases.sessions.open_sessions import end_session
 from headrace_common.clock import Clock
-from headrace_common.errors import HeadraceError
+from headrace_common.errors import HeadraceError, Reason
 
 TOKEN_ID_CHARACTERS = 32
 
@@ -67,7 +67,9 @@ class StoredTokenBook:
         about = {"user_id": code.user_id, "organization_id": code.organization_id}
         async with self._acts.begin(self._caller) as act:
             await act.alone(session_turn(code.session_id))
-            await act.warn("authorization_code_replayed", resource, **about)
+            await act.warn_of_refusal(
+                Reason.CREDENTIAL_INVALID, "authorization_code_replayed", resource, **about
+            )
             session = await act.of(Session).get(code.session_id, lock=True)
             if session is None:
                 await act.end(code.organization_id, session_revocation(code.session_id))

@@ -6,6 +6,7 @@ from headrace_auth.domain.directory import User
 from headrace_auth.domain.sessions import RefreshToken, Session
 from headrace_auth.use_cases.acts import Act
 from headrace_auth.use_cases.sessions.open_sessions import OpenSession, SessionOpener, end_session
+from headrace_common.errors import Reason
 
 
 async def usable(act: Act, digest: bytes, client_id: str) -> tuple[RefreshToken, Session] | None:
@@ -23,7 +24,12 @@ async def usable(act: Act, digest: bytes, client_id: str) -> tuple[RefreshToken,
     about = {"user_id": session.user_id, "organization_id": session.organization_id}
     if token.used_at is not None:
         if session.ended_at is None:
-            await act.warn("refresh_token_reused", f"session:{session.session_id}", **about)
+            await act.warn_of_refusal(
+                Reason.CREDENTIAL_INVALID,
+                "refresh_token_reused",
+                f"session:{session.session_id}",
+                **about,
+            )
             await end_session(act, session, "end_after_reuse")
         return None
     user = await act.of(User).get(session.user_id)
