@@ -5,6 +5,7 @@ PORT ?= 8443
 SERVICE ?= gateway
 MODEL ?=
 MODEL_ID ?= local-model
+REGISTRATION ?= invitation
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,8 +28,8 @@ help: ## Show this list
 
 # ---- the local stack ----
 
-up: install ## Start everything, HTTPS on PORT (8443); MODEL=file.gguf serves another model
-	@$(LOCAL) up --port $(PORT) $(if $(MODEL),--model $(MODEL) --model-id $(MODEL_ID))
+up: install ## Start everything, HTTPS on PORT (8443); MODEL=file.gguf serves another model, REGISTRATION=open lets people sign up
+	@$(LOCAL) up --port $(PORT) --registration $(REGISTRATION) $(if $(MODEL),--model $(MODEL) --model-id $(MODEL_ID))
 
 down: ## Stop what `make up` started
 	@$(IF_INSTALLED) $(LOCAL) down

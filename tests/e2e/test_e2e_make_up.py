@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from headrace_local import checks
 ROOT = Path(__file__).parents[2]
 READY = "Press Ctrl-C to stop."
 START_SECONDS = 15
+MAIL_SECONDS = 30
+WIDEST_EVENT = 160
+"""Columns of a usual terminal over the whole screen."""
 
 
 class Command:
@@ -47,9 +50,9 @@ class Command:
         return output
 
     @contextmanager
-    def up(self, port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    def up(self, port: int, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         """Yields the running process and what it printed until it was ready."""
-        process = self.start("up", "--port", str(port))
+        process = self.start("up", "--port", str(port), *arguments)
         assert process.stdout is not None
         printed = ""
         try:
@@ -89,6 +92,13 @@ def _paste(shell: str) -> str:
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + MAIL_SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def _between(printed: str, start: str, end: str) -> str:
@@ -150,3 +160,31 @@ def test_reset_deletes_the_data(command: Command, port: int, state: Path) -> Non
     assert not (state / "secrets.json").exists()
     with command.up(port) as (_, second):
         assert _between(first, "API key", "\n") != _between(second, "API key", "\n")
+
+
+def _documented_sign_up(port: int, state: Path) -> list[str]:
+    """The shell block of local/README.md, line by line, for another port and state folder."""
+    text = (ROOT / "local" / "README.md").read_text()
+    block = text.split("make up REGISTRATION=open", 1)[1].split("```")[1].strip()
+    return block.replace("8443", str(port)).replace(".headrace", str(state)).splitlines()
+
+
+def test_signing_up_goes_as_the_readme_says(command: Command, port: int, state: Path) -> None:
+    define, register, *rest = _documented_sign_up(port, state)
+    with command.up(port, "--registration", "open"):
+        _paste(f"{define}\n{register}")
+        _until(lambda: any((state / "data" / "mailbox").glob("*.eml")))
+        answers = _paste("\n".join((define, *rest)))
+        wrong = rest[-1].replace("a lamp by the river", "no lamp by any river")
+        assert '"login_failed"' in _paste(f"{define}\n{wrong}")
+        _until(lambda: "login_failures:" in command.run("events"))
+        events = command.run("events")
+    assert '"access_token":' in answers
+    [failed] = [line for line in events.splitlines() if "login_failures:" in line]
+    assert "refused: login_failed" in failed
+    assert max(map(len, events.splitlines())) <= WIDEST_EVENT
+
+
+def test_make_passes_the_registration_on() -> None:
+    made = _paste("make --dry-run up REGISTRATION=open")
+    assert "--registration open" in made

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,19 @@ ModelSource = Annotated[
     typer.Option(help="Another model: a .gguf file, a wheel, or hf://OWNER/REPOSITORY/FILE.gguf."),
 ]
 ModelId = Annotated[str, typer.Option(help="The model's public id.")]
+
+
+class Registration(StrEnum):
+    """Who may make an account, as auth's setting has it."""
+
+    CLOSED = "closed"
+    INVITATION = "invitation"
+    OPEN = "open"
+
+
+WhoRegisters = Annotated[
+    Registration, typer.Option("--registration", help="Who may make an account.")
+]
 DEFAULTS = StackOptions()
 PIPED_COLUMNS = 160
 """Wide enough that no address is folded where there is no terminal to ask."""
@@ -50,9 +64,11 @@ def up(
     models: Models = None,
     model: ModelSource = None,
     model_id: ModelId = DEFAULTS.model_id,
+    registration: WhoRegisters = Registration.INVITATION,
 ) -> None:
     """Start everything and run it until Ctrl-C."""
-    options = StackOptions(state, listen, port, models, model, model_id)
+    settings = {"auth": {"registration": registration.value}}
+    options = StackOptions(state, listen, port, models, model, model_id, settings=settings)
     with _clear_errors():
         commands.up(options, Console())
 
