@@ -223,8 +223,8 @@ async def test_who_joins_again_does_not_begin_with_what_gateways_refuse(
 
 async def test_members_are_not_invited(world: Administration) -> None:
     request = replace(AUDITING, email=MEMBER.email.upper())
-    call = world.invitations.invite(await world.caller(OWNER), request)
-    assert await refused(call) is Reason.ALREADY_EXISTS
+    error = await refusal(world.invitations.invite(await world.caller(OWNER), request))
+    assert (error.reason, error.param) == (Reason.ALREADY_EXISTS, "email")
     assert (await world.events(), world.mailer.sent) == ([], [])
 
 

@@ -131,11 +131,21 @@ async def test_subjects_must_be_in_the_organisation(world: Administration) -> No
         (Subject.USER, OUTSIDER.user_id),
         (Subject.API_KEY, elsewhere.api_key_id),
         *((subject, text) for subject in Subject for text in ("x", "\0", ACME_TEAM[:-1])),
-        *((subject, "") for subject in Subject if subject is not Subject.ORGANIZATION),
     ):
         found = await reasons(world, caller, subject, subject_id)
         assert found == {Reason.RESOURCE_NOT_FOUND}
     assert await world.events() == []
+
+
+@pytest.mark.parametrize("subject", [Subject.TEAM, Subject.USER, Subject.API_KEY])
+async def test_a_subject_that_is_not_named_is_asked_for(
+    world: Administration, subject: Subject
+) -> None:
+    caller = await world.caller(OWNER)
+    unnamed = LimitRecord("", subject, "", LimitKind.CONCURRENT_REQUESTS, "", 1)
+    for call in (world.limits.set(caller, unnamed), world.limits.remove(caller, unnamed)):
+        error = await refusal(call)
+        assert (error.reason, error.param) == (Reason.INVALID_FIELD, "subject_id")
 
 
 @pytest.mark.parametrize("person", [MEMBER, AUDITOR, SERVICE])

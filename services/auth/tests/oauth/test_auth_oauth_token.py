@@ -152,6 +152,7 @@ async def test_what_is_wrong_is_named_by_its_code(
 ) -> None:
     response = await web.post(**form)
     assert (response.status, response.body["error"]) == (400, error)
+    assert response.body["error_description"]
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["Pragma"] == "no-cache"

@@ -41,7 +41,7 @@ class MemoryRecords(Generic[R]):
 
     async def add(self, record: R) -> None:
         if key_of(record) in self._rows:
-            raise already_exists(self._kind.name)
+            raise already_exists(self._kind.name, self._kind.chosen)
         self._check_unique(record)
         self._rows[key_of(record)] = record
 
@@ -68,7 +68,7 @@ class MemoryRecords(Generic[R]):
             for other in self._rows.values():
                 same = [getattr(other, name) for name in names] == values
                 if same and key_of(other) != key_of(record):
-                    raise already_exists(self._kind.name)
+                    raise already_exists(self._kind.name, self._kind.chosen)
 
 
 def _has(record: Any, equals: dict[str, Any]) -> bool:

@@ -21,6 +21,11 @@ class Kind:
     unique: tuple[tuple[str, ...], ...] = ()
     """Fields whose values no two records share; a None among them is not compared."""
 
+    @property
+    def chosen(self) -> str | None:
+        """What people choose of what must be unique, such as a name: ids are made here."""
+        return self.unique[-1][-1] if self.unique else None
+
 
 class Record(Protocol):
     """A frozen dataclass with a `KIND`."""

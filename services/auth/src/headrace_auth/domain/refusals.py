@@ -87,9 +87,10 @@ def not_found(what: str) -> HeadraceError:
     return HeadraceError(Reason.RESOURCE_NOT_FOUND, f"There is no such {_in_words(what)}.")
 
 
-def already_exists(what: str) -> HeadraceError:
-    """A name, an address or an id is taken."""
-    return HeadraceError(Reason.ALREADY_EXISTS, f"This {_in_words(what)} exists already.")
+def already_exists(what: str, param: str | None = None) -> HeadraceError:
+    """A name, an address or an id is taken; `param` is the request field that names it."""
+    message = f"This {_in_words(what)} exists already."
+    return HeadraceError(Reason.ALREADY_EXISTS, message, param=param)
 
 
 def _in_words(what: str) -> str:

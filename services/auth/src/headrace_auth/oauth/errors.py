@@ -9,6 +9,8 @@ HeadraceError (INVALID_FIELD) for the person in front of the browser.
 
 from enum import StrEnum
 
+from headrace_auth.domain.oauth_clients import GrantType
+
 
 class ErrorCode(StrEnum):
     """The `error` parameter."""
@@ -18,6 +20,7 @@ class ErrorCode(StrEnum):
     INVALID_GRANT = "invalid_grant"
     INVALID_SCOPE = "invalid_scope"
     UNAUTHORIZED_CLIENT = "unauthorized_client"
+    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
     ACCESS_DENIED = "access_denied"
 
@@ -48,6 +51,12 @@ def invalid_client() -> OAuthError:
 def invalid_grant() -> OAuthError:
     """Unknown, expired, used and foreign codes and refresh tokens all get this, to the letter."""
     return OAuthError(ErrorCode.INVALID_GRANT, "the grant is not valid for this client")
+
+
+def unsupported_grant_type() -> OAuthError:
+    """None of ours; whether the client may use it is another question."""
+    known = ", ".join(GrantType)
+    return OAuthError(ErrorCode.UNSUPPORTED_GRANT_TYPE, f"grant_type must be one of {known}")
 
 
 def invalid_scope() -> OAuthError:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from headrace_auth.crypto.new_secrets import new_secret
-from headrace_auth.domain.oauth_clients import OAuthClient, granted_scopes
+from headrace_auth.domain.oauth_clients import GrantType, OAuthClient, granted_scopes
 from headrace_auth.domain.oauth_grants import AuthorizationCode
 from headrace_auth.domain.opaque_secrets import Secret, TokenPrefix
 from headrace_auth.domain.principal import Member, Scope
@@ -23,6 +23,7 @@ from headrace_auth.oauth.errors import (
     OAuthError,
     invalid_request,
     invalid_scope,
+    unsupported_grant_type,
 )
 from headrace_auth.oauth.grants import CodeGrant, RefreshGrant, S256Only, ServiceGrant
 from headrace_auth.oauth.messages import (
@@ -151,6 +152,8 @@ class OAuthServer:
     def _token(self, request: AuthlibRequest) -> OAuthResponse:
         if "grant_type" not in request.form:
             raise invalid_request("grant_type is missing")
+        if request.form["grant_type"] not in set(GrantType):
+            raise unsupported_grant_type()
         response: OAuthResponse = self._authlib.create_token_response(request)
         return response
 

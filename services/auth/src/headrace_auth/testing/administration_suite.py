@@ -272,7 +272,7 @@ class AdministrationSuite:
     @pytest.mark.parametrize("text", ["", "x", "\0", ACME.upper(), "' OR 1=1 --"])
     async def test_text_that_is_no_id_names_nothing(self, world: Administration, text: str) -> None:
         caller = await world.caller(OWNER)
-        limit = LimitRecord("", Subject.USER, text, LimitKind.TOKENS_PER_MINUTE, "", 1)
+        limit = LimitRecord("", Subject.USER, text or " ", LimitKind.TOKENS_PER_MINUTE, "", 1)
         calls = [
             world.members.get(caller, text),
             world.members.update(caller, text, DEMOTED),

@@ -111,17 +111,18 @@ class RecordsSuite:
             assert await transaction.of(ApiKey).find() == []
 
     async def test_what_is_taken_is_told_and_the_transaction_goes_on(self, store: Store) -> None:
-        taken: list[Record] = [
-            Organization(_id(1), "acme", NOW),
-            User(_id(2), OWNER.email, NOW),
-            Team(_id(3), ACME, "team", NOW),
-            Membership(OWNER.user_id, ACME, Role.MEMBER, NOW),
+        taken: list[tuple[Record, str | None]] = [
+            (Organization(_id(1), "acme", NOW), "name"),
+            (User(_id(2), OWNER.email, NOW), "email"),
+            (Team(_id(3), ACME, "team", NOW), "name"),
+            (Membership(OWNER.user_id, ACME, Role.MEMBER, NOW), None),
         ]
         async with store.begin() as transaction:
-            for record in taken:
+            for record, param in taken:
                 with pytest.raises(HeadraceError) as caught:
                     await transaction.of(type(record)).add(record)
                 assert caught.value.reason is Reason.ALREADY_EXISTS
+                assert caught.value.param == param
             await transaction.of(Team).add(Team(_id(4), GLOBEX, "team", NOW))
         async with store.begin() as transaction:
             assert len(await transaction.of(Team).find(name="team")) == 2

@@ -162,7 +162,7 @@ class PostgresRecords(Generic[R]):
         except IntegrityError as error:
             if getattr(error.orig, "sqlstate", "") != UNIQUE_VIOLATION:
                 raise
-            raise already_exists(self._of.kind.name) from error
+            raise already_exists(self._of.kind.name, self._of.kind.chosen) from error
 
 
 def _is_uuid(text: str) -> bool:

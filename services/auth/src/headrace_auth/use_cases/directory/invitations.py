@@ -36,7 +36,7 @@ async def find_open_for(act: Act, token_sha256: bytes, user: User) -> Invitation
     proven = user.email if user.email_verified_at is not None else None
     invitation = await find_open(act, token_sha256, proven or "")
     if await act.of(Membership).get(user.user_id, invitation.organization_id) is not None:
-        raise already_exists(Membership.KIND.name)
+        raise already_exists(Membership.KIND.name, "token")
     return invitation
 
 

@@ -92,7 +92,7 @@ async def _refuse_member(act: Act, offer: Offer) -> None:
     organization_id = offer.organization.organization_id
     for user in await act.of(User).find(email=offer.email):
         if await act.of(Membership).get(user.user_id, organization_id):
-            raise already_exists(Membership.KIND.name)
+            raise already_exists(Membership.KIND.name, "email")
 
 
 async def _replace_open(act: Act, offer: Offer) -> None:

@@ -153,6 +153,8 @@ class Caps(Generic[C]):
             self._check_outside(principal, wanted.subject_type)
         if wanted.subject_type is not Subject.ORGANIZATION:
             authorize(principal, action)
+            if not wanted.subject_id:
+                raise invalid_field("subject_id", "needed unless the subject is an organization")
             return replace(wanted, organization_id=place)
         authorize(principal, self._rights.for_organization)
         if wanted.subject_id not in ("", place):
