@@ -58,7 +58,7 @@ def test_every_field_of_a_request_is_a_field_of_the_call(route: AccountRoute) ->
 @every_route
 def test_a_body_cannot_say_what_the_path_says(route: AccountRoute) -> None:
     assert not _path_fields(route) & _own_fields(route)
-    assert not (route.body and route.query)
+    assert not (route.body and route.query.model_fields)
 
 
 @every_route
@@ -67,6 +67,20 @@ def test_a_body_takes_no_field_that_it_does_not_name(route: AccountRoute) -> Non
         assert issubclass(model, Body)
         assert model.model_config.get("extra") == "forbid"
         assert model.model_config.get("strict") is True
+
+
+@every_route
+async def test_a_query_takes_no_parameter_that_it_does_not_name(route: AccountRoute) -> None:
+    async with running_gateway() as gateway:
+        gateway.accounts.answers[route.call] = HeadraceError(Reason.INTERNAL, "must not be asked")
+        needed = {name: "x" for name, f in route.query.model_fields.items() if f.is_required()}
+        for name in ("subjct", "_"):
+            query = {**needed, name: "1"}
+            answer = await gateway.client.request(route.method, route.path, params=query)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["param"]) == (400, name)
+            assert name in error["message"]
+        assert gateway.accounts.calls == []
 
 
 @every_route

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
 
 from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.bodies import (
     Body,
     Form,
+    Query,
     is_form,
     json_body,
     parse_body,
@@ -41,7 +41,7 @@ class AccountRoute:
     body: type[Body] | None = None
     form: type[Form] | None = None
     """What the body may be instead, as `application/x-www-form-urlencoded`."""
-    query: type[BaseModel] | None = None
+    query: type[Query] = Query
     status: int = 200
     resource: str = ""
     """What it is about, for example `api_key`: the id comes from the path or the answer."""
@@ -111,9 +111,7 @@ def _endpoint(door: FrontDoor, route: AccountRoute) -> Callable[[Request], Any]:
 
 
 async def _fields(request: Request, exchange: Exchange, route: AccountRoute) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    if route.query is not None:
-        fields |= parse_query(route.query, request.query_params).model_dump()
+    fields = parse_query(route.query, request.query_params).model_dump()
     if route.form is not None and is_form(request):
         fields |= parse_form(route.form, await read_body(request, exchange)).fields()
     elif route.body is not None:
@@ -151,11 +149,10 @@ def _description(route: AccountRoute) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in names
     ]
-    if route.query is not None:
-        properties = route.query.model_json_schema()["properties"]
-        parameters += [
-            {"name": name, "in": "query", "schema": schema} for name, schema in properties.items()
-        ]
+    properties = route.query.model_json_schema()["properties"]
+    parameters += [
+        {"name": name, "in": "query", "schema": schema} for name, schema in properties.items()
+    ]
     body = json_body(route.body) if route.body else {}
     security: dict[str, Any] = {"security": []} if route.open else {}
     return {"parameters": parameters, **body, **security}

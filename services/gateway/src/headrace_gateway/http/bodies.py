@@ -27,6 +27,16 @@ class Body(BaseModel):
         return self.model_dump()
 
 
+class Query(BaseModel):
+    """Base of the native API's queries, itself that of routes which take none.
+
+    Unknown parameters are errors, other than where identity providers send browsers back to, who
+    may add some (RFC 6749, section 4.1.2).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 class Form(Body):
     """Base of bodies that are forms, whose values are all text."""
 
@@ -81,7 +91,7 @@ def parse_body(model: type[M], raw: bytes) -> M:
 
 
 def parse_query(model: type[Q], parameters: Mapping[str, str]) -> Q:
-    """From a query string's parameters, of which unknown ones are ignored; raises INVALID_FIELD."""
+    """From a query string's parameters; raises INVALID_FIELD with the name of the one at fault."""
     try:
         return model.model_validate(dict(parameters))
     except ValidationError as error:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from headrace_gateway.http.account_routes import AccountRoute, record, records
 from headrace_gateway.http.accounts.fields import (
@@ -18,7 +18,7 @@ from headrace_gateway.http.accounts.fields import (
     Word,
 )
 from headrace_gateway.http.accounts.paging import Page
-from headrace_gateway.http.bodies import Body
+from headrace_gateway.http.bodies import Body, Query
 
 MAXIMUM_PRICE, MAXIMUM_PRICES = 10**12, 500
 """As in `auth`."""
@@ -59,10 +59,8 @@ class SetBudgetBody(CapBody):
     time_zone: TimeZone = "UTC"
 
 
-class CapQuery(BaseModel):
+class CapQuery(Query):
     """What names a limit or a budget, as in the body that set it."""
-
-    model_config = ConfigDict(frozen=True)
 
     subject: Word
     subject_id: OptionalIdentifier = ""
@@ -98,10 +96,8 @@ class PriceTableBody(Body):
     prices: Annotated[list[ModelPriceBody], Field(min_length=1, max_length=MAXIMUM_PRICES)]
 
 
-class PriceTableQuery(BaseModel):
+class PriceTableQuery(Query):
     """`GET /api/v1/prices`; without a version the one in force."""
-
-    model_config = ConfigDict(frozen=True)
 
     version: int = Field(default=0, ge=0, le=2**31 - 1)
 

@@ -1,12 +1,12 @@
 """The parameters of every list."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from headrace_gateway.http.bodies import Query
 
 
-class Page(BaseModel):
+class Page(Query):
     """`?page_size=...&page_token=...`."""
-
-    model_config = ConfigDict(frozen=True)
 
     page_size: int = Field(default=50, ge=1, le=100)
     page_token: str = Field(default="", max_length=200)
