@@ -114,6 +114,7 @@ async def test_who_registers_cannot_say_what_is_not_theirs_to_say(
     ("path", "body", "param"),
     [
         ("register", {"email": EMAIL}, "password"),
+        ("register", {"email": "ann", "password": PASSWORD}, "email"),
         ("register", {"email": "a" * 255, "password": PASSWORD}, "email"),
         ("register", {"email": EMAIL, "password": "x" * 1025}, "password"),
         ("register", {"email": EMAIL, "password": PASSWORD, "name": "x" * 101}, "name"),
@@ -128,6 +129,16 @@ async def test_a_bad_body_is_refused_before_auth_hears_of_it(
 ) -> None:
     response = await gateway.client.post(f"/api/v1/auth/{path}", json=body)
     assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+    assert gateway.accounts.calls == []
+
+
+@pytest.mark.parametrize("path", ["register", "email/resend", "password/forgot"])
+@pytest.mark.parametrize("text", ["", "a", "ann", "ann@", "@example.org"])
+async def test_what_is_no_address_is_told_so(gateway: Gateway, path: str, text: str) -> None:
+    body = {"email": text} | ({"password": PASSWORD} if path == "register" else {})
+    error = (await gateway.client.post(f"/api/v1/auth/{path}", json=body)).json()["error"]
+    assert error["param"] == "email"
+    assert "an e-mail address is needed" in error["message"]
     assert gateway.accounts.calls == []
 
 

@@ -72,6 +72,15 @@ async def test_what_a_page_shows_is_what_the_call_takes(gateway: Gateway, path: 
 
 
 @pytest.mark.parametrize("path", PATHS)
+async def test_a_page_tells_of_a_code_where_a_call_takes_one(gateway: Gateway, path: str) -> None:
+    bodies = [ROUTES["POST", place].body for place in await _calls(gateway, path)]
+    takers = [body for body in bodies if body is not None and "code" in body.model_fields]
+    text = Page((await gateway.client.get(path)).text).text
+    assert text.count("With a second factor") == len(takers)
+    assert bool(takers) is (path in ("/invitation", "/login"))
+
+
+@pytest.mark.parametrize("path", PATHS)
 async def test_a_page_runs_loads_keeps_and_repeats_nothing(gateway: Gateway, path: str) -> None:
     response = await gateway.client.get(
         f"{path}?token=hrv_canary",

@@ -34,6 +34,15 @@ async def test_a_login_brings_tokens_and_is_recorded_with_its_person(gateway: Ga
     assert (exchange.activity, exchange.principal) == (Activity.LOGIN, PRINCIPAL)
 
 
+async def test_auth_alone_judges_who_cannot_log_in(gateway: Gateway) -> None:
+    gateway.accounts.answers[LOGIN] = HeadraceError(Reason.LOGIN_FAILED, "No.")
+    for response in (
+        await gateway.client.post("/api/v1/auth/login", json={"email": "a", "password": "b"}),
+        await gateway.client.post("/api/v1/auth/login", data={"username": "a", "password": "b"}),
+    ):
+        assert response.json()["error"]["code"] == "login_failed"
+
+
 async def test_a_login_may_come_as_an_oauth2_password_form(gateway: Gateway) -> None:
     form = {"grant_type": "password", "username": "ada@example.org", "password": "pass word+&="}
     response = await gateway.client.post("/api/v1/auth/login", data=form)

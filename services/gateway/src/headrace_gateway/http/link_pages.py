@@ -26,6 +26,8 @@ PAGE = """<h1>$title</h1>
 $body
 <p class="soft">All calls are described under <a href="/docs">/docs</a>. This page is here because
 Headrace has no web pages of its own; whoever runs it can name some to lead to instead.</p>"""
+CODE = """<p class="soft">With a second factor, add <code>"code"</code>: what your authenticator
+app shows now, or a recovery code.</p>"""
 COMMAND = """<p>At a terminal, <code>headrace login --url ...</code> does it.</p>"""
 
 
@@ -92,16 +94,20 @@ def create_link_router() -> APIRouter:
 
 
 def _add(router: APIRouter, pages: Pages, page: LinkPage) -> None:
-    steps = (
-        fill(CALL, when=step.when, request=_request(ROUTES[step.call], step.fields))
-        for step in page.steps
-    )
+    steps = (_shown(step) for step in page.steps)
     body = Html("\n".join((page.introduction, *steps)))
     whole = fill(PAGE, title=page.title, body=body)
 
     @router.get(page.path)
     async def show() -> Response:
         return pages.page(page.title, whole)
+
+
+def _shown(step: Step) -> Html:
+    route = ROUTES[step.call]
+    call = fill(CALL, when=step.when, request=_request(route, step.fields))
+    takes_code = route.body is not None and "code" in route.body.model_fields
+    return Html(f"{call}\n{CODE}") if takes_code else call
 
 
 def _request(route: AccountRoute, fields: Mapping[str, str]) -> str:

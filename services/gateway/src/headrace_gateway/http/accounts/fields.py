@@ -18,8 +18,16 @@ def _with_a_time_zone(value: datetime) -> datetime:
         raise ValueError("the years 1 to 9999 are known") from error
 
 
+def _an_address(value: str) -> str:
+    if "@" not in value.strip()[1:-1]:
+        raise ValueError("an e-mail address is needed, for example ann@example.org")
+    return value
+
+
 # People and their proofs.
-Email = Annotated[str, StringConstraints(min_length=3, max_length=254)]
+LoginName = Annotated[str, StringConstraints(min_length=1, max_length=254)]
+"""The e-mail address of whoever logs in; `auth` alone judges it."""
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_an_address)]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 OptionalPassword = Annotated[str, StringConstraints(max_length=1024)]
 """Empty from people whose accounts have none."""

@@ -10,6 +10,7 @@ from headrace_gateway.http.account_routes import AccountRoute, as_it_is, records
 from headrace_gateway.http.accounts.fields import (
     Email,
     Identifier,
+    LoginName,
     OptionalCode,
     OptionalName,
     OptionalPassword,
@@ -29,7 +30,7 @@ class Proof(Body):
 class LoginBody(Body):
     """`POST /api/v1/auth/login`."""
 
-    email: Email
+    email: LoginName
     password: Password
     code: OptionalCode = ""
     organization_id: Identifier | None = None
@@ -38,7 +39,7 @@ class LoginBody(Body):
 class LoginForm(Form):
     """The same as an OAuth2 password form (RFC 6749, section 4.3.2), for tools that want one."""
 
-    username: Email
+    username: LoginName
     password: Password
     code: OptionalCode = ""
     organization_id: Identifier | None = None
