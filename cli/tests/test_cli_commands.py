@@ -6,6 +6,8 @@ import pytest
 
 from headrace_cli.testing import Desk
 
+GROUPS = ("keys", "users", "invitations", "teams", "orgs", "limits", "oauth-clients")
+ALONE = (("switch",), ("login",), ("bootstrap",), ("limits", "set"), ("orgs", "create"))
 KEY = {"id": "k1", "name": "ci", "requests_per_minute": 60, "allowed_models": []}
 SENT: list[tuple[str, str, Any]] = [
     ("keys create ci", "POST /api/v1/keys", {"name": "ci"}),
@@ -124,3 +126,11 @@ def test_an_id_stays_one_segment_of_the_path(desk: Desk) -> None:
     desk.logged_in().answers["DELETE /api/v1/keys/a/../b?c"] = KEY
     desk("keys", "revoke", "a/../b?c")
     assert desk.requests[0].url.raw_path == b"/api/v1/keys/a%2F..%2Fb%3Fc"
+
+
+def test_help_spells_as_the_api_does(desk: Desk) -> None:
+    names = [(), *((group,) for group in GROUPS), *ALONE]
+    pages = [desk(*name, "--help").output for name in names]
+    text = "".join(pages).lower()
+    assert "organization" in text
+    assert "organisation" not in text

@@ -15,6 +15,7 @@ import pytest
 from headrace_local.access import Access
 
 HEADRACE = Path(sys.executable).with_name("headrace")
+CLI_README = Path(__file__).parents[2] / "cli" / "README.md"
 Headrace = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -160,6 +161,7 @@ def test_prices_are_set_from_a_file_and_shown(headrace: Headrace, tmp_path: Path
     whole = [{**price, "input_micros_per_million_tokens": 4}]
     file.write_text(json.dumps({"currency": "EUR", "prices": whole}))
     headrace("prices", "set", str(file), "--dry-run")
+    assert "none are set yet" in headrace("prices", "show", code=1).stderr
     set_ = _json(headrace("prices", "set", str(file), "--json"))
     shown = headrace("prices", "show", "--json")
     assert _json(shown) == set_
@@ -170,6 +172,9 @@ def test_prices_are_set_from_a_file_and_shown(headrace: Headrace, tmp_path: Path
     assert "small" in headrace("prices", "show").stdout
     older = headrace("prices", "show", "--version", str(set_["version"]), "--json")
     assert _json(older) == set_
+    file.write_text((CLI_README.read_text()).split("```json")[1].split("```")[0])
+    headrace("prices", "set", str(file))
+    assert "smollm2-135m-instruct" in headrace("prices", "show").stdout
 
 
 def test_the_platforms_owner_sees_all_else(headrace: Headrace) -> None:

@@ -106,7 +106,7 @@ class AccountCommands:
         *,
         dry_run: DryRun = False,
     ) -> None:
-        """Go on in another organisation that you are in."""
+        """Go on in another organization that you are in."""
         request = Request("POST", "/api/v1/auth/switch", {"organization_id": organization})
         client = self._world.client()
         if dry_run:
@@ -122,7 +122,7 @@ class AccountCommands:
         email: Email,
         url: Url = DEFAULT_URL,
         ca_file: CaFile = None,
-        organization: Annotated[str, typer.Option(help="Name of the organisation.")] = "",
+        organization: Annotated[str, typer.Option(help="Name of the organization.")] = "",
         *,
         dry_run: DryRun = False,
     ) -> None:

@@ -58,7 +58,7 @@ COMMANDS = (
         "list",
         "GET",
         "/api/v1/keys",
-        "List the organisation's API keys, newest first.",
+        "List the organization's API keys, newest first.",
         columns=("id", "name", "scopes", "created_at", "state"),
     ),
     Command("show", "GET", AT, "Show one API key.", (KEY,)),

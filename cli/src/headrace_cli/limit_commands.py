@@ -13,7 +13,7 @@ OF_ORGANIZATION = Input(
     "organization_id", "Another one, for who runs this installation.", "--organization"
 )
 WHOSE = (
-    Input("subject_id", "Of which one; your organisation if not given.", "--id"),
+    Input("subject_id", "Of which one; your organization if not given.", "--id"),
     Input("model", "Of one model only.", "--model"),
     OF_ORGANIZATION,
 )

@@ -25,11 +25,11 @@ def create_app(world: World) -> typer.Typer:
     people, limits, platform = people_commands, limit_commands, platform_commands
     for name, about, commands in (
         ("keys", "API keys.", key_commands.COMMANDS),
-        ("users", "Who belongs to the organisation.", people.USER_COMMANDS),
+        ("users", "Who belongs to the organization.", people.USER_COMMANDS),
         ("service-accounts", "Users that are programs.", people.SERVICE_ACCOUNT_COMMANDS),
         ("invitations", "Who was invited.", people.INVITATION_COMMANDS),
         ("teams", "Teams.", people.TEAM_COMMANDS),
-        ("orgs", "Organisations.", people.ORG_COMMANDS),
+        ("orgs", "Organizations.", people.ORG_COMMANDS),
         ("limits", "Rates and concurrency.", limits.LIMIT_COMMANDS),
         ("budgets", "What may be spent.", limits.BUDGET_COMMANDS),
         ("prices", "What models cost.", limits.PRICE_COMMANDS),

@@ -21,7 +21,7 @@ OAUTH_CLIENT_COMMANDS = (
         "list",
         "GET",
         CLIENTS,
-        "List the organisation's applications, newest first.",
+        "List the organization's applications, newest first.",
         columns=("id", "name", "grant_types", "scopes", "state"),
     ),
     Command(

@@ -110,3 +110,10 @@ async def test_nobody_is_refused_before_anything_is_asked(route: AccountRoute) -
 
 def test_no_two_rows_are_one_route() -> None:
     assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+
+
+async def test_the_description_spells_as_its_fields_do() -> None:
+    async with running_gateway() as gateway:
+        document = (await gateway.client.get("/openapi.json")).text.lower()
+    assert "organization" in document
+    assert "organisation" not in document

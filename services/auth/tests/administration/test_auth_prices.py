@@ -79,7 +79,9 @@ async def test_a_table_for_later_is_not_in_force_and_can_be_seen(world: Administ
 
 async def test_there_is_no_other_version(world: Administration) -> None:
     caller = await world.caller(OWNER)
-    assert await refused(world.prices.get(caller, 0)) is Reason.RESOURCE_NOT_FOUND
+    error = await refusal(world.prices.get(caller, 0))
+    assert error.reason is Reason.RESOURCE_NOT_FOUND
+    assert "none are set yet" in error.message
     await world.prices.set(caller, request())
     for version in (2, 2**31 - 1):
         assert await refused(world.prices.get(caller, version)) is Reason.RESOURCE_NOT_FOUND

@@ -78,7 +78,7 @@ class GatewaySettings(ServiceSettings):
         share = self.maximum_share_per_organization * self.maximum_body_bytes_in_flight
         if share < self.maximum_body_bytes:
             raise ValueError(
-                "an organisation's share of maximum_body_bytes_in_flight must not be below "
+                "an organization's share of maximum_body_bytes_in_flight must not be below "
                 "maximum_body_bytes"
             )
         return self

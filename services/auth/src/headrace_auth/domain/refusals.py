@@ -87,6 +87,13 @@ def not_found(what: str) -> HeadraceError:
     return HeadraceError(Reason.RESOURCE_NOT_FOUND, f"There is no such {_in_words(what)}.")
 
 
+def no_prices_in_force() -> HeadraceError:
+    """Of a new installation, or of one whose first table begins later."""
+    return HeadraceError(
+        Reason.RESOURCE_NOT_FOUND, "No prices are in force: none are set yet, or only for later."
+    )
+
+
 def already_exists(what: str, param: str | None = None) -> HeadraceError:
     """A name, an address or an id is taken; `param` is the request field that names it."""
     message = f"This {_in_words(what)} exists already."

@@ -140,10 +140,10 @@ class OAuthServer:
 
     async def _member(self, client: OAuthClient, user_id: str, organization_id: str) -> Member:
         if organization_id != client.organization_id:
-            raise permission_denied("this application belongs to another organisation")
+            raise permission_denied("this application belongs to another organization")
         member = await self._ports.members.member(user_id, organization_id)
         if member is None:
-            raise permission_denied("only a member of the application's organisation can allow it")
+            raise permission_denied("only a member of the application's organization can allow it")
         return member
 
     def _refused(self, refusal: OAuthError, pending: PendingAuthorization) -> AuthorizationError:

@@ -1,7 +1,7 @@
 """The markup of the consent pages, for `string.Template`."""
 
 QUESTION = """<h1>Let $client use Headrace in your name?</h1>
-<p>The application <strong>$client</strong> was registered by the organisation
+<p>The application <strong>$client</strong> was registered by the organization
 <strong>$organization</strong>, whose members can allow it to:</p>
 <ul>
 $scopes

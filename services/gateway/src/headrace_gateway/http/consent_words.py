@@ -9,19 +9,19 @@ from headrace_gateway.http.errors import OURS_TO_RETRY
 
 SCOPES_IN_WORDS = MappingProxyType(
     {
-        "llm:invoke": "send prompts to models and read the answers, at your organisation's expense",
+        "llm:invoke": "send prompts to models and read the answers, at your organization's expense",
         "models:read": "see which models you can use",
         "keys:read": "see API keys, without their secrets",
         "keys:write": "replace and revoke API keys",
-        "account:read": "see who you are: your name, e-mail address and organisations",
+        "account:read": "see who you are: your name, e-mail address and organizations",
         "account:write": "change your account",
-        "organization:read": "see your organisation: its teams, people and roles",
-        "organization:write": "change your organisation: its teams, people and roles",
+        "organization:read": "see your organization: its teams, people and roles",
+        "organization:write": "change your organization: its teams, people and roles",
         "limits:read": "see limits, budgets and prices",
         "limits:write": "set limits and budgets",
-        "clients:read": "see which applications your organisation has registered",
-        "clients:write": "revoke applications of your organisation",
-        "platform:write": "administer this whole installation, all organisations included",
+        "clients:read": "see which applications your organization has registered",
+        "clients:write": "revoke applications of your organization",
+        "platform:write": "administer this whole installation, all organizations included",
     }
 )
 _SENTENCES = MappingProxyType(

@@ -3,7 +3,7 @@
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.consumption import PriceTable
 from headrace_auth.domain.consumption_fields import PriceRequest
-from headrace_auth.domain.refusals import invalid_field, not_found
+from headrace_auth.domain.refusals import invalid_field, no_prices_in_force, not_found
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.directory_lock import lock_directory_in_role
@@ -21,7 +21,7 @@ class Prices:
         async with self._acts.begin(caller) as act:
             table = await (_get(act, version) if version else _in_force(act))
         if table is None:
-            raise not_found(PriceTable.KIND.name)
+            raise not_found(PriceTable.KIND.name) if version else no_prices_in_force()
         return table
 
     async def set(self, caller: Caller, request: PriceRequest) -> PriceTable:

@@ -127,7 +127,7 @@ ROUTES = (
     _post(
         "invitations/accept",
         "AcceptInvitation",
-        "Join the organisation that invited you",
+        "Join the organization that invited you",
         AcceptInvitationBody,
     ),
     _post(

@@ -118,7 +118,7 @@ ROUTES = (
         "GET",
         "/api/v1/keys",
         "ApiKeyService/ListApiKeys",
-        "List the organisation's API keys, newest first",
+        "List the organization's API keys, newest first",
         records("api_key"),
         activity=Activity.API_KEY_LIST,
         query=Page,

@@ -35,7 +35,7 @@ class CapsQuery(Page):
 
 
 class CapBody(Body):
-    """Whose use a limit or a budget caps; an organisation's id may be left out."""
+    """Whose use a limit or a budget caps; an organization's id may be left out."""
 
     subject: Word
     subject_id: Identifier | None = None

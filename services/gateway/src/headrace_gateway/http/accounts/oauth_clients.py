@@ -38,7 +38,7 @@ ROUTES = (
         "GET",
         "/api/v1/oauth-clients",
         "OAuthClientService/ListClients",
-        "List the organisation's applications, newest first",
+        "List the organization's applications, newest first",
         records("client"),
         query=Page,
     ),

@@ -14,7 +14,7 @@ class NewOrganizationBody(Body):
 
 
 class NameBody(Body):
-    """What has a name only: an organisation or a team, new or renamed."""
+    """What has a name only: an organization or a team, new or renamed."""
 
     name: Name
 
@@ -30,7 +30,7 @@ ORGANIZATIONS = (
         "POST",
         "/api/v1/orgs",
         "DirectoryService/CreateOrganization",
-        "Make an organisation, and invite its first owner",
+        "Make an organization, and invite its first owner",
         record("organization"),
         body=NewOrganizationBody,
         status=201,
@@ -40,7 +40,7 @@ ORGANIZATIONS = (
         "GET",
         "/api/v1/orgs",
         "DirectoryService/ListOrganizations",
-        "List the organisations that you are in, or all",
+        "List the organizations that you are in, or all",
         records("organization"),
         query=OrganizationsQuery,
     ),
@@ -48,7 +48,7 @@ ORGANIZATIONS = (
         "GET",
         "/api/v1/orgs/{organization_id}",
         "DirectoryService/GetOrganization",
-        "See your organisation",
+        "See your organization",
         record("organization"),
         resource="organization",
     ),
@@ -56,7 +56,7 @@ ORGANIZATIONS = (
         "PATCH",
         "/api/v1/orgs/{organization_id}",
         "DirectoryService/UpdateOrganization",
-        "Rename your organisation",
+        "Rename your organization",
         record("organization"),
         body=NameBody,
         resource="organization",
@@ -77,7 +77,7 @@ TEAMS = (
         "GET",
         "/api/v1/teams",
         "DirectoryService/ListTeams",
-        "List the organisation's teams, newest first",
+        "List the organization's teams, newest first",
         records("team"),
         query=Page,
     ),

@@ -108,7 +108,7 @@ ROUTES = (
         "POST",
         "/api/v1/auth/switch",
         "SessionService/SwitchOrganization",
-        "Get tokens for another organisation that you are in",
+        "Get tokens for another organization that you are in",
         tokens,
         activity=Activity.SESSION,
         body=SwitchBody,

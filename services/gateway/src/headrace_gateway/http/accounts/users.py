@@ -30,7 +30,7 @@ class NewServiceAccountBody(Body):
 
 
 class NewInvitationBody(Body):
-    """`POST /api/v1/invitations`; another organisation is for those who run this installation."""
+    """`POST /api/v1/invitations`; another organization is for those who run this installation."""
 
     email: Email
     role: Word
@@ -43,7 +43,7 @@ USERS = (
         "GET",
         "/api/v1/users",
         "DirectoryService/ListUsers",
-        "List the organisation's users, the last who joined first",
+        "List the organization's users, the last who joined first",
         records("user"),
         query=Page,
     ),
@@ -51,7 +51,7 @@ USERS = (
         "GET",
         "/api/v1/users/{user_id}",
         "DirectoryService/GetUser",
-        "See a user of the organisation",
+        "See a user of the organization",
         record("user"),
         resource="user",
     ),
@@ -68,7 +68,7 @@ USERS = (
         "DELETE",
         "/api/v1/users/{user_id}",
         "DirectoryService/RemoveUser",
-        "Remove a user from the organisation, with its sessions and API keys there",
+        "Remove a user from the organization, with its sessions and API keys there",
         record("user"),
         resource="user",
     ),
@@ -76,7 +76,7 @@ USERS = (
         "DELETE",
         "/api/v1/users/{user_id}/sessions",
         "DirectoryService/EndUserSessions",
-        "Log a user out of the organisation, everywhere",
+        "Log a user out of the organization, everywhere",
         as_it_is,
         resource="user",
     ),
@@ -84,7 +84,7 @@ USERS = (
         "POST",
         "/api/v1/users/{user_id}/disable",
         "DirectoryService/DisableUser",
-        "Bar a user from all organisations",
+        "Bar a user from all organizations",
         record("user"),
         resource="user",
     ),
@@ -122,7 +122,7 @@ INVITATIONS = (
         "GET",
         "/api/v1/invitations",
         "DirectoryService/ListInvitations",
-        "List the organisation's invitations, newest first",
+        "List the organization's invitations, newest first",
         records("invitation"),
         query=Page,
     ),
