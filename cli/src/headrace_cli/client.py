@@ -10,7 +10,6 @@ from headrace_cli.errors import ApiError, CommandError, UnreachableError, UsageE
 from headrace_cli.session import Session, SessionFile
 
 TIMEOUT_SECONDS = 30.0
-PAGE_SIZE = 100
 LOGIN_ENDED = "Your login has ended. Run `headrace login` again."
 
 
@@ -50,13 +49,13 @@ class ApiClient:
         return self._read(response)
 
     def records(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Those of all pages."""
-        found: list[dict[str, Any]] = []
-        page: dict[str, Any] = {"page_size": PAGE_SIZE, "page_token": ""}
-        while page["page_token"] is not None:
-            answer = self.call("GET", path, query={**(query or {}), **page})
+        """Those of all pages; of a list that has none, which takes no such parameter, the whole."""
+        wanted = dict(query or {})
+        answer = self.call("GET", path, query=wanted)
+        found: list[dict[str, Any]] = answer["data"]
+        while token := answer.get("next_page_token"):
+            answer = self.call("GET", path, query={**wanted, "page_token": token})
             found += answer["data"]
-            page["page_token"] = answer.get("next_page_token")
         return found
 
     def _renew(self) -> None:
