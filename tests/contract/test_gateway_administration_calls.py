@@ -37,11 +37,8 @@ async def ask(
 ) -> Any:
     """What the route answers; `given` are the path's parameters, or else the query's."""
     route: AccountRoute = ROUTES[method, path]
-    fields: dict[str, Any] = {}
-    if route.query is not None:
-        fields |= parse_query(route.query, given).model_dump()
-    else:
-        fields |= given
+    fields: dict[str, Any] = {name: given.pop(name) for name in [*given] if f"{{{name}" in path}
+    fields |= parse_query(route.query, given).model_dump()
     if route.body is not None:
         fields |= parse_body(route.body, orjson.dumps(body)).model_dump()
     exchange = Exchange(

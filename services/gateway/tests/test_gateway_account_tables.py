@@ -34,7 +34,7 @@ def _path_fields(route: AccountRoute) -> set[str]:
 
 
 def _own_fields(route: AccountRoute) -> set[str]:
-    models = (model for model in (route.body, route.query) if model is not None)
+    models = (route.query, *([route.body] if route.body else []))
     return {name for model in models for name in model.model_fields}
 
 
