@@ -11,7 +11,14 @@ import pytest
 from pyotp import TOTP
 
 from headrace.auth.v1 import accounts_pb2 as pb
-from headrace.auth.v1 import accounts_pb2_grpc, auth_pb2, sessions_pb2, sessions_pb2_grpc
+from headrace.auth.v1 import (
+    accounts_pb2_grpc,
+    auth_pb2,
+    directory_pb2,
+    directory_pb2_grpc,
+    sessions_pb2,
+    sessions_pb2_grpc,
+)
 from headrace_auth.domain.directory import Invitation
 from headrace_auth.domain.principal import Role
 from headrace_auth.testing.account_suite import INVITATION
@@ -53,6 +60,26 @@ async def service(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Service]:
             sessions_pb2_grpc.SessionServiceStub(auth.channel),
             auth,
         )
+
+
+async def test_as_it_ships_a_stranger_who_was_invited_gets_in(clock: FakeClock) -> None:
+    async with running_auth(clock) as auth:
+        service = Service(
+            accounts_pb2_grpc.AccountServiceStub(auth.channel),
+            sessions_pb2_grpc.SessionServiceStub(auth.channel),
+            auth,
+        )
+        await directory_pb2_grpc.DirectoryServiceStub(auth.channel).InviteUser(
+            directory_pb2.InviteUserRequest(email=NEWCOMER, role=auth_pb2.ROLE_MEMBER),
+            metadata=await auth.bearer_of(ADMIN.email),
+            timeout=5,
+        )
+        request = pb.RegisterRequest(email=NEWCOMER, password=NEW_PASSWORD)
+        error = await refusal(service.accounts.Register(request, timeout=5))
+        assert (error.reason, error.param) == (Reason.INVALID_FIELD, "invitation_token")
+        request.invitation_token = service.token()
+        await service.accounts.Register(request, timeout=5)
+        assert await service.log_in(NEWCOMER, NEW_PASSWORD)
 
 
 async def test_from_registering_to_logging_in(service: Service) -> None:

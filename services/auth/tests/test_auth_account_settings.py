@@ -23,8 +23,8 @@ def _settings(**fields: Any) -> AuthSettings:
     return AuthSettings(**REQUIRED, **fields)
 
 
-def test_nobody_registers_unless_it_is_said() -> None:
-    assert _settings().registration is RegistrationMode.CLOSED
+def test_who_was_invited_registers_and_nobody_else_unless_it_is_said() -> None:
+    assert _settings().registration is RegistrationMode.INVITATION
     assert _settings().smtp_server() is None
 
 

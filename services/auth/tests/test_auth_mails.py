@@ -23,6 +23,7 @@ EVERY_MAIL = [
     mails.already_registered(TO, LINK),
     mails.reset_password(TO, LINK),
     mails.invitation(TO, "Acme", "Jane", LINK, NOW),
+    mails.invitation(TO, "Acme", "Jane", LINK, NOW, can_register=False),
     mails.password_changed(TO),
     mails.login_method_linked(TO, "GitHub"),
     mails.login_method_unlinked(TO, "GitHub"),

@@ -19,7 +19,7 @@ class AccountSettings(GrpcServiceSettings):
     )
     """`iss` of access tokens: the public URL of this installation (RFC 8414, section 2)."""
 
-    registration: RegistrationMode = RegistrationMode.CLOSED
+    registration: RegistrationMode = RegistrationMode.INVITATION
     minimum_password_length: int = Field(default=12, ge=12)
     breached_passwords_file: Path | None = None
     """Sorted SHA-1 digests of passwords that are refused beside the common ones that ship."""

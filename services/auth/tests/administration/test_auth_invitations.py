@@ -8,8 +8,10 @@ from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Invitation, Membership, User
 from headrace_auth.domain.lockout import MAILBOX_POLICY
+from headrace_auth.domain.mails import ACCOUNT_NEEDED
 from headrace_auth.domain.opaque_secrets import TokenPrefix
 from headrace_auth.domain.principal import CredentialKind, Role, Scope
+from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.testing.administration import (
     GLOBEX_TEAM,
     INVITATION_SECONDS,
@@ -72,6 +74,19 @@ async def test_an_invitation_is_kept_sent_and_told_without_its_token(
     told = str(await world.events()) + repr(invitation)
     assert world.invitation_token() not in told
     assert "token_sha256" not in told
+
+
+@pytest.mark.parametrize("mode", list(RegistrationMode))
+async def test_where_nobody_can_register_every_invitation_says_so(
+    world: Administration, mode: RegistrationMode
+) -> None:
+    closed = Administration(world.store, world.clock, registration=mode)
+    for email in ("stranger@new.test", HOMELESS.email):
+        request = InvitationRequest(email, Role.MEMBER)
+        invitation = await closed.invitations.invite(await closed.caller(ADMIN), request)
+        assert invitation.email == email
+        said = ACCOUNT_NEEDED in closed.mailer.sent[-1].text
+        assert said is (mode is RegistrationMode.CLOSED)
 
 
 async def test_a_new_invitation_takes_the_place_of_an_open_one(world: Administration) -> None:

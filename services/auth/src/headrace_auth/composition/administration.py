@@ -1,6 +1,7 @@
 """Organisations and those in them, keys, limits, prices, signing keys."""
 
 from headrace_auth.composition.identity import Identity
+from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.ports import Nonces
 from headrace_auth.servicers.api_keys import ApiKeyServicer
 from headrace_auth.servicers.auth import AuthServicer
@@ -53,13 +54,7 @@ def api_key_servicer(identity: Identity) -> ApiKeyServicer:
 
 def directory_servicer(identity: Identity) -> DirectoryServicer:
     """Organisations, teams, users, invitations."""
-    acts = identity.acts
-    inviter = Inviter(
-        identity.outgoing_mail,
-        identity.request_throttle,
-        lifetime_seconds=identity.settings.invitation_seconds,
-        per_day=identity.settings.invitations_per_day,
-    )
+    acts, inviter = identity.acts, create_inviter(identity)
     return DirectoryServicer(
         callers=identity.callers,
         organizations=Organizations(acts, inviter),
@@ -67,6 +62,18 @@ def directory_servicer(identity: Identity) -> DirectoryServicer:
         members=Members(acts),
         accounts=ManagedAccounts(acts),
         invitations=Invitations(acts, inviter),
+    )
+
+
+def create_inviter(identity: Identity) -> Inviter:
+    """What sends invitations, by the settings' rules."""
+    settings = identity.settings
+    return Inviter(
+        identity.outgoing_mail,
+        identity.request_throttle,
+        lifetime_seconds=settings.invitation_seconds,
+        per_day=settings.invitations_per_day,
+        can_register=settings.registration is not RegistrationMode.CLOSED,
     )
 
 

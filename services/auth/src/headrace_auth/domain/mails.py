@@ -12,6 +12,7 @@ from headrace_auth.domain.refusals import invalid_field
 MAXIMUM_SUBJECT = 200
 MAXIMUM_NAME = 100
 ENCODED_WORD = "=?"
+ACCOUNT_NEEDED = "It is for people who have an account here: new ones cannot be made at present."
 # RFC 5321's dot-string at a domain, in ASCII; no quotes, comments, lists or address literals.
 _ADDRESS = re.compile(
     r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@[\w-]+(\.[\w-]+)*", re.A
@@ -100,17 +101,30 @@ def reset_password(to: str, link: str) -> Mail:
     )
 
 
-def invitation(to: str, organization: str, inviter: str, link: str, expires_at: datetime) -> Mail:
-    """`organization` and `inviter` are names that people chose; `link` accepts."""
+def invitation(
+    to: str,
+    organization: str,
+    inviter: str,
+    link: str,
+    expires_at: datetime,
+    *,
+    can_register: bool = True,
+) -> Mail:
+    """`organization` and `inviter` are names that people chose; `link` accepts.
+
+    `can_register`: whether who has no account can make one. It is the installation's rule and the
+    same for every reader, so the mail tells nobody who has an account.
+    """
     name = _one_line(organization)
+    condition = "" if can_register else f" {ACCOUNT_NEEDED}"
     return _mail(
         to,
         f"Invitation to {name}",
         f'{_one_line(inviter)} invites you to join "{name}" on Headrace. To accept, open this'
         " link:",
         link,
-        f"It works once, until {expires_at:%Y-%m-%d %H:%M} UTC. If you do not know the sender, do"
-        " nothing.",
+        f"It works once, until {expires_at:%Y-%m-%d %H:%M} UTC.{condition} If you do not know the"
+        " sender, do nothing.",
     )
 
 

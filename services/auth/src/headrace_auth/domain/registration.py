@@ -15,9 +15,13 @@ class RegistrationMode(StrEnum):
     """Who may make an account of its own."""
 
     CLOSED = "closed"
-    """Nobody, not even who was invited; who has an account already can still take invitations."""
+    """Nobody, not even who was invited: only who has an account already can take an invitation.
+
+    Every mail with an invitation says so then, whoever it is for: whether its reader has an account
+    is told to nobody, and least of all to the inviter.
+    """
     INVITATION = "invitation"
-    """Who was invited, and then joins who invited."""
+    """Who was invited, and then joins who invited; the default."""
     OPEN = "open"
     """Anybody; who was not invited gets an organisation of its own."""
 

@@ -1,23 +1,27 @@
 """All of administration over any Store that holds the directory, on a clock that stands still."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
+from prometheus_client import CollectorRegistry
+
 from headrace.audit.v1 import audit_pb2
-from headrace_auth.adapters.audit_events import EntryEncoder
 from headrace_auth.adapters.mail.memory import MemoryMailer
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer
+from headrace_auth.composition.administration import create_inviter
+from headrace_auth.composition.identity import Identity, create_identity
+from headrace_auth.crypto.passwords import Passwords
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.directory import Membership, Team, User
-from headrace_auth.domain.links import Links
-from headrace_auth.domain.lockout import MAILBOX_POLICY, REQUEST_POLICY
 from headrace_auth.domain.principal import CredentialKind, Principal, Role, Scope
 from headrace_auth.domain.records import Record
+from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.domain.rights import SCOPES_OF_ROLE
 from headrace_auth.ports import Store
 from headrace_auth.testing.directory import ACME, CREATED_AT, GLOBEX, Person
+from headrace_auth.testing.settings import LINKS, SITE, memory_settings
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.directory.inviting import Inviter
 from headrace_auth.use_cases.directory.manage_invitations import Invitations
@@ -27,12 +31,9 @@ from headrace_auth.use_cases.directory.organizations import Organizations
 from headrace_auth.use_cases.directory.teams import Teams
 from headrace_auth.use_cases.limits.limits_and_budgets import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
 from headrace_auth.use_cases.limits.prices import Prices
-from headrace_auth.use_cases.outgoing_mail import OutgoingMail
-from headrace_auth.use_cases.request_throttle import RequestThrottle
 from headrace_common.testing.clock import FakeClock
 
 R = TypeVar("R", bound=Record)
-SITE = "https://headrace.test"
 INVITATION_SECONDS = 7 * 86_400
 INVITATIONS_PER_DAY = 12
 GLOBEX_TEAM = Team("01900000-0000-7000-8000-0000000000b1", GLOBEX, "team", CREATED_AT)
@@ -43,33 +44,41 @@ SECOND_OWNER = Person(
 
 @dataclass(slots=True)
 class Administration:
-    """The use cases, and everything around them for tests to look at."""
+    """The use cases, put together as in the service, and what they leave behind."""
 
     store: Store
     clock: FakeClock
     announcer: MemoryRevocationAnnouncer = field(default_factory=MemoryRevocationAnnouncer)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
+    registration: RegistrationMode = RegistrationMode.INVITATION
+    identity: Identity = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = memory_settings(
+            instance_name="test",
+            invitations_per_day=INVITATIONS_PER_DAY,
+            registration=self.registration,
+            mail_folder="unused",
+            **asdict(LINKS),
+        )
+        self.identity = create_identity(
+            settings,
+            store=self.store,
+            announcer=self.announcer,
+            # Administrators prove nothing by passwords: no thread is ever begun.
+            passwords=Passwords(settings.password_cost()),
+            mailer=self.mailer,
+            registry=CollectorRegistry(),
+            clock=self.clock,
+        )
 
     @property
     def acts(self) -> Acts:
-        return Acts(self.store, self.announcer, self.clock, EntryEncoder("auth/test"))
+        return self.identity.acts
 
     @property
     def inviter(self) -> Inviter:
-        links = Links(
-            f"{SITE}/verify#{{token}}",
-            f"{SITE}/reset#{{token}}",
-            f"{SITE}/invitation#{{token}}",
-            f"{SITE}/login",
-        )
-        request_throttle = RequestThrottle(self.acts, MAILBOX_POLICY, REQUEST_POLICY)
-        outgoing_mail = OutgoingMail(self.mailer, links)
-        return Inviter(
-            outgoing_mail,
-            request_throttle,
-            lifetime_seconds=INVITATION_SECONDS,
-            per_day=INVITATIONS_PER_DAY,
-        )
+        return create_inviter(self.identity)
 
     @property
     def organizations(self) -> Organizations:

@@ -38,12 +38,17 @@ class Inviter:
         *,
         lifetime_seconds: float,
         per_day: int,
+        can_register: bool,
     ) -> None:
-        """`per_day` bounds what an organisation sends within any 24 hours."""
+        """`per_day` bounds what an organisation sends within any 24 hours.
+
+        `can_register`: whether who was invited may make an account; mails say it if not.
+        """
         self._outgoing_mail = outgoing_mail
         self._request_throttle = request_throttle
         self._lifetime = timedelta(seconds=lifetime_seconds)
         self._per_day = per_day
+        self._can_register = can_register
 
     async def offer(self, act: Act, offer: Offer) -> Invitation:
         """An invitation that takes the place of open ones.
@@ -73,7 +78,12 @@ class Inviter:
         link = self._outgoing_mail.links.invitation(token.reveal())
         name = await _name(act, inviter)
         mail = mails.invitation(
-            offer.email, offer.organization.name, name, link, invitation.expires_at
+            offer.email,
+            offer.organization.name,
+            name,
+            link,
+            invitation.expires_at,
+            can_register=self._can_register,
         )
         self._outgoing_mail.post(act, mail)
         return invitation
