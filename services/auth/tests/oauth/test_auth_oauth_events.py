@@ -126,7 +126,9 @@ async def test_administration_is_told_without_secrets(
         "client.revoke",
         "session.end",
     ]
-    rotated = told(store)[1]
+    rotated, ended = told(store)[1], told(store)[-1]
+    assert json.loads(ended.change.after_json)["user_id"] == CODE.user_id != ADMIN.user_id
+    assert (ended.actor.user_id, ended.actor.organization_id) == (ADMIN.user_id, ACME)
     assert rotated.resource == f"client:{WEB.client_id}"
     assert rotated.actor.user_id == ADMIN.user_id
     assert secret.encode() not in rotated.SerializeToString()

@@ -9,12 +9,12 @@ from headrace_auth.domain.principal import Role
 from headrace_auth.domain.refusals import not_found
 from headrace_auth.domain.revocation_ids import user_revocation
 from headrace_auth.domain.rights import Action, authorize, check_gift
-from headrace_auth.domain.sessions import Session
-from headrace_auth.use_cases.acts import AT_ONCE, Act, Acts
+from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.directory.members import UserView
 from headrace_auth.use_cases.directory.teams import find_team
 from headrace_auth.use_cases.directory_lock import keep_an_owner, lock_directory_in_role
 from headrace_auth.use_cases.renewals import renew_member
+from headrace_auth.use_cases.sessions.dead_sessions import end_dead_sessions
 from headrace_common.ids import uuid7
 
 
@@ -60,9 +60,8 @@ class ManagedAccounts:
                 await keep_an_owner(act, platform, user_id, "user_id")
             if user.disabled_at is None:
                 user = await self._bar(act, user)
-        # They are dead already, by the token version; afterwards, for they may be very many.
-        while await self._end_some_sessions(caller, user_id):
-            pass
+        # They are dead already, by the token version.
+        await end_dead_sessions(self._acts, caller, user_id=user_id)
         return UserView(user, membership)
 
     async def enable(self, caller: Caller, user_id: str) -> UserView:
@@ -88,14 +87,6 @@ class ManagedAccounts:
             # Keys do not carry the token version.
             await renew_member(act, user.user_id, place)
         return barred
-
-    async def _end_some_sessions(self, caller: Caller, user_id: str) -> bool:
-        """Whether there are more."""
-        async with self._acts.begin(caller) as act:
-            found = await act.of(Session).by_key(None, AT_ONCE, user_id=user_id, ended_at=None)
-            for session in found:
-                await act.change(session, replace(session, ended_at=act.now), "end")
-        return len(found) == AT_ONCE
 
 
 async def _find(act: Act, user_id: str) -> User:

@@ -19,10 +19,10 @@ from headrace_auth.domain.principal import Principal, Role
 from headrace_auth.domain.refusals import invalid_field, not_found, permission_denied
 from headrace_auth.domain.revocation_ids import client_revocation
 from headrace_auth.domain.rights import Action, authorize, check_grant
-from headrace_auth.domain.sessions import Session
-from headrace_auth.use_cases.acts import AT_ONCE, Act, Acts
+from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.credential_notices import CredentialNotices
 from headrace_auth.use_cases.pages import Page, page_of
+from headrace_auth.use_cases.sessions.dead_sessions import end_dead_sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +111,8 @@ class ClientManager:
                 await act.change(client, revoked, "revoke")
                 client = revoked
             await act.end(client.organization_id, client_revocation(client.client_id))
-        while await self._end_some_sessions(caller, client.client_id):
-            pass
+        await end_dead_sessions(self._acts, caller, client_id=client.client_id)
         return client
-
-    async def _end_some_sessions(self, caller: Caller, client_id: str) -> bool:
-        """Whether there are more."""
-        async with self._acts.begin(caller) as act:
-            found = await act.of(Session).by_key(None, AT_ONCE, client_id=client_id, ended_at=None)
-            for session in found:
-                about = {"user_id": session.user_id, "organization_id": session.organization_id}
-                await act.change(session, replace(session, ended_at=act.now), "end", **about)
-        return len(found) == AT_ONCE
 
 
 async def _client_of(act: Act, principal: Principal, client_id: str) -> OAuthClient:
