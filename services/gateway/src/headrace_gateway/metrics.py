@@ -34,8 +34,8 @@ class GatewayMetrics:
         self._stages = {stage: stage_seconds.labels(stage) for stage in STAGES}
         self._requests = Counter(
             "headrace_gateway_requests",
-            "Requests that ended, by act, outcome and reason.",
-            ["act", "outcome", "reason"],
+            "Requests that ended, by activity, outcome and reason.",
+            ["activity", "outcome", "reason"],
             registry=registry,
         )
         for activity in Activity:
@@ -43,7 +43,7 @@ class GatewayMetrics:
         self._seconds = Histogram(
             "headrace_gateway_request_seconds",
             "From a request's arrival to the end of its answer.",
-            ["act"],
+            ["activity"],
             buckets=REQUEST_SECONDS,
             registry=registry,
         )

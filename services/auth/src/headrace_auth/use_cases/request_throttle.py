@@ -22,7 +22,7 @@ class RequestThrottle:
         mailbox: LockoutPolicy,
         address: LockoutPolicy,
         *,
-        doing: str = "asking address",
+        doing: str = "requests of address",
     ) -> None:
         """What is counted from one address is counted apart for each `doing`."""
         self._acts = acts
