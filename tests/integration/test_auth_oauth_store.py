@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from headrace_auth.adapters.postgres import tables
 from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.domain.callers import Caller
-from headrace_auth.domain.lockout import BROWSER_POLICY, MAILBOX_POLICY
+from headrace_auth.domain.lockout import BROWSER_POLICY
 from headrace_auth.oauth.bridge import Bridge
 from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.testing.accounts import account_world
@@ -25,9 +25,9 @@ from headrace_auth.testing.oauth_suites import (
 )
 from headrace_auth.testing.oauth_world import WEB, OAuthWorld, stored_oauth, stored_world
 from headrace_auth.testing.seeding import seed
+from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.logins.login import Login
 from headrace_auth.use_cases.oauth.client_authorizations import Answer, ClientAuthorizations
-from headrace_auth.use_cases.request_throttle import RequestThrottle
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.postgres import create_engine, migrate
 from headrace_common.testing.clock import FakeClock
@@ -91,7 +91,7 @@ async def _expect_one_answer_of_a_race(
     def server_for(caller: Caller) -> OAuthServer:
         return OAuthServer(oauth.ports(caller), bridge, world.clock, issuer="https://headrace.test")
 
-    throttle = RequestThrottle(oauth.acts, MAILBOX_POLICY, BROWSER_POLICY)
+    throttle = AddressThrottle(oauth.acts, BROWSER_POLICY)
     authorizations = ClientAuthorizations(oauth.acts, login, throttle, server_for)
     for _ in range(5):
         question = await authorizations.ask(Caller(), authorization_request())

@@ -16,7 +16,6 @@ from headrace_auth.domain.directory import User
 from headrace_auth.domain.lockout import (
     ACCOUNT_POLICY,
     BROWSER_POLICY,
-    MAILBOX_POLICY,
     LoginFailures,
     account_subject,
 )
@@ -47,11 +46,11 @@ from headrace_auth.testing.oauth_flow import (
 from headrace_auth.testing.oauth_world import NATIVE, SECRET, WEB, WEB_REDIRECT
 from headrace_auth.testing.refusals import refused
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.logins.login import Login
 from headrace_auth.use_cases.logins.second_factors import sealing_name
 from headrace_auth.use_cases.oauth.client_authorizations import Answer, ClientAuthorizations
 from headrace_auth.use_cases.oauth.store import StoredOAuth
-from headrace_auth.use_cases.request_throttle import RequestThrottle
 from headrace_auth.use_cases.sessions.open_sessions import SessionOpener
 from headrace_common.errors import Reason
 from headrace_common.testing.clock import FakeClock
@@ -79,7 +78,7 @@ async def consent(
     async with store.begin() as transaction:
         for client in (WEB, NATIVE):
             await transaction.of(OAuthClient).add(client)
-    throttle = RequestThrottle(acts, MAILBOX_POLICY, BROWSER_POLICY)
+    throttle = AddressThrottle(acts, BROWSER_POLICY)
     return ClientAuthorizations(acts, login, throttle, server_for)
 
 

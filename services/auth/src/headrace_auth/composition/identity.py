@@ -20,13 +20,14 @@ from headrace_auth.ports import Mailer, RevocationAnnouncer, Store
 from headrace_auth.servicers.callers import Callers
 from headrace_auth.settings import AuthSettings
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.credentials.resolve import CredentialResolver
 from headrace_auth.use_cases.logins.login import Login
 from headrace_auth.use_cases.logins.reauthentication import Reauthentication
 from headrace_auth.use_cases.logins.second_factors import SecondFactors
 from headrace_auth.use_cases.logins.throttle import LoginThrottle
+from headrace_auth.use_cases.mailbox_throttle import MailboxThrottle
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
-from headrace_auth.use_cases.request_throttle import RequestThrottle
 from headrace_auth.use_cases.sessions.open_sessions import SessionOpener
 from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 from headrace_common.clock import Clock
@@ -52,8 +53,9 @@ class Identity:
     second_factors: SecondFactors
     login: Login
     reauthentication: Reauthentication
-    request_throttle: RequestThrottle
-    browser_throttle: RequestThrottle
+    request_throttle: AddressThrottle
+    browser_throttle: AddressThrottle
+    mailbox_throttle: MailboxThrottle
 
 
 def create_identity(
@@ -94,10 +96,9 @@ def create_identity(
         second_factors=second_factors,
         login=login,
         reauthentication=Reauthentication(acts, login, second_factors),
-        request_throttle=RequestThrottle(acts, MAILBOX_POLICY, REQUEST_POLICY),
-        browser_throttle=RequestThrottle(
-            acts, MAILBOX_POLICY, BROWSER_POLICY, doing="browser logins of address"
-        ),
+        request_throttle=AddressThrottle(acts, REQUEST_POLICY),
+        browser_throttle=AddressThrottle(acts, BROWSER_POLICY, doing="browser logins of address"),
+        mailbox_throttle=MailboxThrottle(MAILBOX_POLICY),
     )
 
 

@@ -1,6 +1,6 @@
 """What is remembered of a subject's failures, read and counted by one act at a time."""
 
-from headrace_auth.domain.lockout import LockoutPolicy, LoginFailures, after_failure
+from headrace_auth.domain.lockout import LockoutPolicy, LoginFailures, after_failure, wait_seconds
 from headrace_auth.use_cases.acts import Act
 
 
@@ -19,3 +19,12 @@ async def count_failure(
     records = act.of(LoginFailures)
     await (records.put(counted) if known else records.add(counted))
     return counted
+
+
+async def count_unless_waiting(act: Act, subject: str, policy: LockoutPolicy) -> float:
+    """Count once more unless there is something to wait for; how long, in seconds."""
+    known = await failures_of(act, subject)
+    wait = wait_seconds(known, act.now)
+    if wait <= 0:
+        await count_failure(act, subject, known, policy)
+    return wait

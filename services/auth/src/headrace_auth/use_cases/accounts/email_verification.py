@@ -10,11 +10,12 @@ from headrace_auth.domain.registration import mail_address
 from headrace_auth.domain.sessions import Purpose
 from headrace_auth.use_cases.accounts import mailed_tokens
 from headrace_auth.use_cases.acts import Acts
+from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.even_time import even_time
 from headrace_auth.use_cases.logins.login import Login, still_proven
 from headrace_auth.use_cases.logins.throttle import LoginThrottle
+from headrace_auth.use_cases.mailbox_throttle import MailboxThrottle
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
-from headrace_auth.use_cases.request_throttle import RequestThrottle
 
 
 class EmailVerification:
@@ -25,7 +26,8 @@ class EmailVerification:
         acts: Acts,
         login: Login,
         login_throttle: LoginThrottle,
-        request_throttle: RequestThrottle,
+        request_throttle: AddressThrottle,
+        mailbox_throttle: MailboxThrottle,
         outgoing_mail: OutgoingMail,
         *,
         step_seconds: float,
@@ -34,6 +36,7 @@ class EmailVerification:
         self._login = login
         self._login_throttle = login_throttle
         self._request_throttle = request_throttle
+        self._mailbox_throttle = mailbox_throttle
         self._outgoing_mail = outgoing_mail
         self._step_seconds = step_seconds
 
@@ -67,7 +70,7 @@ class EmailVerification:
         address = mail_address(email)
         await self._request_throttle.begin(caller)
         async with even_time(self._step_seconds), self._acts.begin(caller) as act:
-            user = await self._request_throttle.count_mail_and_find_user(act, address)
+            user = await self._mailbox_throttle.count_mail_and_find_user(act, address)
             if user is None or user.email_verified_at is not None:
                 return
             token = await mailed_tokens.issue(act, Purpose.VERIFY_EMAIL, user.user_id)

@@ -10,10 +10,11 @@ from headrace_auth.use_cases.accounts import mailed_tokens
 from headrace_auth.use_cases.accounts.new_passwords import NewPasswords
 from headrace_auth.use_cases.accounts.password_change import NEW_PASSWORD, PasswordSetter
 from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.even_time import even_time
 from headrace_auth.use_cases.logins.throttle import LoginThrottle
+from headrace_auth.use_cases.mailbox_throttle import MailboxThrottle
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
-from headrace_auth.use_cases.request_throttle import RequestThrottle
 
 
 class PasswordReset:
@@ -23,7 +24,8 @@ class PasswordReset:
         self,
         acts: Acts,
         new_passwords: NewPasswords,
-        request_throttle: RequestThrottle,
+        request_throttle: AddressThrottle,
+        mailbox_throttle: MailboxThrottle,
         login_throttle: LoginThrottle,
         setter: PasswordSetter,
         outgoing_mail: OutgoingMail,
@@ -33,6 +35,7 @@ class PasswordReset:
         self._acts = acts
         self._new_passwords = new_passwords
         self._request_throttle = request_throttle
+        self._mailbox_throttle = mailbox_throttle
         self._login_throttle = login_throttle
         self._setter = setter
         self._outgoing_mail = outgoing_mail
@@ -46,7 +49,7 @@ class PasswordReset:
         address = mail_address(email)
         await self._request_throttle.begin(caller)
         async with even_time(self._step_seconds), self._acts.begin(caller) as act:
-            user = await self._request_throttle.count_mail_and_find_user(act, address)
+            user = await self._mailbox_throttle.count_mail_and_find_user(act, address)
             if user is None:
                 return
             token = await mailed_tokens.issue(act, Purpose.RESET_PASSWORD, user.user_id)

@@ -17,10 +17,11 @@ from headrace_auth.domain.sessions import Purpose
 from headrace_auth.use_cases.accounts import mailed_tokens
 from headrace_auth.use_cases.accounts.new_passwords import NewPasswords
 from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.directory import invitations
 from headrace_auth.use_cases.even_time import even_time
+from headrace_auth.use_cases.mailbox_throttle import MailboxThrottle
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
-from headrace_auth.use_cases.request_throttle import RequestThrottle
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
 
@@ -34,7 +35,8 @@ class Registration:
         self,
         acts: Acts,
         new_passwords: NewPasswords,
-        request_throttle: RequestThrottle,
+        request_throttle: AddressThrottle,
+        mailbox_throttle: MailboxThrottle,
         outgoing_mail: OutgoingMail,
         *,
         mode: RegistrationMode,
@@ -43,6 +45,7 @@ class Registration:
         self._acts = acts
         self._new_passwords = new_passwords
         self._request_throttle = request_throttle
+        self._mailbox_throttle = mailbox_throttle
         self._outgoing_mail = outgoing_mail
         self._mode = mode
         self._step_seconds = step_seconds
@@ -66,7 +69,7 @@ class Registration:
             if request.invitation_sha256 is not None:
                 # The directory before mailbox and user, as who invites takes them.
                 await invitations.find_open(act, request.invitation_sha256, request.email)
-            mail_allowed = await self._request_throttle.allows_mail_to(act, request.email)
+            mail_allowed = await self._mailbox_throttle.allows_mail_to(act, request.email)
             user = await self._add_user(act, request, password_hash)
             if user is not None:
                 await self._settle(act, user, request)

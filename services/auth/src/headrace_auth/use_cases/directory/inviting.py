@@ -11,8 +11,8 @@ from headrace_auth.domain.principal import Role
 from headrace_auth.domain.refusals import already_exists, too_many_invitations
 from headrace_auth.use_cases.acts import Act
 from headrace_auth.use_cases.directory_lock import lock_directory
+from headrace_auth.use_cases.mailbox_throttle import MailboxThrottle
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
-from headrace_auth.use_cases.request_throttle import RequestThrottle
 from headrace_common.ids import uuid7
 
 DAY = timedelta(days=1)
@@ -34,7 +34,7 @@ class Inviter:
     def __init__(
         self,
         outgoing_mail: OutgoingMail,
-        request_throttle: RequestThrottle,
+        mailbox_throttle: MailboxThrottle,
         *,
         lifetime_seconds: float,
         per_day: int,
@@ -45,7 +45,7 @@ class Inviter:
         `can_register`: whether who was invited may make an account; mails say it if not.
         """
         self._outgoing_mail = outgoing_mail
-        self._request_throttle = request_throttle
+        self._mailbox_throttle = mailbox_throttle
         self._lifetime = timedelta(seconds=lifetime_seconds)
         self._per_day = per_day
         self._can_register = can_register
@@ -60,7 +60,7 @@ class Inviter:
         inviter = act.caller.identified().member.user_id
         await _refuse_member(act, offer)
         await self._check_day(act, offer.organization.organization_id)
-        await self._request_throttle.check_mailbox(act, offer.email)
+        await self._mailbox_throttle.check_mailbox(act, offer.email)
         await _replace_open(act, offer)
         token = new_secret(TokenPrefix.INVITATION)
         invitation = Invitation(

@@ -21,10 +21,10 @@ from headrace_auth.domain.refusals import invalid_field, not_found
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.ports import IdentityProvider, LoginCodes, LoginStates
 from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.federation.federated_accounts import FederatedAccounts
 from headrace_auth.use_cases.federation.own_identities import OwnIdentities
 from headrace_auth.use_cases.logins.reauthentication import Reauthentication
-from headrace_auth.use_cases.request_throttle import RequestThrottle
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 
@@ -70,7 +70,7 @@ class FederatedLogins:
     def __init__(
         self,
         acts: Acts,
-        request_throttle: RequestThrottle,
+        browser_throttle: AddressThrottle,
         federation: Federation,
         accounts: FederatedAccounts,
         identities: OwnIdentities,
@@ -78,7 +78,7 @@ class FederatedLogins:
         clock: Clock,
     ) -> None:
         self._acts = acts
-        self._request_throttle = request_throttle
+        self._browser_throttle = browser_throttle
         self._federation = federation
         self._accounts = accounts
         self._identities = identities
@@ -92,7 +92,7 @@ class FederatedLogins:
         DEPENDENCY_UNAVAILABLE.
         """
         checked = self._check(wanted)
-        await self._request_throttle.begin(caller)
+        await self._browser_throttle.begin(caller)
         return await self._start(checked, wanted, None)
 
     async def start_link(self, caller: Caller, wanted: Begun, *, password: str, code: str) -> str:

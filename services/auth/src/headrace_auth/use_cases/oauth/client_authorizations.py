@@ -17,8 +17,8 @@ from headrace_auth.oauth.errors import AuthorizationError
 from headrace_auth.oauth.messages import OAuthRequest
 from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.use_cases.acts import Act, Acts
+from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.logins.login import Login
-from headrace_auth.use_cases.request_throttle import RequestThrottle
 
 REQUEST_LIFE = timedelta(minutes=10)
 
@@ -53,13 +53,13 @@ class ClientAuthorizations:
         self,
         acts: Acts,
         login: Login,
-        request_throttle: RequestThrottle,
+        browser_throttle: AddressThrottle,
         server_for: Callable[[Caller], OAuthServer],
     ) -> None:
         """`server_for` gives the authorization server as it works for one caller."""
         self._acts = acts
         self._login = login
-        self._request_throttle = request_throttle
+        self._browser_throttle = browser_throttle
         self._server_for = server_for
 
     async def ask(self, caller: Caller, request: OAuthRequest) -> Question:
@@ -67,7 +67,7 @@ class ClientAuthorizations:
 
         Raises REQUEST_RATE_LIMITED, and what `OAuthServer.check_authorization` raises.
         """
-        await self._request_throttle.begin(caller)
+        await self._browser_throttle.begin(caller)
         pending = await self._server_for(caller).check_authorization(request)
         authorization_id = new_secret(TokenPrefix.AUTHORIZATION_REQUEST)
         async with self._acts.begin(caller) as act:
