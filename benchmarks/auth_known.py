@@ -1,7 +1,6 @@
 """What a gateway does about a credential by itself: verify a token, look up a known principal."""
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
 from headrace_auth.adapters.memory_nonces import MemoryNonces
 from headrace_auth.app import build
 from headrace_auth.crypto.passwords import Passwords
-from headrace_auth.settings import AuthSettings
+from headrace_auth.testing.settings import memory_settings
 from headrace_common.clock import SystemClock
 from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.account_calls import GrpcAccounts
@@ -102,20 +101,8 @@ async def _token(gateway: Gateway) -> str:
 
 @asynccontextmanager
 async def _gateway() -> AsyncIterator[Gateway]:
-    settings = AuthSettings.model_validate(
-        {
-            "database_url": "unused",
-            "redis_url": "unused",
-            "audit_target": "unused:1",
-            "key_encryption_key": base64.b64encode(bytes(32)).decode(),
-            "bootstrap_email": EMAIL,
-            "bootstrap_password": PASSWORD,
-            # Logins are not what is measured here.
-            "argon2_time_cost": 1,
-            "argon2_memory_kib": 8,
-            "argon2_parallelism": 1,
-        }
-    )
+    # Its logins cost next to nothing: they are not what is measured here.
+    settings = memory_settings(bootstrap_email=EMAIL, bootstrap_password=PASSWORD)
     clock, passwords = SystemClock(), Passwords(settings.password_cost())
     auth = await build(
         settings,

@@ -103,6 +103,20 @@ async def test_a_failed_login_says_one_thing(sessions: Sessions, email: str) -> 
     assert error.message == "Wrong e-mail address, password or code."
 
 
+def _check_allowances(principal: auth_pb2.Principal) -> None:
+    """Those of the key itself and of everything that its maker belongs to."""
+    subjects = {limit.subject: limit.amount for limit in principal.limits}
+    assert subjects == {
+        auth_pb2.LIMIT_SUBJECT_API_KEY: 60,
+        auth_pb2.LIMIT_SUBJECT_USER: 4,
+        auth_pb2.LIMIT_SUBJECT_TEAM: 50_000,
+        auth_pb2.LIMIT_SUBJECT_ORGANIZATION: 1000,
+    }
+    (budget,) = principal.budgets
+    assert (budget.amount_micros, budget.currency) == (10_000_000, "EUR")
+    assert (budget.period, budget.time_zone) == (auth_pb2.BUDGET_PERIOD_MONTH, "Europe/Berlin")
+
+
 async def test_a_key_from_making_to_revoking(
     stub: Stub, keys: Keys, auth: RunningAuth, clock: FakeClock
 ) -> None:
@@ -124,16 +138,7 @@ async def test_a_key_from_making_to_revoking(
     assert principal.credential_kind == auth_pb2.CREDENTIAL_KIND_API_KEY
     assert list(principal.allowed_models) == ["smollm2"]
     assert principal.expires_at == request.expires_at
-    subjects = {limit.subject: limit.amount for limit in principal.limits}
-    assert subjects == {
-        auth_pb2.LIMIT_SUBJECT_API_KEY: 60,
-        auth_pb2.LIMIT_SUBJECT_USER: 4,
-        auth_pb2.LIMIT_SUBJECT_TEAM: 50_000,
-        auth_pb2.LIMIT_SUBJECT_ORGANIZATION: 1000,
-    }
-    (budget,) = principal.budgets
-    assert (budget.amount_micros, budget.currency) == (10_000_000, "EUR")
-    assert (budget.period, budget.time_zone) == (auth_pb2.BUDGET_PERIOD_MONTH, "Europe/Berlin")
+    _check_allowances(principal)
 
     listed = await keys.ListApiKeys(api_keys_pb2.ListApiKeysRequest(), metadata=metadata, timeout=5)
     assert list(listed.api_keys) == [created.api_key]

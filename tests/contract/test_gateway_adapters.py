@@ -175,6 +175,22 @@ async def test_an_answer_too_large_for_the_cache_is_told_and_not_kept(
     assert await answers.look_up(KEY) is None
 
 
+ECHOED = events.ModelUse(
+    model="echo",
+    model_version="v1",
+    guard_policy_version="p1",
+    guard_decisions=("mask:email",),
+    cache_status="miss",
+    prompt_tokens=3,
+    completion_tokens=9,
+    finish_reasons=("stop", "length"),
+    total_time=timedelta(seconds=1.5),
+    time_to_first_token=timedelta(seconds=0.25),
+    queue_time=timedelta(seconds=0.125),
+    streamed=True,
+)
+
+
 async def test_a_completion_arrives_with_every_field(
     spool: Spool, event_log: SpoolEventLog, audit: AuditClient, stored: MemoryEventStore
 ) -> None:
@@ -201,20 +217,7 @@ async def test_a_completion_arrives_with_every_field(
             error_reason="",
             http_status=200,
             resource="model:echo",
-            model_use=events.ModelUse(
-                model="echo",
-                model_version="v1",
-                guard_policy_version="p1",
-                guard_decisions=("mask:email",),
-                cache_status="miss",
-                prompt_tokens=3,
-                completion_tokens=9,
-                finish_reasons=("stop", "length"),
-                total_time=timedelta(seconds=1.5),
-                time_to_first_token=timedelta(seconds=0.25),
-                queue_time=timedelta(seconds=0.125),
-                streamed=True,
-            ),
+            model_use=ECHOED,
             change=None,
         ),
     )

@@ -13,6 +13,8 @@ from headrace_gateway.domain.exchange import Activity, Outcome
 from headrace_gateway.ports import AccountAnswer
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
 
+WANTED = {"name": "ci", "requests_per_minute": 5, "expires_at": "2027-01-01T01:00:00+01:00"}
+
 
 def _key(**fields: Any) -> dict[str, Any]:
     """As auth describes a key."""
@@ -33,6 +35,18 @@ async def gateway() -> AsyncIterator[Gateway]:
         yield running
 
 
+@pytest.fixture
+def keys_of_auth(gateway: Gateway) -> None:
+    """What auth answers about one key."""
+    made = _key(expires_at=datetime(2027, 1, 1, tzinfo=UTC))
+    gone = _key(revoked_at=datetime(2026, 6, 1, 12, 0, 0, 5, tzinfo=UTC))
+    gateway.accounts.answers |= {
+        "ApiKeyService/CreateApiKey": AccountAnswer({"api_key": made, "secret": "hr_k1_secret"}),
+        "ApiKeyService/ListApiKeys": AccountAnswer({"api_keys": [made], "next_page_token": ""}),
+        "ApiKeyService/RevokeApiKey": AccountAnswer({"api_key": gone}),
+    }
+
+
 async def test_a_failed_login_is_401_and_recorded(gateway: Gateway) -> None:
     gateway.accounts.answers["SessionService/Login"] = HeadraceError(
         Reason.LOGIN_FAILED, "Wrong e-mail address, password or code."
@@ -46,16 +60,9 @@ async def test_a_failed_login_is_401_and_recorded(gateway: Gateway) -> None:
     assert exchange.principal is None
 
 
+@pytest.mark.usefixtures("keys_of_auth")
 async def test_keys_are_created_listed_and_revoked(gateway: Gateway) -> None:
-    made = _key(expires_at=datetime(2027, 1, 1, tzinfo=UTC))
-    gone = _key(revoked_at=datetime(2026, 6, 1, 12, 0, 0, 5, tzinfo=UTC))
-    gateway.accounts.answers |= {
-        "ApiKeyService/CreateApiKey": AccountAnswer({"api_key": made, "secret": "hr_k1_secret"}),
-        "ApiKeyService/ListApiKeys": AccountAnswer({"api_keys": [made], "next_page_token": ""}),
-        "ApiKeyService/RevokeApiKey": AccountAnswer({"api_key": gone}),
-    }
-    wanted = {"name": "ci", "requests_per_minute": 5, "expires_at": "2027-01-01T01:00:00+01:00"}
-    created = await gateway.client.post("/api/v1/keys", json=wanted)
+    created = await gateway.client.post("/api/v1/keys", json=WANTED)
     assert created.status_code == 201
     key = created.json()
     assert next(iter(key)) == "id"
@@ -67,6 +74,13 @@ async def test_keys_are_created_listed_and_revoked(gateway: Gateway) -> None:
     assert "secret" not in listed["data"][0]
     revoked = await gateway.client.delete("/api/v1/keys/k1")
     assert revoked.json()["revoked_at"] == "2026-06-01T12:00:00.000005Z"
+
+
+@pytest.mark.usefixtures("keys_of_auth")
+async def test_what_is_done_with_keys_is_asked_of_auth_and_recorded(gateway: Gateway) -> None:
+    await gateway.client.post("/api/v1/keys", json=WANTED)
+    await gateway.client.get("/api/v1/keys")
+    await gateway.client.delete("/api/v1/keys/k1")
     assert gateway.accounts.calls == [
         (
             "ApiKeyService/CreateApiKey",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from headrace_auth.adapters.audit_events import OutboxDelivery
 from headrace_auth.adapters.mail.absent import AbsentMailer
@@ -33,7 +34,7 @@ from headrace_auth.composition.federation import (
     no_federation,
     start_federation,
 )
-from headrace_auth.composition.identity import create_identity, create_rotation
+from headrace_auth.composition.identity import Identity, create_identity, create_rotation
 from headrace_auth.composition.oauth import (
     create_bridge,
     oauth_client_servicer,
@@ -75,15 +76,7 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
     """Bring everything up; returns once the service takes requests."""
     registry, clock = create_registry(), SystemClock()
     serve_metrics(runtime, registry, settings.metrics_address)
-    engine = await open_database(
-        runtime,
-        settings.database_url.get_secret_value(),
-        MIGRATIONS,
-        SCHEMA,
-        pool_size=settings.pool_size,
-        statement_seconds=settings.database_timeout_seconds,
-        wait_seconds=settings.database_wait_seconds,
-    )
+    engine = await _open_database(settings, runtime)
     announcer, nonces = _redis(settings, runtime)
     passwords = Passwords(settings.password_cost())
     runtime.on_stop("passwords", passwords.close)
@@ -145,32 +138,55 @@ async def build(  # noqa: PLR0913 - everything from outside
         registry=registry,
         clock=clock,
     )
-    if settings.bootstrap_email and settings.bootstrap_password:
-        await ensure_first_owner(
-            identity.acts,
-            passwords,
-            email=settings.bootstrap_email,
-            password=settings.bootstrap_password.get_secret_value(),
-        )
+    await _ensure_first_owner(identity)
     rotation = create_rotation(identity)
     await rotation.refresh()
     bridge = create_bridge(settings)
-    new_passwords = create_new_passwords(identity, load_breached_passwords(settings))
-    servicers = (
-        auth_servicer(identity, nonces),
-        session_servicer(identity, new_passwords),
-        account_servicer(identity, new_passwords),
-        federation_servicer(identity, federation or no_federation(clock)),
-        api_key_servicer(identity),
-        oauth_servicer(identity, bridge),
-        oauth_client_servicer(identity),
-        directory_servicer(identity),
-        limit_servicer(identity),
-        platform_servicer(identity, rotation),
-    )
+    registrations = [
+        auth_servicer(identity, nonces).registration(),
+        federation_servicer(identity, federation or no_federation(clock)).registration(),
+        oauth_servicer(identity, bridge).registration(),
+        platform_servicer(identity, rotation).registration(),
+        *_own_registrations(identity),
+    ]
     housekeeping = Housekeeping(store, access_token_seconds=settings.access_token_seconds)
-    registrations = [servicer.registration() for servicer in servicers]
     return AuthService(registrations, rotation, housekeeping, bridge)
+
+
+async def _ensure_first_owner(identity: Identity) -> None:
+    settings = identity.settings
+    if settings.bootstrap_email and settings.bootstrap_password:
+        await ensure_first_owner(
+            identity.acts,
+            identity.passwords,
+            email=settings.bootstrap_email,
+            password=settings.bootstrap_password.get_secret_value(),
+        )
+
+
+def _own_registrations(identity: Identity) -> list[grpc_server.Registration]:
+    """Of the servicers that need nothing but who somebody is."""
+    new_passwords = create_new_passwords(identity, load_breached_passwords(identity.settings))
+    return [
+        session_servicer(identity, new_passwords).registration(),
+        account_servicer(identity, new_passwords).registration(),
+        api_key_servicer(identity).registration(),
+        oauth_client_servicer(identity).registration(),
+        directory_servicer(identity).registration(),
+        limit_servicer(identity).registration(),
+    ]
+
+
+async def _open_database(settings: AuthSettings, runtime: Runtime) -> AsyncEngine:
+    return await open_database(
+        runtime,
+        settings.database_url.get_secret_value(),
+        MIGRATIONS,
+        SCHEMA,
+        pool_size=settings.pool_size,
+        statement_seconds=settings.database_timeout_seconds,
+        wait_seconds=settings.database_wait_seconds,
+    )
 
 
 def _mailer(settings: AuthSettings, clock: Clock) -> Mailer:

@@ -81,22 +81,13 @@ async def start_grpc_server(
 
     Raises RuntimeError if the address cannot be bound.
     """
-    server = grpc.aio.server(
-        interceptors=[
-            AroundInterceptor(
-                measure_calls(registry, clock),
-                log_calls(clock, quiet=_polled(registrations)),
-                report_errors,
-                limit_calls(settings.maximum_concurrent_calls, exempt=HEALTH),
-            )
-        ],
-        options=(
-            *OPTIONS,
-            ("grpc.max_receive_message_length", settings.maximum_message_bytes),
-        ),
-        # Refuses before the message is read, and so bounds what floods of calls make us hold.
-        maximum_concurrent_rpcs=settings.maximum_concurrent_calls + ROOM_FOR_PROBES,
+    interceptor = AroundInterceptor(
+        measure_calls(registry, clock),
+        log_calls(clock, quiet=_polled(registrations)),
+        report_errors,
+        limit_calls(settings.maximum_concurrent_calls, exempt=HEALTH),
     )
+    server = _create_server(settings, interceptor)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     for registration in registrations:
@@ -116,3 +107,15 @@ async def start_grpc_server(
 
     runtime.on_stop("grpc server", drain)
     return started
+
+
+def _create_server(settings: GrpcServiceSettings, interceptor: AroundInterceptor) -> Any:
+    return grpc.aio.server(
+        interceptors=[interceptor],
+        options=(
+            *OPTIONS,
+            ("grpc.max_receive_message_length", settings.maximum_message_bytes),
+        ),
+        # Refuses before the message is read, and so bounds what floods of calls make us hold.
+        maximum_concurrent_rpcs=settings.maximum_concurrent_calls + ROOM_FOR_PROBES,
+    )

@@ -25,6 +25,8 @@ ALLOWED_FIELDS = frozenset(
         *("peer", "attempt", "revision", "operation", "outcome"),
     }
 )
+CHATTY = ("sqlalchemy", "alembic", "httpx", "httpx2", "uvicorn.error", "uvicorn.access", "asyncio")
+"""Loggers of libraries that tell nothing below a warning."""
 
 EventDict = MutableMapping[str, Any]
 Logger = structlog.typing.FilteringBoundLogger
@@ -61,15 +63,7 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for chatty in (
-        "sqlalchemy",
-        "alembic",
-        "httpx",
-        "httpx2",
-        "uvicorn.error",
-        "uvicorn.access",
-        "asyncio",
-    ):
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

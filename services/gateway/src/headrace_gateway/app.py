@@ -86,10 +86,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     runtime.start_task("key set", key_set.keep_fresh())
     ended = Ended(auth, clock, keep_seconds=settings.principal_stale_seconds)
     runtime.start_task("revocations", ended.keep_fresh())
-    key_uses = KeyUses(auth, clock, report_seconds=settings.key_uses_report_seconds)
-    # Once no request is under way any more, and while the channel is still open.
-    runtime.on_stop("last report of key uses", key_uses.report)
-    runtime.start_task("key uses", key_uses.keep_reporting())
+    key_uses = _start_key_uses(settings, runtime, auth, clock)
     router = _start_router(settings, runtime)
     answers = GrpcAnswerStore(
         _channel(runtime, settings.cache_target),
@@ -179,6 +176,16 @@ def _start_event_log(
     spool = Spool(settings.spool_directory, clock=clock, registry=registry, limits=limits)
     start_spool(runtime, spool, AuditClient(_channel(runtime, settings.audit_target)).send)
     return SpoolEventLog(spool, f"gateway/{settings.instance_name}", status_of)
+
+
+def _start_key_uses(
+    settings: GatewaySettings, runtime: Runtime, auth: AuthClient, clock: Clock
+) -> KeyUses:
+    key_uses = KeyUses(auth, clock, report_seconds=settings.key_uses_report_seconds)
+    # Once no request is under way any more, and while the channel is still open.
+    runtime.on_stop("last report of key uses", key_uses.report)
+    runtime.start_task("key uses", key_uses.keep_reporting())
+    return key_uses
 
 
 def _start_router(settings: GatewaySettings, runtime: Runtime) -> Router:

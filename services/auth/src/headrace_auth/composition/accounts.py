@@ -53,43 +53,57 @@ def create_accounts(
 ) -> Accounts:
     """The use cases of people's own accounts; strangers' questions take whole steps of time."""
     acts, outgoing_mail = identity.acts, identity.outgoing_mail
-    login_throttle, request_throttle = identity.login_throttle, identity.request_throttle
-    setter = PasswordSetter(outgoing_mail)
-    proof = identity.reauthentication
+    proof, setter = identity.reauthentication, PasswordSetter(outgoing_mail)
     return Accounts(
-        registration=Registration(
-            acts,
-            new_passwords,
-            request_throttle,
-            identity.mailbox_throttle,
-            outgoing_mail,
-            mode=identity.settings.registration,
-            step_seconds=step_seconds,
-        ),
-        verification=EmailVerification(
-            acts,
-            identity.login,
-            login_throttle,
-            request_throttle,
-            identity.mailbox_throttle,
-            outgoing_mail,
-            step_seconds=step_seconds,
-        ),
+        registration=_registration(identity, new_passwords, step_seconds),
+        verification=_verification(identity, step_seconds),
         invitations=OwnInvitations(acts, proof),
-        password_reset=PasswordReset(
-            acts,
-            new_passwords,
-            request_throttle,
-            identity.mailbox_throttle,
-            login_throttle,
-            setter,
-            outgoing_mail,
-            step_seconds=step_seconds,
-        ),
+        password_reset=_password_reset(identity, new_passwords, setter, step_seconds),
         password_change=PasswordChange(proof, new_passwords, setter, identity.opener),
         second_factor=OwnSecondFactor(
             acts, proof, identity.second_factors, identity.sealer, outgoing_mail
         ),
+    )
+
+
+def _registration(
+    identity: Identity, new_passwords: NewPasswords, step_seconds: float
+) -> Registration:
+    return Registration(
+        identity.acts,
+        new_passwords,
+        identity.throttles.requests,
+        identity.throttles.mailboxes,
+        identity.outgoing_mail,
+        mode=identity.settings.registration,
+        step_seconds=step_seconds,
+    )
+
+
+def _verification(identity: Identity, step_seconds: float) -> EmailVerification:
+    return EmailVerification(
+        identity.acts,
+        identity.login,
+        identity.throttles.logins,
+        identity.throttles.requests,
+        identity.throttles.mailboxes,
+        identity.outgoing_mail,
+        step_seconds=step_seconds,
+    )
+
+
+def _password_reset(
+    identity: Identity, new_passwords: NewPasswords, setter: PasswordSetter, step_seconds: float
+) -> PasswordReset:
+    return PasswordReset(
+        identity.acts,
+        new_passwords,
+        identity.throttles.requests,
+        identity.throttles.mailboxes,
+        identity.throttles.logins,
+        setter,
+        identity.outgoing_mail,
+        step_seconds=step_seconds,
     )
 
 

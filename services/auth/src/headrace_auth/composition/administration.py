@@ -70,7 +70,7 @@ def create_inviter(identity: Identity) -> Inviter:
     settings = identity.settings
     return Inviter(
         identity.outgoing_mail,
-        identity.mailbox_throttle,
+        identity.throttles.mailboxes,
         lifetime_seconds=settings.invitation_seconds,
         per_day=settings.invitations_per_day,
         can_register=settings.registration is not RegistrationMode.CLOSED,

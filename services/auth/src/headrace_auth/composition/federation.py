@@ -63,7 +63,7 @@ def create_federated(identity: Identity, federation: Federation) -> Federated:
     )
     logins = FederatedLogins(
         acts,
-        identity.browser_throttle,
+        identity.throttles.browsers,
         federation,
         accounts,
         identities,
@@ -76,7 +76,7 @@ def create_federated(identity: Identity, federation: Federation) -> Federated:
         accounts,
         identities,
         identity.second_factors,
-        identity.login_throttle,
+        identity.throttles.logins,
         identity.opener,
         identity.clock,
     )

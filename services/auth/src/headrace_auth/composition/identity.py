@@ -34,6 +34,16 @@ from headrace_common.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
+class Throttles:
+    """What slows strangers down; each counts under names of its own."""
+
+    logins: LoginThrottle
+    requests: AddressThrottle
+    browsers: AddressThrottle
+    mailboxes: MailboxThrottle
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Built once per process."""
 
@@ -49,13 +59,10 @@ class Identity:
     callers: Callers
     outgoing_mail: OutgoingMail
     opener: SessionOpener
-    login_throttle: LoginThrottle
+    throttles: Throttles
     second_factors: SecondFactors
     login: Login
     reauthentication: Reauthentication
-    request_throttle: AddressThrottle
-    browser_throttle: AddressThrottle
-    mailbox_throttle: MailboxThrottle
 
 
 def create_identity(
@@ -76,9 +83,9 @@ def create_identity(
     resolver = CredentialResolver(store, tokens, clock)
     outgoing_mail = OutgoingMail(mailer, settings.links())
     opener = SessionOpener(store.principals, tokens, clock, settings.session_policy())
-    login_throttle = LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
+    throttles = _create_throttles(acts)
     second_factors = SecondFactors(sealer, clock, outgoing_mail)
-    login = Login(acts, passwords, login_throttle, second_factors, opener)
+    login = Login(acts, passwords, throttles.logins, second_factors, opener)
     return Identity(
         settings=settings,
         store=store,
@@ -92,13 +99,19 @@ def create_identity(
         callers=Callers(resolver, metrics),
         outgoing_mail=outgoing_mail,
         opener=opener,
-        login_throttle=login_throttle,
+        throttles=throttles,
         second_factors=second_factors,
         login=login,
         reauthentication=Reauthentication(acts, login, second_factors),
-        request_throttle=AddressThrottle(acts, REQUEST_POLICY),
-        browser_throttle=AddressThrottle(acts, BROWSER_POLICY, doing="browser logins of address"),
-        mailbox_throttle=MailboxThrottle(MAILBOX_POLICY),
+    )
+
+
+def _create_throttles(acts: Acts) -> Throttles:
+    return Throttles(
+        logins=LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY),
+        requests=AddressThrottle(acts, REQUEST_POLICY),
+        browsers=AddressThrottle(acts, BROWSER_POLICY, doing="browser logins of address"),
+        mailboxes=MailboxThrottle(MAILBOX_POLICY),
     )
 
 

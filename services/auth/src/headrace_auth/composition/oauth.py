@@ -35,7 +35,7 @@ def oauth_servicer(identity: Identity, bridge: Bridge) -> OAuthServicer:
     return OAuthServicer(
         callers=identity.callers,
         authorizations=ClientAuthorizations(
-            identity.acts, identity.login, identity.browser_throttle, server_for
+            identity.acts, identity.login, identity.throttles.browsers, server_for
         ),
         server_for=server_for,
         resolver=identity.resolver,

@@ -4,6 +4,7 @@ No header of a request has a say in where anybody goes: `auth` knows the provide
 URL and the front ends. What a request brings is passed on and never written back.
 """
 
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -13,11 +14,12 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.exchange import Activity
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.accounts.fields import FrontEndUri, ProofKey
 from headrace_gateway.http.bodies import parse_query
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
+from headrace_gateway.ports import Accounts
 
 START, COMPLETE = (
     "FederationService/StartFederatedLogin",
@@ -55,32 +57,14 @@ def create_federation_router(door: FrontDoor) -> APIRouter:
     async def begin(request: Request, provider: str) -> Response:
         """Go to an identity provider to log in."""
         exchange = open_exchange(request, Activity.LOGIN, door.clock)
-
-        async def work() -> str:
-            query = parse_query(StartQuery, _once(request.query_params))
-            fields = {
-                "provider": provider,
-                "redirect_uri": query.redirect_uri,
-                "code_challenge": query.code_challenge,
-            }
-            answer = await door.accounts.call(START, fields, exchange)
-            return str(answer.fields["authorization_url"])
-
+        work = partial(_authorization_url, door.accounts, exchange, request, provider)
         return _redirect(FOUND, await door.pipeline.log_in(exchange, work))
 
     @router.get("/{provider}/callback", status_code=SEE_OTHER, **_described(CallbackQuery))
     async def complete(request: Request, provider: str) -> Response:
         """Come back from an identity provider; the front end gets a login code in the fragment."""
         exchange = open_exchange(request, Activity.LOGIN, door.clock)
-
-        async def work() -> str:
-            query = parse_query(CallbackQuery, _once(request.query_params))
-            fields = {"provider": provider, **query.model_dump()}
-            landing = (await door.accounts.call(COMPLETE, fields, exchange)).fields
-            if landing["error"]:
-                raise _RefusedError(landing["redirect_uri"], landing["error"])
-            return _landing(landing["redirect_uri"], code=landing["login_code"])
-
+        work = partial(_landing_url, door.accounts, exchange, request, provider)
         try:
             location = await door.pipeline.log_in(exchange, work)
         except _RefusedError as refused:
@@ -88,6 +72,31 @@ def create_federation_router(door: FrontDoor) -> APIRouter:
         return _redirect(SEE_OTHER, location)
 
     return router
+
+
+async def _authorization_url(
+    accounts: Accounts, exchange: Exchange, request: Request, provider: str
+) -> str:
+    query = parse_query(StartQuery, _once(request.query_params))
+    fields = {
+        "provider": provider,
+        "redirect_uri": query.redirect_uri,
+        "code_challenge": query.code_challenge,
+    }
+    answer = await accounts.call(START, fields, exchange)
+    return str(answer.fields["authorization_url"])
+
+
+async def _landing_url(
+    accounts: Accounts, exchange: Exchange, request: Request, provider: str
+) -> str:
+    """Raises _RefusedError."""
+    query = parse_query(CallbackQuery, _once(request.query_params))
+    fields = {"provider": provider, **query.model_dump()}
+    landing = (await accounts.call(COMPLETE, fields, exchange)).fields
+    if landing["error"]:
+        raise _RefusedError(landing["redirect_uri"], landing["error"])
+    return _landing(landing["redirect_uri"], code=landing["login_code"])
 
 
 class _RefusedError(HeadraceError):

@@ -41,26 +41,8 @@ async def serve_http(
     `drain_seconds`; those that need longer end with an error. A client that takes no byte for
     `write_seconds` loses its connection. Raises OSError if the address cannot be bound.
     """
-    host, port = split_address(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=2048)
-    # uvicorn closes politely, and so never, what a client that stopped reading has not taken.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(write_seconds * 1000))
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        http="httptools",
-        loop="none",
-        ws="none",
-        server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips=trusted_proxies,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=math.ceil(drain_seconds) + FAREWELL_SECONDS,
-    )
-    server = _Server(config)
+    listener = _listen(address, write_seconds)
+    server = _Server(_config(app, trusted_proxies, drain_seconds))
     ended = asyncio.Event()
 
     async def serve() -> None:
@@ -82,3 +64,29 @@ async def serve_http(
     runtime.start_task("http server", serve())
     runtime.on_stop("http drain", drain)
     return int(listener.getsockname()[1])
+
+
+def _listen(address: str, write_seconds: float) -> socket.socket:
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    # uvicorn closes politely, and so never, what a client that stopped reading has not taken.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(write_seconds * 1000))
+    return listener
+
+
+def _config(app: ASGIApp, trusted_proxies: str, drain_seconds: float) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        http="httptools",
+        loop="none",
+        ws="none",
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=trusted_proxies,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=math.ceil(drain_seconds) + FAREWELL_SECONDS,
+    )

@@ -65,35 +65,18 @@ async def running_gateway(
     """A gateway that serves the model `echo` to the holder of KEY."""
     clock, registry = clock or FakeClock(), CollectorRegistry()
     accounts, limiter = accounts or MemoryAccounts(), MemoryRateLimiter(clock)
-    answers, events = MemoryAnswerStore(), MemoryEventLog()
+    answers, log = MemoryAnswerStore(), MemoryEventLog()
     accounts.principals[KEY] = PRINCIPAL
     configured = _settings(settings)
-    router = Router({"echo": target or EchoTarget()}, refresh_seconds=3600)
-    refreshing = asyncio.create_task(router.keep_fresh())
-    async with asyncio.timeout(5):
-        await router.known.wait()
     ended = Ended(accounts, clock, keep_seconds=600)
     key_uses = KeyUses(accounts, clock, report_seconds=3600)
-    neighbours = Neighbours(
-        resolver=accounts,
-        verifier=accounts,
-        published_keys=accounts,
-        accounts=accounts,
-        limiter=limiter,
-        answers=answers,
-        event_log=events,
-        router=router,
-        ended=ended,
-        key_uses=key_uses,
-    )
-    readiness = Readiness({"models": router.known.is_set})
-    app = build(configured, neighbours, readiness, clock=clock, registry=registry)
-    transport = httpx.ASGITransport(app)
-    headers = {"authorization": f"Bearer {KEY}"}
-    try:
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://gateway", headers=headers
-        ) as client:
+    async with _routing(target or EchoTarget()) as router:
+        neighbours = Neighbours(
+            accounts, accounts, accounts, accounts, limiter, answers, log, router, ended, key_uses
+        )
+        readiness = Readiness({"models": router.known.is_set})
+        app = build(configured, neighbours, readiness, clock=clock, registry=registry)
+        async with _client(app) as client:
             yield Gateway(
                 app=app,
                 client=client,
@@ -101,15 +84,33 @@ async def running_gateway(
                 accounts=accounts,
                 limiter=limiter,
                 answers=answers,
-                events=events,
+                events=log,
                 registry=registry,
                 readiness=readiness,
                 ended=ended,
                 key_uses=key_uses,
             )
+
+
+@asynccontextmanager
+async def _routing(target: InferenceTarget) -> AsyncIterator[Router]:
+    router = Router({"echo": target}, refresh_seconds=3600)
+    refreshing = asyncio.create_task(router.keep_fresh())
+    try:
+        async with asyncio.timeout(5):
+            await router.known.wait()
+        yield router
     finally:
         refreshing.cancel()
         await asyncio.wait([refreshing])
+
+
+def _client(app: ASGIApp) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://gateway",
+        headers={"authorization": f"Bearer {KEY}"},
+    )
 
 
 def _settings(overrides: dict[str, object]) -> GatewaySettings:
