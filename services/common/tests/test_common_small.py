@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from headrace_common.ids import uuid7
-from headrace_common.net import split_address
+from headrace_common.net import source_of, split_address
 from headrace_common.settings import ServiceSettings
 
 TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -44,6 +44,27 @@ def test_addresses_are_split(address: str, pair: tuple[str, int]) -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="is not host:port"):
         split_address(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::1", "::/64"),
+    ],
+)
+def test_an_address_stands_for_itself_or_for_its_64(address: str, source: str) -> None:
+    assert source_of(address) == source
+
+
+@pytest.mark.parametrize("text", ["", "localhost", "192.0.2.7:80", "192.0.2.0/24", "[::1]"])
+def test_what_is_no_address_stands_for_nobody(text: str) -> None:
+    with pytest.raises(ValueError, match="does not appear"):
+        source_of(text)
 
 
 class Secretive(ServiceSettings):

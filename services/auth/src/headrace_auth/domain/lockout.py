@@ -8,13 +8,10 @@ without looking at the password and without counting it for the subject that wai
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import ClassVar
 
 from headrace_auth.domain.records import Kind
-
-IPV6_PREFIX_BITS = 64
-"""What one customer or machine gets: whoever has one address of it has all of them."""
+from headrace_common.net import source_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +124,7 @@ def address_subject(address: str, doing: str = "address") -> str:
     A digest keeps addresses out of sight, not out of reach: there are few enough IPv4 addresses to
     try them all.
     """
-    parsed = ip_address(address)
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is None:
-            return _digest(doing, str(IPv6Network((int(parsed), IPV6_PREFIX_BITS), False)))
-        parsed = parsed.ipv4_mapped
-    return _digest(doing, str(parsed))
+    return _digest(doing, source_of(address))
 
 
 def _wait_after(failures: int, policy: LockoutPolicy) -> float:

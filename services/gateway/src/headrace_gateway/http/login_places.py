@@ -3,14 +3,12 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_common.net import source_of
 
 SHARE = 4
 """One address has a quarter of the places: whoever fills those harms itself alone."""
-IPV6_PREFIX_BITS = 64
-"""What one customer or machine gets: whoever has one address of it has all of them."""
 
 
 class LoginPlaces:
@@ -32,7 +30,7 @@ class LoginPlaces:
 
         Raises QUEUE_FULL if all places are taken, REQUEST_RATE_LIMITED if the address has its own.
         """
-        source = _source(address)
+        source = source_of(address) if address else ""
         if self._taken_by.total() >= self._maximum:
             raise HeadraceError(
                 Reason.QUEUE_FULL, "Too many requests in flight.", retry_after_seconds=1
@@ -50,13 +48,3 @@ class LoginPlaces:
             self._taken_by[source] -= 1
             if not self._taken_by[source]:
                 del self._taken_by[source]
-
-
-def _source(address: str) -> str:
-    """Whom an address stands for: itself, or of IPv6 its /64."""
-    parsed = ip_address(address) if address else None
-    if not isinstance(parsed, IPv6Address):
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ip_network((int(parsed), IPV6_PREFIX_BITS), strict=False))
