@@ -1,60 +1,74 @@
-"""An answer's duration is a whole number of steps, whatever it did."""
+"""An answer's duration is a whole number of steps, whatever it did; by a clock that tests move."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headrace_auth.adapters.memory import MemoryStore, MemoryTransaction
-from headrace_auth.domain.announcements import OutboxEvent
-from headrace_auth.domain.sessions import OneTimeToken
 from headrace_auth.testing.account_suite import NEWCOMER, registration
 from headrace_auth.testing.accounts import HERE, AccountWorld, account_world
 from headrace_auth.testing.directory import OWNER
-from headrace_auth.use_cases.even_time import even_time
+from headrace_auth.use_cases.even_time import STEP_SECONDS, EvenTime
 from headrace_common.testing.clock import FakeClock
 
-STEP = 0.05
+SECONDS_PER_RECORD = 0.01
 
 
-async def _seconds(work: float, step: float) -> float:
-    started = time.perf_counter()
-    async with even_time(step):
-        await asyncio.sleep(work)
-    return time.perf_counter() - started
+class Sleeper:
+    """Sleeps on a clock that only it moves."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.slept: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._clock.advance(seconds)
 
 
-async def test_little_work_takes_one_step_and_more_takes_two() -> None:
-    assert await _seconds(0, STEP) + 0.001 >= STEP
-    assert await _seconds(1.2 * STEP, STEP) + 0.001 >= 2 * STEP
+@given(st.floats(0, 100))
+async def test_work_takes_a_whole_number_of_steps(work: float) -> None:
+    clock = FakeClock()
+    started = clock.monotonic()
+    async with EvenTime(clock, Sleeper(clock), step_seconds=0.5).whole_steps():
+        clock.advance(work)
+    took = clock.monotonic() - started
+    assert took / 0.5 == pytest.approx(round(took / 0.5))
+    assert work <= took + 1e-9
+    assert took <= work + 0.5
 
 
-async def test_without_a_step_nothing_is_waited_for() -> None:
-    assert await _seconds(0, 0) < STEP
-
-
-async def test_what_fails_fails_at_once() -> None:
-    async with asyncio.timeout(1):
-        with pytest.raises(LookupError):
-            async with even_time(3600):
-                raise LookupError
+async def test_what_fails_fails_at_once(clock: FakeClock) -> None:
+    sleeper = Sleeper(clock)
+    with pytest.raises(LookupError):
+        async with EvenTime(clock, sleeper).whole_steps():
+            raise LookupError
+    assert sleeper.slept == []
 
 
 class SlowStore(MemoryStore):
-    """Takes its time for what only existing or only new accounts have it write."""
+    """Takes its time for every record that changes."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self._moved = clock
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[MemoryTransaction]:
         async with super().begin() as transaction:
-            before = self._written()
+            before = self._records()
             yield transaction
-            if self._written() != before:
-                await asyncio.sleep(2 * STEP)
+            after = self._records()
+            changed = [key for key in before | after if before.get(key) is not after.get(key)]
+            self._moved.advance(SECONDS_PER_RECORD * len(changed))
 
-    def _written(self) -> list[int]:
-        return [len(self.rows.get(each, {})) for each in (OneTimeToken, OutboxEvent)]
+    def _records(self) -> dict[Any, Any]:
+        rows = self.rows.items()
+        return {(kind, key): record for kind, kept in rows for key, record in kept.items()}
 
 
 async def _register(world: AccountWorld, email: str) -> None:
@@ -73,11 +87,15 @@ async def _request_reset(world: AccountWorld, email: str) -> None:
 async def test_an_account_that_is_there_takes_as_long_as_one_that_is_not(
     clock: FakeClock, ask: Callable[[AccountWorld, str], Awaitable[None]]
 ) -> None:
-    async with account_world(SlowStore(clock), clock, step_seconds=5 * STEP) as world:
+    sleeper = Sleeper(clock)
+    async with account_world(SlowStore(clock), clock, sleeper) as world:
         await _register(world, NEWCOMER)
+        sleeper.slept.clear()
         seconds = []
         for email in (NEWCOMER, OWNER.email, "nobody@people.test"):
-            started = time.perf_counter()
+            started = clock.monotonic()
             await ask(world, email)
-            seconds.append(time.perf_counter() - started)
-    assert max(seconds) - min(seconds) < STEP
+            seconds.append(clock.monotonic() - started)
+    assert max(sleeper.slept) - min(sleeper.slept) > SECONDS_PER_RECORD / 2  # uneven work
+    # The caller's address is counted before the steps begin, whoever is asked about.
+    assert seconds == pytest.approx([STEP_SECONDS + SECONDS_PER_RECORD] * 3)

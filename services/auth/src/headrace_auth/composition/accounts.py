@@ -17,7 +17,7 @@ from headrace_auth.use_cases.accounts.password_change import PasswordChange, Pas
 from headrace_auth.use_cases.accounts.password_reset import PasswordReset
 from headrace_auth.use_cases.accounts.registration import Registration
 from headrace_auth.use_cases.directory.own_invitations import OwnInvitations
-from headrace_auth.use_cases.even_time import STEP_SECONDS
+from headrace_auth.use_cases.even_time import EvenTime
 from headrace_auth.use_cases.sessions.own_sessions import OwnSessions
 from headrace_auth.use_cases.start import Bootstrap
 
@@ -43,22 +43,21 @@ def create_own_sessions(identity: Identity) -> OwnSessions:
 
 def account_servicer(identity: Identity, new_passwords: NewPasswords) -> AccountServicer:
     """What people do with their own accounts."""
-    return AccountServicer(
-        callers=identity.callers, accounts=create_accounts(identity, new_passwords)
-    )
+    accounts = create_accounts(identity, new_passwords, EvenTime(identity.clock))
+    return AccountServicer(callers=identity.callers, accounts=accounts)
 
 
 def create_accounts(
-    identity: Identity, new_passwords: NewPasswords, *, step_seconds: float = STEP_SECONDS
+    identity: Identity, new_passwords: NewPasswords, even_time: EvenTime
 ) -> Accounts:
-    """The use cases of people's own accounts; strangers' questions take whole steps of time."""
+    """The use cases of people's own accounts; strangers' questions take even time."""
     acts, outgoing_mail = identity.acts, identity.outgoing_mail
     proof, setter = identity.reauthentication, PasswordSetter(outgoing_mail)
     return Accounts(
-        registration=_registration(identity, new_passwords, step_seconds),
-        verification=_verification(identity, step_seconds),
+        registration=_registration(identity, new_passwords, even_time),
+        verification=_verification(identity, even_time),
         invitations=OwnInvitations(acts, proof),
-        password_reset=_password_reset(identity, new_passwords, setter, step_seconds),
+        password_reset=_password_reset(identity, new_passwords, setter, even_time),
         password_change=PasswordChange(proof, new_passwords, setter, identity.opener),
         second_factor=OwnSecondFactor(
             acts, proof, identity.second_factors, identity.sealer, outgoing_mail
@@ -67,7 +66,7 @@ def create_accounts(
 
 
 def _registration(
-    identity: Identity, new_passwords: NewPasswords, step_seconds: float
+    identity: Identity, new_passwords: NewPasswords, even_time: EvenTime
 ) -> Registration:
     return Registration(
         identity.acts,
@@ -75,12 +74,12 @@ def _registration(
         identity.throttles.requests,
         identity.throttles.mailboxes,
         identity.outgoing_mail,
+        even_time,
         mode=identity.settings.registration,
-        step_seconds=step_seconds,
     )
 
 
-def _verification(identity: Identity, step_seconds: float) -> EmailVerification:
+def _verification(identity: Identity, even_time: EvenTime) -> EmailVerification:
     return EmailVerification(
         identity.acts,
         identity.login,
@@ -88,12 +87,12 @@ def _verification(identity: Identity, step_seconds: float) -> EmailVerification:
         identity.throttles.requests,
         identity.throttles.mailboxes,
         identity.outgoing_mail,
-        step_seconds=step_seconds,
+        even_time,
     )
 
 
 def _password_reset(
-    identity: Identity, new_passwords: NewPasswords, setter: PasswordSetter, step_seconds: float
+    identity: Identity, new_passwords: NewPasswords, setter: PasswordSetter, even_time: EvenTime
 ) -> PasswordReset:
     return PasswordReset(
         identity.acts,
@@ -103,7 +102,7 @@ def _password_reset(
         identity.throttles.logins,
         setter,
         identity.outgoing_mail,
-        step_seconds=step_seconds,
+        even_time,
     )
 
 

@@ -1,7 +1,8 @@
 """Everything that is about people's accounts, over any Store, with cheap hashes and kept mail."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 
@@ -34,6 +35,7 @@ from headrace_auth.use_cases.accounts.registration import Registration
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.credentials.resolve import CredentialResolver
 from headrace_auth.use_cases.directory.own_invitations import OwnInvitations
+from headrace_auth.use_cases.even_time import EvenTime
 from headrace_auth.use_cases.logins.login import Login
 from headrace_auth.use_cases.sessions.open_sessions import LoggedIn
 from headrace_auth.use_cases.sessions.own_sessions import OwnSessions
@@ -52,7 +54,7 @@ class AccountWorld:
 
     identity: Identity
     new_passwords: NewPasswords
-    step_seconds: float
+    even_time: EvenTime
     store: Store
     clock: FakeClock
     mailer: MemoryMailer
@@ -76,7 +78,7 @@ class AccountWorld:
             identity = replace(
                 identity, outgoing_mail=replace(identity.outgoing_mail, mailer=mailer)
             )
-        accounts = create_accounts(identity, self.new_passwords, step_seconds=self.step_seconds)
+        accounts = create_accounts(identity, self.new_passwords, self.even_time)
         return accounts.registration
 
     def registering(self, mode: RegistrationMode) -> Identity:
@@ -112,19 +114,24 @@ class AccountWorld:
 
 @asynccontextmanager
 async def account_world(
-    store: Store, clock: FakeClock, *, step_seconds: float = 0
+    store: Store,
+    clock: FakeClock,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[AccountWorld]:
-    """A world over a store that is empty but for its schema; seeds it."""
+    """A world over a store that is empty but for its schema; seeds it.
+
+    `sleep` is how answers are made to take even time: on a clock that stands still, none.
+    """
     passwords = Passwords(_COST)
     try:
         await seed(store, await passwords.hash(PASSWORD))
-        yield await _build(store, clock, passwords, step_seconds)
+        yield await _build(store, clock, passwords, EvenTime(clock, sleep))
     finally:
         await passwords.close()
 
 
 async def _build(
-    store: Store, clock: FakeClock, passwords: Passwords, step_seconds: float
+    store: Store, clock: FakeClock, passwords: Passwords, even_time: EvenTime
 ) -> AccountWorld:
     announcer, mailer = MemoryRevocationAnnouncer(), MemoryMailer()
     identity = create_identity(
@@ -138,11 +145,11 @@ async def _build(
     )
     await create_rotation(identity).refresh()
     new_passwords = create_new_passwords(identity, MemoryBreachedPasswords([BREACHED]))
-    accounts = create_accounts(identity, new_passwords, step_seconds=step_seconds)
+    accounts = create_accounts(identity, new_passwords, even_time)
     return AccountWorld(
         identity=identity,
         new_passwords=new_passwords,
-        step_seconds=step_seconds,
+        even_time=even_time,
         store=store,
         clock=clock,
         mailer=mailer,

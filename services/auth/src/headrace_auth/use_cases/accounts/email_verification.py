@@ -11,7 +11,7 @@ from headrace_auth.domain.sessions import Purpose
 from headrace_auth.use_cases.accounts import mailed_tokens
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.address_throttle import AddressThrottle
-from headrace_auth.use_cases.even_time import even_time
+from headrace_auth.use_cases.even_time import EvenTime
 from headrace_auth.use_cases.logins.login import Login, still_proven
 from headrace_auth.use_cases.logins.throttle import LoginThrottle
 from headrace_auth.use_cases.mailbox_throttle import MailboxThrottle
@@ -29,8 +29,7 @@ class EmailVerification:
         request_throttle: AddressThrottle,
         mailbox_throttle: MailboxThrottle,
         outgoing_mail: OutgoingMail,
-        *,
-        step_seconds: float,
+        even_time: EvenTime,
     ) -> None:
         self._acts = acts
         self._login = login
@@ -38,7 +37,7 @@ class EmailVerification:
         self._request_throttle = request_throttle
         self._mailbox_throttle = mailbox_throttle
         self._outgoing_mail = outgoing_mail
-        self._step_seconds = step_seconds
+        self._even_time = even_time
 
     async def verify(self, caller: Caller, token_text: str, password: str) -> None:
         """The address is proven, if token and password belong to one account.
@@ -69,7 +68,7 @@ class EmailVerification:
         """
         address = mail_address(email)
         await self._request_throttle.begin(caller)
-        async with even_time(self._step_seconds), self._acts.begin(caller) as act:
+        async with self._even_time.whole_steps(), self._acts.begin(caller) as act:
             user = await self._mailbox_throttle.count_mail_and_find_user(act, address)
             if user is None or user.email_verified_at is not None:
                 return

@@ -11,7 +11,7 @@ from headrace_auth.use_cases.accounts.new_passwords import NewPasswords
 from headrace_auth.use_cases.accounts.password_change import NEW_PASSWORD, PasswordSetter
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.address_throttle import AddressThrottle
-from headrace_auth.use_cases.even_time import even_time
+from headrace_auth.use_cases.even_time import EvenTime
 from headrace_auth.use_cases.logins.throttle import LoginThrottle
 from headrace_auth.use_cases.mailbox_throttle import MailboxThrottle
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
@@ -29,8 +29,7 @@ class PasswordReset:
         login_throttle: LoginThrottle,
         setter: PasswordSetter,
         outgoing_mail: OutgoingMail,
-        *,
-        step_seconds: float,
+        even_time: EvenTime,
     ) -> None:
         self._acts = acts
         self._new_passwords = new_passwords
@@ -39,7 +38,7 @@ class PasswordReset:
         self._login_throttle = login_throttle
         self._setter = setter
         self._outgoing_mail = outgoing_mail
-        self._step_seconds = step_seconds
+        self._even_time = even_time
 
     async def request(self, caller: Caller, email: str) -> None:
         """Send a token if there is an account; the caller never learns.
@@ -48,7 +47,7 @@ class PasswordReset:
         """
         address = mail_address(email)
         await self._request_throttle.begin(caller)
-        async with even_time(self._step_seconds), self._acts.begin(caller) as act:
+        async with self._even_time.whole_steps(), self._acts.begin(caller) as act:
             user = await self._mailbox_throttle.count_mail_and_find_user(act, address)
             if user is None:
                 return

@@ -19,7 +19,7 @@ from headrace_auth.use_cases.accounts.new_passwords import NewPasswords
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.directory import invitations
-from headrace_auth.use_cases.even_time import even_time
+from headrace_auth.use_cases.even_time import EvenTime
 from headrace_auth.use_cases.mailbox_throttle import MailboxThrottle
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
 from headrace_common.errors import HeadraceError, Reason
@@ -38,9 +38,9 @@ class Registration:
         request_throttle: AddressThrottle,
         mailbox_throttle: MailboxThrottle,
         outgoing_mail: OutgoingMail,
+        even_time: EvenTime,
         *,
         mode: RegistrationMode,
-        step_seconds: float,
     ) -> None:
         self._acts = acts
         self._new_passwords = new_passwords
@@ -48,7 +48,7 @@ class Registration:
         self._mailbox_throttle = mailbox_throttle
         self._outgoing_mail = outgoing_mail
         self._mode = mode
-        self._step_seconds = step_seconds
+        self._even_time = even_time
 
     async def register(self, caller: Caller, request: RegistrationRequest) -> None:
         """An account, or a mail to whoever has one already; nothing tells the caller which.
@@ -65,7 +65,7 @@ class Registration:
         password_hash = await self._new_passwords.hash(
             request.password, about=(request.email, request.name)
         )
-        async with even_time(self._step_seconds), self._acts.begin(caller) as act:
+        async with self._even_time.whole_steps(), self._acts.begin(caller) as act:
             if request.invitation_sha256 is not None:
                 # The directory before mailbox and user, as who invites takes them.
                 await invitations.find_open(act, request.invitation_sha256, request.email)
