@@ -32,9 +32,9 @@ from headrace_auth.testing.directory import (
     Person,
 )
 from headrace_auth.testing.refusals import refusal, refused
-from headrace_auth.use_cases.directory.invitations import accept
 from headrace_auth.use_cases.directory.manage_invitations import InvitationRequest
 from headrace_auth.use_cases.directory.members import MemberChange
+from headrace_auth.use_cases.directory.taking_invitations import accept
 from headrace_common.errors import Reason
 
 AUDITING = InvitationRequest(HOMELESS.email, Role.AUDITOR)

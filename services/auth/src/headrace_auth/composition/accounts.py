@@ -16,7 +16,7 @@ from headrace_auth.use_cases.accounts.own_second_factor import OwnSecondFactor
 from headrace_auth.use_cases.accounts.password_change import PasswordChange, PasswordSetter
 from headrace_auth.use_cases.accounts.password_reset import PasswordReset
 from headrace_auth.use_cases.accounts.registration import Registration
-from headrace_auth.use_cases.directory.own_invitations import OwnInvitations
+from headrace_auth.use_cases.directory.taking_invitations import OwnInvitations
 from headrace_auth.use_cases.even_time import EvenTime
 from headrace_auth.use_cases.sessions.own_sessions import OwnSessions
 from headrace_auth.use_cases.start import Bootstrap

@@ -14,11 +14,11 @@ from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
 from headrace_auth.use_cases.api_keys.signing_credentials import SigningCredentials
 from headrace_auth.use_cases.credential_notices import CredentialNotices
 from headrace_auth.use_cases.credentials.resolve_signed import SignedRequestResolver
-from headrace_auth.use_cases.directory.inviting import Inviter
 from headrace_auth.use_cases.directory.manage_invitations import Invitations
 from headrace_auth.use_cases.directory.managed_accounts import ManagedAccounts
 from headrace_auth.use_cases.directory.members import Members
 from headrace_auth.use_cases.directory.organizations import Organizations
+from headrace_auth.use_cases.directory.sending_invitations import Inviter
 from headrace_auth.use_cases.directory.teams import Teams
 from headrace_auth.use_cases.limits.limits_and_budgets import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
 from headrace_auth.use_cases.limits.prices import Prices

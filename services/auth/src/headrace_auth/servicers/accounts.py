@@ -12,7 +12,7 @@ from headrace_auth.use_cases.accounts.own_second_factor import OwnSecondFactor
 from headrace_auth.use_cases.accounts.password_change import PasswordChange
 from headrace_auth.use_cases.accounts.password_reset import PasswordReset
 from headrace_auth.use_cases.accounts.registration import Registration
-from headrace_auth.use_cases.directory.own_invitations import OwnInvitations
+from headrace_auth.use_cases.directory.taking_invitations import OwnInvitations
 from headrace_common import grpc_server
 from headrace_common.proto_enums import to_proto
 

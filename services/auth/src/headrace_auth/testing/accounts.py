@@ -34,7 +34,7 @@ from headrace_auth.use_cases.accounts.password_reset import PasswordReset
 from headrace_auth.use_cases.accounts.registration import Registration
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.credentials.resolve import CredentialResolver
-from headrace_auth.use_cases.directory.own_invitations import OwnInvitations
+from headrace_auth.use_cases.directory.taking_invitations import OwnInvitations
 from headrace_auth.use_cases.even_time import EvenTime
 from headrace_auth.use_cases.logins.login import Login
 from headrace_auth.use_cases.sessions.open_sessions import LoggedIn

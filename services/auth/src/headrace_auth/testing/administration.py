@@ -23,11 +23,11 @@ from headrace_auth.ports import Store
 from headrace_auth.testing.directory import ACME, CREATED_AT, GLOBEX, Person
 from headrace_auth.testing.settings import LINKS, SITE, memory_settings
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.directory.inviting import Inviter
 from headrace_auth.use_cases.directory.manage_invitations import Invitations
 from headrace_auth.use_cases.directory.managed_accounts import ManagedAccounts
 from headrace_auth.use_cases.directory.members import Members
 from headrace_auth.use_cases.directory.organizations import Organizations
+from headrace_auth.use_cases.directory.sending_invitations import Inviter
 from headrace_auth.use_cases.directory.teams import Teams
 from headrace_auth.use_cases.limits.limits_and_budgets import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
 from headrace_auth.use_cases.limits.prices import Prices

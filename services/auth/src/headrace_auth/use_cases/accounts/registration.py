@@ -18,7 +18,7 @@ from headrace_auth.use_cases.accounts import mailed_tokens
 from headrace_auth.use_cases.accounts.new_passwords import NewPasswords
 from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.address_throttle import AddressThrottle
-from headrace_auth.use_cases.directory import invitations
+from headrace_auth.use_cases.directory import taking_invitations
 from headrace_auth.use_cases.even_time import EvenTime
 from headrace_auth.use_cases.mailbox_throttle import MailboxThrottle
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
@@ -61,14 +61,14 @@ class Registration:
         await self._request_throttle.begin(caller)
         if request.invitation_sha256 is not None:
             async with self._acts.begin(caller) as act:
-                await invitations.find_open(act, request.invitation_sha256, request.email)
+                await taking_invitations.find_open(act, request.invitation_sha256, request.email)
         password_hash = await self._new_passwords.hash(
             request.password, about=(request.email, request.name)
         )
         async with self._even_time.whole_steps(), self._acts.begin(caller) as act:
             if request.invitation_sha256 is not None:
                 # The directory before mailbox and user, as who invites takes them.
-                await invitations.find_open(act, request.invitation_sha256, request.email)
+                await taking_invitations.find_open(act, request.invitation_sha256, request.email)
             mail_allowed = await self._mailbox_throttle.allows_mail_to(act, request.email)
             user = await self._add_user(act, request, password_hash)
             if user is not None:
@@ -117,7 +117,7 @@ class Registration:
     async def _settle(self, act: Act, user: User, request: RegistrationRequest) -> None:
         """Give the new user a place; without invitation it has to prove its address."""
         if request.invitation_sha256 is not None:
-            await invitations.accept(act, request.invitation_sha256, user)
+            await taking_invitations.accept(act, request.invitation_sha256, user)
             return
         await add_own_organization(act, user, request.organization_name)
         token = await mailed_tokens.issue(act, Purpose.VERIFY_EMAIL, user.user_id)

@@ -10,7 +10,7 @@ from headrace_auth.domain.principal import Principal, Role
 from headrace_auth.domain.refusals import invalid_field, not_found
 from headrace_auth.domain.rights import Action, allows, authorize, check_gift, check_grant
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.directory.inviting import Inviter, Offer
+from headrace_auth.use_cases.directory.sending_invitations import Inviter, Offer
 from headrace_auth.use_cases.directory.teams import find_team
 from headrace_auth.use_cases.directory_lock import lock_directory_in_role
 from headrace_auth.use_cases.pages import Page, page_of

@@ -11,7 +11,7 @@ from headrace_auth.domain.principal import Principal, Role
 from headrace_auth.domain.refusals import not_found
 from headrace_auth.domain.rights import Action, authorize, check_gift
 from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.directory.inviting import Inviter, Offer
+from headrace_auth.use_cases.directory.sending_invitations import Inviter, Offer
 from headrace_auth.use_cases.pages import Page, page_of
 from headrace_common.ids import uuid7
 

@@ -9,7 +9,7 @@ from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.use_cases.accounts.registration import add_own_organization
 from headrace_auth.use_cases.accounts.unproven_accounts import is_as_registered, take_over
 from headrace_auth.use_cases.acts import Act
-from headrace_auth.use_cases.directory import invitations
+from headrace_auth.use_cases.directory import taking_invitations
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
 from headrace_common.errors import HeadraceError
 from headrace_common.ids import uuid7
@@ -84,7 +84,7 @@ class FederatedAccounts:
         await act.add(user, "register", user_id=user.user_id)
         invitation = await self._invitation(act, identity)
         if invitation is not None:
-            await invitations.accept(act, invitation.token_sha256, user)
+            await taking_invitations.accept(act, invitation.token_sha256, user)
         else:
             await add_own_organization(act, user)
         return user
@@ -102,7 +102,7 @@ class FederatedAccounts:
         sent = await act.of(Invitation).find(email=email, accepted_at=None)
         for invitation in sorted(sent, key=lambda each: each.created_at):
             try:
-                return await invitations.find_open(act, invitation.token_sha256, email)
+                return await taking_invitations.find_open(act, invitation.token_sha256, email)
             except HeadraceError:
                 continue
         return None

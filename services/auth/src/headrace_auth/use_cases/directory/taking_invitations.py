@@ -1,14 +1,47 @@
-"""Taking an invitation: the offer is checked again, becomes a membership, and is used up."""
+"""Taking an invitation: the offer is checked again, becomes a membership, and is used up.
+
+`OwnInvitations` is for who has an account; registering and logins through identity providers take
+them by `find_open` and `accept`.
+"""
 
 from dataclasses import replace
 
+from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Invitation, Membership, Organization, User
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.refusals import already_exists, not_found, permission_denied
-from headrace_auth.domain.rights import may_grant
-from headrace_auth.use_cases.acts import Act
+from headrace_auth.domain.registration import invitation_digest
+from headrace_auth.domain.rights import Action, authorize, may_grant
+from headrace_auth.use_cases.acts import Act, Acts
 from headrace_auth.use_cases.directory_lock import lock_directory
+from headrace_auth.use_cases.logins.reauthentication import Reauthentication
 from headrace_auth.use_cases.renewals import unused_version
+from headrace_common.errors import credential_invalid
+
+
+class OwnInvitations:
+    """Acts for a person who has logged in."""
+
+    def __init__(self, acts: Acts, reauthentication: Reauthentication) -> None:
+        self._acts = acts
+        self._reauthentication = reauthentication
+
+    async def accept(
+        self, caller: Caller, token_text: str, *, password: str, code: str
+    ) -> Membership:
+        """What came of it; raises RESOURCE_NOT_FOUND, PERMISSION_DENIED, ALREADY_EXISTS to members.
+
+        Who has stolen a token must not join its owner to an organisation of the thief's: raises
+        also what `Reauthentication.confirm` raises.
+        """
+        authorize(caller.identified(), Action.ACCEPT_INVITATION)
+        digest = invitation_digest(token_text)
+        async with self._acts.begin(caller) as act:
+            # Before the proof: it may use up a code.
+            await find_open_for(act, digest, await _user(act))
+        await self._reauthentication.confirm(caller, password, code)
+        async with self._acts.begin(caller) as act:
+            return await accept(act, digest, await _user(act))
 
 
 async def find_open(act: Act, token_sha256: bytes, email: str) -> Invitation:
@@ -76,3 +109,11 @@ async def _is_still_meant(act: Act, invitation: Invitation) -> bool:
             if organization is not None and organization.platform:
                 return True
     return False
+
+
+async def _user(act: Act) -> User:
+    """The caller's user, locked."""
+    user = await act.of(User).get(act.caller.identified().member.user_id, lock=True)
+    if user is None:
+        raise credential_invalid()
+    return user
