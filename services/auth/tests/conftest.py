@@ -129,8 +129,8 @@ def login(
 
 
 @pytest.fixture
-def sessions(acts: Acts, opener: SessionOpener, second_factors: SecondFactors) -> OwnSessions:
-    return OwnSessions(acts, opener, second_factors)
+def sessions(acts: Acts, opener: SessionOpener) -> OwnSessions:
+    return OwnSessions(acts, opener)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def session_servicer(identity: Identity, new_passwords: NewPasswords) -> Session
 
 def create_own_sessions(identity: Identity) -> OwnSessions:
     """What people do with the sessions that they have."""
-    return OwnSessions(identity.acts, identity.opener, identity.second_factors)
+    return OwnSessions(identity.acts, identity.opener)
 
 
 def account_servicer(identity: Identity, new_passwords: NewPasswords) -> AccountServicer:

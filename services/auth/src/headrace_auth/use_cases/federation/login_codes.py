@@ -19,6 +19,7 @@ from headrace_auth.use_cases.federation.federated_logins import tell_refusal
 from headrace_auth.use_cases.federation.own_identities import OwnIdentities
 from headrace_auth.use_cases.logins.second_factors import SecondFactors
 from headrace_auth.use_cases.logins.throttle import LoginThrottle
+from headrace_auth.use_cases.second_factor import has_second_factor
 from headrace_auth.use_cases.sessions.open_sessions import (
     LoggedIn,
     OpenSession,
@@ -129,7 +130,7 @@ class LoginCodeExchange:
             decision = await self._accounts.decide(act, identity)
             if decision.user_id is None or decision.refusal is not None:
                 return None
-            if not await self._second_factors.required(act, decision.user_id):
+            if not await has_second_factor(act, decision.user_id):
                 return None
             return await act.of(User).get(decision.user_id)
 
@@ -170,7 +171,7 @@ class LoginCodeExchange:
         raise login_refused(decision.refusal)
 
     async def _check_second_factor(self, act: Act, user: User, code: str) -> None:
-        if not await self._second_factors.required(act, user.user_id):
+        if not await has_second_factor(act, user.user_id):
             return
         if not code:  # it was confirmed a moment ago
             raise second_factor_required(SECOND_FACTOR_CODE)

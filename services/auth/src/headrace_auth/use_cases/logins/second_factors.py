@@ -11,6 +11,7 @@ from headrace_auth.domain.refusals import login_failed, second_factor_required
 from headrace_auth.domain.sessions import RecoveryCode, SecondFactor
 from headrace_auth.use_cases.acts import Act
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
+from headrace_auth.use_cases.second_factor import has_second_factor
 from headrace_common.clock import Clock
 
 
@@ -22,17 +23,12 @@ class SecondFactors:
         self._clock = clock
         self._outgoing_mail = outgoing_mail
 
-    async def required(self, act: Act, user_id: str) -> bool:
-        """Whether the user has a second factor that counts."""
-        factor = await act.of(SecondFactor).get(user_id)
-        return factor is not None and factor.confirmed_at is not None
-
     async def check(self, act: Act, user_id: str, code: str) -> None:
         """What everybody who proves a password goes through; without a second factor nothing.
 
         Raises SECOND_FACTOR_REQUIRED without a `code`, LOGIN_FAILED for a wrong one.
         """
-        if not await self.required(act, user_id):
+        if not await has_second_factor(act, user_id):
             return
         if not code:
             raise second_factor_required()

@@ -12,7 +12,7 @@ from headrace_auth.domain.revocation_ids import user_revocation
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.domain.sessions import Session
 from headrace_auth.use_cases.acts import AT_ONCE, Act, Acts
-from headrace_auth.use_cases.logins.second_factors import SecondFactors
+from headrace_auth.use_cases.second_factor import has_second_factor
 from headrace_auth.use_cases.sessions import refreshing
 from headrace_auth.use_cases.sessions.open_sessions import LoggedIn, SessionOpener, end_session
 from headrace_common.errors import credential_invalid
@@ -32,10 +32,9 @@ class Me:
 class OwnSessions:
     """What people do with their own sessions; all but `refresh` may raise PERMISSION_DENIED."""
 
-    def __init__(self, acts: Acts, opener: SessionOpener, second_factors: SecondFactors) -> None:
+    def __init__(self, acts: Acts, opener: SessionOpener) -> None:
         self._acts = acts
         self._opener = opener
-        self._second_factors = second_factors
 
     async def refresh(self, caller: Caller, refresh_token: str) -> LoggedIn:
         """New tokens for a refresh token, which is used up; raises CREDENTIAL_INVALID.
@@ -116,7 +115,7 @@ class OwnSessions:
                 for organization, each in joined
                 if each.organization_id == principal.member.organization_id
             ]
-            second_factor = await self._second_factors.required(act, principal.member.user_id)
+            second_factor = await has_second_factor(act, principal.member.user_id)
         if user is None or not here:
             raise credential_invalid()
         return Me(principal, user, here[0], tuple(joined), second_factor)
