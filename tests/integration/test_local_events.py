@@ -17,6 +17,9 @@ from headrace_common.postgres import create_engine, migrate
 from headrace_local import postgres
 from headrace_local.commands import EVENTS
 
+WIDEST = 160
+"""Columns."""
+
 
 async def test_each_event_is_a_line_with_its_operation_and_resource(
     postgres_server: Path, postgres_url: str, capfd: pytest.CaptureFixture[str]
@@ -31,4 +34,9 @@ async def test_each_event_is_a_line_with_its_operation_and_resource(
     for event in events:
         [line] = [line for line in lines if f" {event.operation} " in line]
         cells = [cell.strip() for cell in line.split("|")]
-        assert cells[1:4] == [event.operation, event.resource, event.outcome.value]
+        kind, _, name = event.resource.rpartition(":")
+        assert cells[1] == event.operation
+        assert cells[2] in (event.resource, f"{kind}:..{name[-8:]}")
+        outcome, _, reason = cells[3].partition(": ")
+        assert (outcome, reason.upper()) == (event.outcome.value, event.error_reason)
+        assert len(line) <= WIDEST
