@@ -1,25 +1,22 @@
 """A seeded in-memory store with everything around it, on a clock that stands still."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 
-from headrace_auth.adapters.audit_events import EntryEncoder
 from headrace_auth.adapters.mail.memory import MemoryMailer
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer, MemoryStore
+from headrace_auth.composition.accounts import create_own_sessions
+from headrace_auth.composition.identity import Identity, create_rotation
 from headrace_auth.crypto.passwords import PasswordCost, Passwords
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.tokens import AccessTokens
-from headrace_auth.domain.access_tokens import Audience
-from headrace_auth.domain.key_rotation import RotationPolicy
-from headrace_auth.domain.lockout import ACCOUNT_POLICY, ADDRESS_POLICY
 from headrace_auth.testing.accounts import AccountWorld, account_world
 from headrace_auth.testing.directory import PASSWORD
 from headrace_auth.testing.federation import FederationWorld, federation_world
+from headrace_auth.testing.identity import memory_identity
 from headrace_auth.testing.notices import credential_notices
 from headrace_auth.testing.seeding import seed
-from headrace_auth.testing.settings import LINKS
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
 from headrace_auth.use_cases.credentials.resolve import CredentialResolver
@@ -27,17 +24,10 @@ from headrace_auth.use_cases.logins.login import Login
 from headrace_auth.use_cases.logins.second_factors import SecondFactors
 from headrace_auth.use_cases.logins.throttle import LoginThrottle
 from headrace_auth.use_cases.outgoing_mail import OutgoingMail
-from headrace_auth.use_cases.sessions.open_sessions import SessionOpener, SessionPolicy
+from headrace_auth.use_cases.sessions.open_sessions import SessionOpener
 from headrace_auth.use_cases.sessions.own_sessions import OwnSessions
 from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 from headrace_common.testing.clock import FakeClock
-
-POLICY = RotationPolicy.of(
-    algorithm="ES256",
-    period=timedelta(days=30),
-    lead=timedelta(hours=1),
-    token_life=timedelta(minutes=30),
-)
 
 
 @pytest.fixture
@@ -61,45 +51,8 @@ async def store(passwords: Passwords, clock: FakeClock) -> MemoryStore:
 
 
 @pytest.fixture
-def sealer() -> Sealer:
-    return Sealer(b"k" * 32)
-
-
-@pytest.fixture
-def tokens() -> AccessTokens:
-    return AccessTokens(Audience("https://headrace.test", "headrace"))
-
-
-@pytest.fixture
-async def rotation(
-    store: MemoryStore, sealer: Sealer, tokens: AccessTokens, clock: FakeClock
-) -> SigningKeyRotation:
-    rotation = SigningKeyRotation(store.signing_keys, sealer, tokens, clock, POLICY)
-    await rotation.refresh()
-    return rotation
-
-
-@pytest.fixture
 def announcer() -> MemoryRevocationAnnouncer:
     return MemoryRevocationAnnouncer()
-
-
-@pytest.fixture
-def acts(store: MemoryStore, announcer: MemoryRevocationAnnouncer, clock: FakeClock) -> Acts:
-    return Acts(store, announcer, clock, EntryEncoder("auth/test"))
-
-
-@pytest.fixture
-def opener(
-    store: MemoryStore, tokens: AccessTokens, rotation: SigningKeyRotation, clock: FakeClock
-) -> SessionOpener:
-    policy = SessionPolicy(1800, refresh_token_seconds=7 * 86_400, session_seconds=30 * 86_400)
-    return SessionOpener(store.principals, tokens, clock, policy)
-
-
-@pytest.fixture
-def throttle(acts: Acts) -> LoginThrottle:
-    return LoginThrottle(acts, ACCOUNT_POLICY, ADDRESS_POLICY)
 
 
 @pytest.fixture
@@ -108,34 +61,71 @@ def mailer() -> MemoryMailer:
 
 
 @pytest.fixture
-def outgoing_mail(mailer: MemoryMailer) -> OutgoingMail:
-    return OutgoingMail(mailer, LINKS)
-
-
-@pytest.fixture
-def second_factors(sealer: Sealer, clock: FakeClock, outgoing_mail: OutgoingMail) -> SecondFactors:
-    return SecondFactors(sealer, clock, outgoing_mail)
-
-
-@pytest.fixture
-def login(
-    acts: Acts,
+def identity(
+    store: MemoryStore,
+    clock: FakeClock,
     passwords: Passwords,
-    throttle: LoginThrottle,
-    second_factors: SecondFactors,
-    opener: SessionOpener,
-) -> Login:
-    return Login(acts, passwords, throttle, second_factors, opener)
+    announcer: MemoryRevocationAnnouncer,
+    mailer: MemoryMailer,
+) -> Identity:
+    return memory_identity(store, clock, passwords=passwords, announcer=announcer, mailer=mailer)
 
 
 @pytest.fixture
-def sessions(acts: Acts, opener: SessionOpener) -> OwnSessions:
-    return OwnSessions(acts, opener)
+def sealer(identity: Identity) -> Sealer:
+    return identity.sealer
 
 
 @pytest.fixture
-def resolver(store: MemoryStore, tokens: AccessTokens, clock: FakeClock) -> CredentialResolver:
-    return CredentialResolver(store, tokens, clock)
+def tokens(identity: Identity) -> AccessTokens:
+    return identity.tokens
+
+
+@pytest.fixture
+async def rotation(identity: Identity) -> SigningKeyRotation:
+    rotation = create_rotation(identity)
+    await rotation.refresh()
+    return rotation
+
+
+@pytest.fixture
+def acts(identity: Identity) -> Acts:
+    return identity.acts
+
+
+@pytest.fixture
+def opener(identity: Identity, rotation: SigningKeyRotation) -> SessionOpener:
+    return identity.opener
+
+
+@pytest.fixture
+def throttle(identity: Identity) -> LoginThrottle:
+    return identity.throttles.logins
+
+
+@pytest.fixture
+def outgoing_mail(identity: Identity) -> OutgoingMail:
+    return identity.outgoing_mail
+
+
+@pytest.fixture
+def second_factors(identity: Identity) -> SecondFactors:
+    return identity.second_factors
+
+
+@pytest.fixture
+def login(identity: Identity, rotation: SigningKeyRotation) -> Login:
+    return identity.login
+
+
+@pytest.fixture
+def sessions(identity: Identity, rotation: SigningKeyRotation) -> OwnSessions:
+    return create_own_sessions(identity)
+
+
+@pytest.fixture
+def resolver(identity: Identity) -> CredentialResolver:
+    return identity.resolver
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import pytest
 from pyotp import TOTP
 
 from headrace_auth.adapters.memory import MemoryStore
+from headrace_auth.composition.identity import Identity
+from headrace_auth.composition.oauth import create_stored_oauth
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.crypto.second_factor import new_secret
-from headrace_auth.crypto.tokens import AccessTokens
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import User
 from headrace_auth.domain.lockout import (
@@ -45,13 +46,10 @@ from headrace_auth.testing.oauth_flow import (
 )
 from headrace_auth.testing.oauth_world import NATIVE, SECRET, WEB, WEB_REDIRECT
 from headrace_auth.testing.refusals import refused
-from headrace_auth.use_cases.acts import Acts
-from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.logins.login import Login
 from headrace_auth.use_cases.logins.second_factors import sealing_name
 from headrace_auth.use_cases.oauth.client_authorizations import Answer, ClientAuthorizations
-from headrace_auth.use_cases.oauth.store import StoredOAuth
-from headrace_auth.use_cases.sessions.open_sessions import SessionOpener
+from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 from headrace_common.errors import Reason
 from headrace_common.testing.clock import FakeClock
 
@@ -61,9 +59,9 @@ ServerFor = Callable[[Caller], OAuthServer]
 
 @pytest.fixture
 async def server_for(
-    acts: Acts, store: MemoryStore, opener: SessionOpener, tokens: AccessTokens, clock: FakeClock
+    identity: Identity, rotation: SigningKeyRotation, clock: FakeClock
 ) -> AsyncIterator[ServerFor]:
-    oauth = StoredOAuth(acts, store.principals, opener, tokens, clock)
+    oauth = create_stored_oauth(identity)
     bridge = Bridge(threads=2, maximum_pending=16, port_seconds=5.0)
     yield lambda caller: OAuthServer(
         oauth.ports(caller), bridge, clock, issuer="https://headrace.test"
@@ -73,13 +71,14 @@ async def server_for(
 
 @pytest.fixture
 async def consent(
-    acts: Acts, store: MemoryStore, login: Login, server_for: ServerFor
+    identity: Identity, store: MemoryStore, server_for: ServerFor
 ) -> ClientAuthorizations:
     async with store.begin() as transaction:
         for client in (WEB, NATIVE):
             await transaction.of(OAuthClient).add(client)
-    throttle = AddressThrottle(acts, BROWSER_POLICY)
-    return ClientAuthorizations(acts, login, throttle, server_for)
+    return ClientAuthorizations(
+        identity.acts, identity.login, identity.throttles.browsers, server_for
+    )
 
 
 @pytest.fixture

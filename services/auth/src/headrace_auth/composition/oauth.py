@@ -22,12 +22,16 @@ def create_bridge(settings: AuthSettings) -> Bridge:
     )
 
 
+def create_stored_oauth(identity: Identity) -> StoredOAuth:
+    """What makes the authorization server's ports, for each caller."""
+    principals = identity.store.principals
+    return StoredOAuth(identity.acts, principals, identity.opener, identity.tokens, identity.clock)
+
+
 def oauth_servicer(identity: Identity, bridge: Bridge) -> OAuthServicer:
     """What applications and the people whom they ask do."""
     issuer, clock = identity.settings.issuer, identity.clock
-    stored = StoredOAuth(
-        identity.acts, identity.store.principals, identity.opener, identity.tokens, clock
-    )
+    stored = create_stored_oauth(identity)
 
     def server_for(caller: Caller) -> OAuthServer:
         return OAuthServer(stored.ports(caller), bridge, clock, issuer=issuer)

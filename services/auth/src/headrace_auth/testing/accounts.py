@@ -4,9 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
-
-from prometheus_client import CollectorRegistry
+from dataclasses import dataclass, replace
 
 from headrace_auth.adapters.breached_passwords import MemoryBreachedPasswords
 from headrace_auth.adapters.mail.memory import MemoryMailer
@@ -16,16 +14,15 @@ from headrace_auth.composition.accounts import (
     create_new_passwords,
     create_own_sessions,
 )
-from headrace_auth.composition.identity import Identity, create_identity, create_rotation
+from headrace_auth.composition.identity import Identity, create_rotation
 from headrace_auth.crypto.passwords import PasswordCost, Passwords
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership
 from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.ports import Mailer, Store
-from headrace_auth.settings import AuthSettings
 from headrace_auth.testing.directory import PASSWORD
+from headrace_auth.testing.identity import memory_identity
 from headrace_auth.testing.seeding import seed
-from headrace_auth.testing.settings import LINKS, memory_settings
 from headrace_auth.use_cases.accounts.email_verification import EmailVerification
 from headrace_auth.use_cases.accounts.new_passwords import NewPasswords
 from headrace_auth.use_cases.accounts.own_second_factor import OwnSecondFactor
@@ -134,14 +131,13 @@ async def _build(
     store: Store, clock: FakeClock, passwords: Passwords, even_time: EvenTime
 ) -> AccountWorld:
     announcer, mailer = MemoryRevocationAnnouncer(), MemoryMailer()
-    identity = create_identity(
-        _settings(),
-        store=store,
-        announcer=announcer,
+    identity = memory_identity(
+        store,
+        clock,
         passwords=passwords,
+        announcer=announcer,
         mailer=mailer,
-        registry=CollectorRegistry(),
-        clock=clock,
+        maximum_sessions_per_user=SESSIONS_PER_USER,
     )
     await create_rotation(identity).refresh()
     new_passwords = create_new_passwords(identity, MemoryBreachedPasswords([BREACHED]))
@@ -163,12 +159,4 @@ async def _build(
         password_change=accounts.password_change,
         second_factor=accounts.second_factor,
         invitations=accounts.invitations,
-    )
-
-
-def _settings() -> AuthSettings:
-    return memory_settings(
-        instance_name="test",
-        maximum_sessions_per_user=SESSIONS_PER_USER,
-        **asdict(LINKS),
     )

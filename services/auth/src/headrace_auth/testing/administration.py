@@ -1,17 +1,14 @@
 """All of administration over any Store that holds the directory, on a clock that stands still."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
-
-from prometheus_client import CollectorRegistry
 
 from headrace.audit.v1 import audit_pb2
 from headrace_auth.adapters.mail.memory import MemoryMailer
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer
 from headrace_auth.composition.administration import create_inviter
-from headrace_auth.composition.identity import Identity, create_identity
-from headrace_auth.crypto.passwords import Passwords
+from headrace_auth.composition.identity import Identity
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.directory import Membership, Team, User
@@ -21,7 +18,8 @@ from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.domain.rights import SCOPES_OF_ROLE
 from headrace_auth.ports import Store
 from headrace_auth.testing.directory import ACME, CREATED_AT, GLOBEX, Person
-from headrace_auth.testing.settings import LINKS, SITE, memory_settings
+from headrace_auth.testing.identity import memory_identity
+from headrace_auth.testing.settings import SITE
 from headrace_auth.use_cases.acts import Acts
 from headrace_auth.use_cases.directory.manage_invitations import Invitations
 from headrace_auth.use_cases.directory.managed_accounts import ManagedAccounts
@@ -54,22 +52,14 @@ class Administration:
     identity: Identity = field(init=False)
 
     def __post_init__(self) -> None:
-        settings = memory_settings(
-            instance_name="test",
+        self.identity = memory_identity(
+            self.store,
+            self.clock,
+            announcer=self.announcer,
+            mailer=self.mailer,
             invitations_per_day=INVITATIONS_PER_DAY,
             registration=self.registration,
             mail_folder="unused",
-            **asdict(LINKS),
-        )
-        self.identity = create_identity(
-            settings,
-            store=self.store,
-            announcer=self.announcer,
-            # Administrators prove nothing by passwords: no thread is ever begun.
-            passwords=Passwords(settings.password_cost()),
-            mailer=self.mailer,
-            registry=CollectorRegistry(),
-            clock=self.clock,
         )
 
     @property

@@ -2,26 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
-from headrace_auth.adapters.audit_events import EntryEncoder
-from headrace_auth.adapters.memory import MemoryRevocationAnnouncer
-from headrace_auth.crypto.sealing import Sealer
-from headrace_auth.crypto.tokens import AccessTokens
-from headrace_auth.domain.access_tokens import Audience
+from headrace_auth.composition.identity import create_rotation
+from headrace_auth.composition.oauth import create_stored_oauth
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.directory import Membership, User
-from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.domain.oauth_clients import GrantType, OAuthClient
 from headrace_auth.domain.opaque_secrets import digest
 from headrace_auth.domain.principal import Role, Scope
 from headrace_auth.oauth.ports import OAuthPorts
 from headrace_auth.ports import Store
 from headrace_auth.testing.directory import ACME, ADMIN, CREATED_AT, GLOBEX, OUTSIDER, SERVICE
-from headrace_auth.use_cases.acts import Acts
+from headrace_auth.testing.identity import memory_identity
 from headrace_auth.use_cases.oauth.store import StoredOAuth
-from headrace_auth.use_cases.sessions.open_sessions import SessionOpener, SessionPolicy
-from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 from headrace_common.testing.clock import FakeClock
 
 SECRET = "s3cret-of-an-application_that-does.not~exist"  # noqa: S105
@@ -95,18 +88,9 @@ class OAuthWorld:
 
 async def stored_oauth(store: Store, clock: FakeClock) -> StoredOAuth:
     """What makes ports over a store."""
-    tokens = AccessTokens(Audience("https://headrace.test", "headrace"))
-    policy = RotationPolicy.of(
-        algorithm="ES256",
-        period=timedelta(days=30),
-        lead=timedelta(hours=1),
-        token_life=timedelta(minutes=30),
-    )
-    await SigningKeyRotation(store.signing_keys, Sealer(b"k" * 32), tokens, clock, policy).refresh()
-    acts = Acts(store, MemoryRevocationAnnouncer(), clock, EntryEncoder("auth/test"))
-    sessions = SessionPolicy(1800, refresh_token_seconds=7 * 86_400, session_seconds=30 * 86_400)
-    opener = SessionOpener(store.principals, tokens, clock, sessions)
-    return StoredOAuth(acts, store.principals, opener, tokens, clock)
+    identity = memory_identity(store, clock)
+    await create_rotation(identity).refresh()
+    return create_stored_oauth(identity)
 
 
 async def stored_world(store: Store, clock: FakeClock) -> OAuthWorld:
