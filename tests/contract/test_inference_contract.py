@@ -132,6 +132,18 @@ async def test_a_caller_that_goes_away_frees_the_slot(served: Served, how: str) 
     await served.until("llm_requests_total", 1, code="CANCELLED", finish_reason="")
 
 
+async def test_the_load_is_told(served: Served) -> None:
+    served.gate.clear()
+    call = served.stub.Generate(request(), timeout=5)
+    assert (await call.read()).WhichOneof("event") == "started"
+    load = await served.stub.GetLoad(pb.GetLoadRequest(), timeout=5)
+    assert (load.running_requests, load.running_slots, load.waiting_requests) == (1, 1, 0)
+    assert load.saturation == load.running_slots / load.slots
+    assert load.tokens_in_flight > 0
+    call.cancel()
+    await served.until("llm_tokens_in_flight", 0)
+
+
 async def test_models_are_listed(served: Served) -> None:
     (model,) = (await served.stub.ListModels(pb.ListModelsRequest(), timeout=5)).models
     assert (model.model.id, model.engine, model.context_tokens) == ("echo", "echo", 16)

@@ -12,8 +12,9 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.domain.events import Answer, Delta, Finished, FinishReason, Started, Timings
-from headrace_inference.domain.queue import BoundedQueue
 from headrace_inference.domain.requests import GenerationRequest, Sampling
+from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
+from headrace_inference.domain.waiting_line import Demand, Priority
 from headrace_inference.generator import Generator
 from headrace_inference.metrics import InferenceMetrics
 
@@ -23,16 +24,29 @@ REQUEST = GenerationRequest("req_1", "org_1", "echo", "one two three")
 class Bench:
     """A generator over an echo engine with two slots whose every token takes a second."""
 
-    def __init__(self, *, queue_length: int = 1, maximum_seconds: float = 60) -> None:
+    def __init__(
+        self,
+        *,
+        queue_length: int = 1,
+        queue_seconds: float = 60,
+        maximum_seconds: float = 60,
+    ) -> None:
         self.clock = FakeClock()
         self.registry = CollectorRegistry()
         self.gate: asyncio.Event | None = None
         self.engine = EchoEngine(self.clock, slots=2, context_tokens=8, pause=self.pause)
-        self.queue = BoundedQueue(2, queue_length, self.clock)
+        bounds = SchedulerBounds(
+            slots=2,
+            waiting_requests=queue_length,
+            waiting_tokens=100,
+            waiting_seconds=queue_seconds,
+            ageing_seconds=30,
+        )
+        self.scheduler = Scheduler(bounds, self.clock)
         self.generator = Generator(
             self.engine,
-            self.queue,
-            InferenceMetrics(self.registry, self.queue),
+            self.scheduler,
+            InferenceMetrics(self.registry, self.scheduler),
             model_id="echo",
             maximum_seconds=maximum_seconds,
             clock=self.clock,
@@ -46,6 +60,10 @@ class Bench:
     async def answer(self, request: GenerationRequest = REQUEST) -> list[Answer]:
         async with aclosing(self.generator.generate(request)) as messages:
             return [message async for message in messages]
+
+    def idle(self) -> bool:
+        load = self.scheduler.load()
+        return not (load.running_requests or load.running_slots or load.waiting_requests)
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
@@ -149,11 +167,11 @@ async def test_cancelling_frees_the_places_and_is_measured(bench: Bench, choices
     request = replace(REQUEST, sampling=Sampling(choices=choices))
     task = asyncio.create_task(bench.answer(request))
     await settle()
-    assert bench.queue.running == 1
+    assert bench.scheduler.load().running_requests == 1
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
-    assert (bench.queue.running, bench.queue.waiting) == (0, 0)
+    assert bench.idle()
     assert bench.value("llm_requests_total", code="CANCELLED", finish_reason="") == 1
     assert bench.value("llm_request_duration_seconds_count") == 1
 
@@ -165,7 +183,7 @@ async def test_closing_in_the_middle_counts_the_tokens_so_far(bench: Bench) -> N
     await answer.aclose()
     assert bench.value("llm_tokens_total", type="completion") == 1
     assert bench.value("llm_requests_total", code="CANCELLED", finish_reason="") == 1
-    assert bench.queue.running == 0
+    assert bench.idle()
 
 
 async def test_an_answer_that_takes_too_long_ends() -> None:
@@ -173,12 +191,43 @@ async def test_an_answer_that_takes_too_long_ends() -> None:
     await bench.engine.start()
     error = await refusal(bench)
     assert error.reason is Reason.DEADLINE_EXCEEDED
-    assert bench.queue.running == 0
+    assert bench.idle()
 
 
 async def test_waiting_too_long_ends() -> None:
-    bench = Bench(maximum_seconds=0.05)
+    bench = Bench(queue_seconds=0.05)
     await bench.engine.start()
-    with await bench.queue.enter(2):
-        assert (await refusal(bench)).reason is Reason.DEADLINE_EXCEEDED
-    assert (bench.queue.running, bench.queue.waiting) == (0, 0)
+    with await bench.scheduler.enter(Demand("org_2", Priority.INTERACTIVE, 2, 1, 1)):
+        assert (await refusal(bench)).reason is Reason.QUEUE_FULL
+    assert bench.idle()
+
+
+async def test_tokens_are_served_to_the_tenant_as_they_come(bench: Bench) -> None:
+    answer = bench.generator.generate(REQUEST)
+    for _ in range(3):
+        await anext(answer)
+    load = bench.generator.load()
+    assert (load.running_requests, load.tokens_in_flight) == (1, 3 + 2)
+    assert bench.value("llm_tokens_in_flight") == 5
+    assert load.tokens_per_second > 0
+    await answer.aclose()
+    assert bench.value("llm_tokens_in_flight") == 0
+
+
+async def test_a_tenant_that_fills_the_queue_makes_room_for_another() -> None:
+    bench = Bench(queue_length=2)
+    await bench.engine.start()
+    bench.gate = asyncio.Event()
+    crowd = []
+    for _ in range(4):
+        crowd.append(asyncio.create_task(bench.answer()))
+        await settle()
+    other = asyncio.create_task(bench.answer(replace(REQUEST, organization_id="org_2")))
+    with pytest.raises(HeadraceError) as caught:
+        await crowd[-1]
+    assert caught.value.reason is Reason.QUEUE_FULL
+    assert bench.value("llm_load_shed_total", reason="queue_full") == 1
+    bench.gate.set()
+    for messages in await asyncio.gather(*crowd[:-1], other):
+        assert isinstance(messages[-1], Finished)
+    assert bench.idle()

@@ -11,7 +11,7 @@ from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.runtime import Runtime, run_service
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
-from headrace_inference.domain.queue import BoundedQueue
+from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.generator import Generator
 from headrace_inference.metrics import InferenceMetrics
 from headrace_inference.ports import Engine
@@ -44,11 +44,20 @@ def build(
     settings: InferenceSettings, *, engine: Engine, registry: CollectorRegistry, clock: Clock
 ) -> InferenceServicer:
     """The servicer with everything behind it, over the given engine."""
-    queue = BoundedQueue(settings.slots, settings.queue_length, clock)
+    scheduler = Scheduler(
+        SchedulerBounds(
+            slots=settings.slots,
+            waiting_requests=settings.queue_length,
+            waiting_tokens=settings.queue_tokens,
+            waiting_seconds=settings.queue_seconds,
+            ageing_seconds=settings.ageing_seconds,
+        ),
+        clock,
+    )
     generator = Generator(
         engine,
-        queue,
-        InferenceMetrics(registry, queue),
+        scheduler,
+        InferenceMetrics(registry, scheduler),
         model_id=settings.model_id,
         maximum_seconds=settings.maximum_request_seconds,
         clock=clock,

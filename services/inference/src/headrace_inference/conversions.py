@@ -7,13 +7,14 @@ from google.protobuf.duration_pb2 import Duration
 
 from headrace.inference.v1 import inference_pb2 as pb
 from headrace_common.errors import HeadraceError, Reason
+from headrace_common.proto_enums import from_proto, to_proto
 from headrace_inference.domain.events import (
     Answer,
     Delta,
-    FinishReason,
     Started,
     TokenLogprob,
 )
+from headrace_inference.domain.load import LoadReport
 from headrace_inference.domain.models import EngineInfo, ModelVersion
 from headrace_inference.domain.requests import (
     GenerationRequest,
@@ -24,11 +25,7 @@ from headrace_inference.domain.requests import (
     ResponseFormat,
     Sampling,
 )
-
-FINISH_REASONS = {
-    FinishReason.STOP: pb.FINISH_REASON_STOP,
-    FinishReason.LENGTH: pb.FINISH_REASON_LENGTH,
-}
+from headrace_inference.domain.waiting_line import Priority
 
 
 def generation_request(message: pb.GenerateRequest) -> GenerationRequest:
@@ -45,6 +42,7 @@ def generation_request(message: pb.GenerateRequest) -> GenerationRequest:
         prompt=prompt,
         sampling=_sampling(message.sampling),
         response_format=_response_format(message.response_format),
+        priority=from_proto(Priority, pb.Priority, message.priority) or Priority.INTERACTIVE,
     )
 
 
@@ -75,7 +73,7 @@ def generate_response(answer: Answer) -> pb.GenerateResponse:
     )
     finished = pb.Finished(
         model=model,
-        finish_reasons=[FINISH_REASONS[reason] for reason in answer.reasons],
+        finish_reasons=[to_proto(pb.FinishReason, reason) for reason in answer.reasons],
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         timings=timings,
@@ -95,6 +93,21 @@ def model_info(model: ModelVersion, engine: EngineInfo) -> pb.ModelInfo:
         engine=engine.engine,
         context_tokens=engine.context_tokens,
         loaded_at_seconds=int(engine.loaded_at.timestamp()),
+    )
+
+
+def load_response(load: LoadReport) -> pb.GetLoadResponse:
+    """How busy the server is."""
+    return pb.GetLoadResponse(
+        slots=load.slots,
+        running_requests=load.running_requests,
+        running_slots=load.running_slots,
+        waiting_requests=load.waiting_requests,
+        waiting_slots=load.waiting_slots,
+        waiting_tokens=load.waiting_tokens,
+        tokens_in_flight=load.tokens_in_flight,
+        tokens_per_second=load.tokens_per_second,
+        saturation=load.saturation,
     )
 
 

@@ -1,17 +1,18 @@
 """Answers one request: check, tokenize, wait for the turn, run the engine, tell what it took."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.domain.events import Accepted, Answer, Delta, Finished, Started
+from headrace_inference.domain.load import LoadReport
 from headrace_inference.domain.models import EngineInfo, ModelVersion
-from headrace_inference.domain.queue import BoundedQueue, Hold
 from headrace_inference.domain.requests import GenerationRequest, Prompt
 from headrace_inference.domain.rules import check_prompt, check_request, clip_max_tokens
 from headrace_inference.domain.run import Run
+from headrace_inference.domain.scheduler import Scheduler
+from headrace_inference.domain.waiting_line import Demand
 from headrace_inference.metrics import InferenceMetrics
 from headrace_inference.ports import Engine
 
@@ -22,7 +23,7 @@ class Generator:
     def __init__(
         self,
         engine: Engine,
-        queue: BoundedQueue,
+        scheduler: Scheduler,
         metrics: InferenceMetrics,
         *,
         model_id: str,
@@ -30,7 +31,7 @@ class Generator:
         clock: Clock,
     ) -> None:
         self._engine = engine
-        self._queue = queue
+        self._scheduler = scheduler
         self._metrics = metrics
         self._model_id = model_id
         self._maximum_seconds = maximum_seconds
@@ -43,6 +44,10 @@ class Generator:
     def engine(self) -> EngineInfo:
         """What runs it; raises NOT_SERVING while the engine loads."""
         return self._engine.info
+
+    def load(self) -> LoadReport:
+        """How busy the server is; also while the engine loads."""
+        return self._scheduler.load()
 
     async def count_tokens(self, model: str, prompt: Prompt) -> tuple[int, ...]:
         """The prompt's token ids."""
@@ -59,12 +64,12 @@ class Generator:
         with self._metrics.measure(run):
             max_tokens, prompt_tokens = await self._prepare(request)
             run.prompt_tokens = len(prompt_tokens)
-            with await self._enter(request.sampling.choices):
+            with await self._scheduler.enter(_demand(request, run, max_tokens)) as turn:
                 work = self._engine.generate(request, prompt_tokens, max_tokens)
                 async with aclosing(work) as events:
                     async for event in events:
                         self._check_time(run)
-                        run.note(event)
+                        turn.serve(run.note(event))
                         if isinstance(event, Accepted):
                             yield Started(self.model(), run.leave_queue(), run.prompt_tokens)
                         elif isinstance(event, Delta):
@@ -76,7 +81,7 @@ class Generator:
             )
 
     async def _prepare(self, request: GenerationRequest) -> tuple[int, tuple[int, ...]]:
-        self._queue.require_room(request.sampling.choices)
+        self._scheduler.require_room(request.organization_id, request.sampling.choices)
         check_request(request)
         self._check_model(request.model)
         if request.sampling.choices > self._engine.info.slots:
@@ -90,16 +95,11 @@ class Generator:
         context_tokens = self._engine.info.context_tokens
         return clip_max_tokens(request.sampling.max_tokens, len(tokens), context_tokens), tokens
 
-    async def _enter(self, choices: int) -> Hold:
-        try:
-            async with asyncio.timeout(self._maximum_seconds):
-                return await self._queue.enter(choices)
-        except TimeoutError as error:
-            raise _too_late() from error
-
     def _check_time(self, run: Run) -> None:
         if run.total_seconds() > self._maximum_seconds:
-            raise _too_late()
+            raise HeadraceError(
+                Reason.DEADLINE_EXCEEDED, "the answer took longer than this server allows"
+            )
 
     def _check_model(self, model: str) -> None:
         if model != self._model_id:
@@ -108,5 +108,11 @@ class Generator:
             )
 
 
-def _too_late() -> HeadraceError:
-    return HeadraceError(Reason.DEADLINE_EXCEEDED, "the answer took longer than this server allows")
+def _demand(request: GenerationRequest, run: Run, max_tokens: int) -> Demand:
+    return Demand(
+        request.organization_id,
+        request.priority,
+        request.sampling.choices,
+        run.prompt_tokens,
+        max_tokens,
+    )

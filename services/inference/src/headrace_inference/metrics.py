@@ -1,15 +1,17 @@
 """What the inference service measures for every request, refused and cancelled ones included."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import STATUS_OF_KIND
-from headrace_inference.domain.queue import BoundedQueue
+from headrace_inference.domain.load import LoadReport
 from headrace_inference.domain.run import Run
+from headrace_inference.domain.scheduler import Scheduler
 
 FIRST_TOKEN = (
     *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75),
@@ -23,7 +25,7 @@ QUEUE = (0.005, *DURATION)
 class InferenceMetrics:
     """The `llm_` metrics, exported from zero so that absence means a fault."""
 
-    def __init__(self, registry: CollectorRegistry, queue: BoundedQueue) -> None:
+    def __init__(self, registry: CollectorRegistry, scheduler: Scheduler) -> None:
         def histogram(name: str, help_text: str, buckets: tuple[float, ...]) -> Histogram:
             return Histogram(name, help_text, buckets=buckets, registry=registry)
 
@@ -42,11 +44,21 @@ class InferenceMetrics:
             "llm_requests", "Requests that ended.", ["code", "finish_reason"], registry=registry
         )
         self._shed = Counter("llm_load_shed", "Refused for load.", ["reason"], registry=registry)
-        waiting = Gauge("llm_requests_waiting", "In the queue.", registry=registry)
-        waiting.set_function(lambda: queue.waiting)
-        running = Gauge("llm_requests_running", "In the engine.", registry=registry)
-        running.set_function(lambda: queue.running)
+        self._show_load(registry, scheduler)
         self._export_zeros()
+
+    def _show_load(self, registry: CollectorRegistry, scheduler: Scheduler) -> None:
+        shown: dict[str, tuple[str, Callable[[LoadReport], float]]] = {
+            "llm_requests_running": ("In the engine.", lambda load: load.running_requests),
+            "llm_requests_waiting": ("In the queue.", lambda load: load.waiting_requests),
+            "llm_slots": ("Choices that the engine runs at once.", lambda load: load.slots),
+            "llm_tokens_in_flight": ("In the engine.", lambda load: load.tokens_in_flight),
+            "llm_tokens_per_second": ("Made of late.", lambda load: load.tokens_per_second),
+            "llm_saturation": ("Slots asked for per slot.", lambda load: load.saturation),
+        }
+        for name, (help_text, value) in shown.items():
+            gauge = Gauge(name, help_text, registry=registry)
+            gauge.set_function(partial(_of_now, scheduler, value))
 
     @contextmanager
     def measure(self, run: Run) -> Iterator[None]:
@@ -87,3 +99,7 @@ class InferenceMetrics:
         for code, reason in (("OK", "stop"), ("OK", "length"), ("CANCELLED", ""), ("INTERNAL", "")):
             self._requests.labels(code, reason)
         self._shed.labels("queue_full")
+
+
+def _of_now(scheduler: Scheduler, value: Callable[[LoadReport], float]) -> float:
+    return value(scheduler.load())

@@ -30,6 +30,11 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         model, engine = self._generator.model(), self._generator.engine()
         return inference_pb2.ListModelsResponse(models=[conversions.model_info(model, engine)])
 
+    async def GetLoad(  # noqa: N802 - the proto's name
+        self, _request: inference_pb2.GetLoadRequest, _context: Any
+    ) -> inference_pb2.GetLoadResponse:
+        return conversions.load_response(self._generator.load())
+
     async def Tokenize(  # noqa: N802 - the proto's name
         self, request: inference_pb2.TokenizeRequest, _context: Any
     ) -> inference_pb2.TokenizeResponse:
@@ -45,5 +50,5 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             "headrace.inference.v1.InferenceService",
             inference_pb2_grpc.add_InferenceServiceServicer_to_server,
             self,
-            polled=("ListModels",),
+            polled=("ListModels", "GetLoad"),
         )

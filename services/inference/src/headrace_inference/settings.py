@@ -28,6 +28,12 @@ class InferenceSettings(GrpcServiceSettings):
     """Prompt and answer together, per slot."""
     queue_length: int = Field(default=32, ge=0)
     """Requests that may wait for a slot before further ones are refused."""
+    queue_tokens: int = Field(default=131_072, ge=1)
+    """Tokens, of prompts and answers, that waiting requests may take at most."""
+    queue_seconds: float = Field(default=60.0, gt=0)
+    """Longest a request may wait for a slot."""
+    ageing_seconds: float = Field(default=30.0, ge=0)
+    """After so long in the queue a batch's request is treated like one that somebody waits for."""
     maximum_concurrent_calls: int = Field(default=512, ge=1)
     """Must have room for those that run and those that wait, for calls are counted before them."""
     threads: int = Field(default=2, ge=1)

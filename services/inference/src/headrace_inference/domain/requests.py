@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from headrace_inference.domain.waiting_line import Priority
+
 NO_BIAS: Mapping[int, float] = MappingProxyType({})
 
 
@@ -60,3 +62,4 @@ class GenerationRequest:
     prompt: Prompt
     sampling: Sampling = Sampling()
     response_format: ResponseFormat | None = None
+    priority: Priority = Priority.INTERACTIVE

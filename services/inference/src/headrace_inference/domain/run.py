@@ -29,18 +29,20 @@ class Run:
         self.left_queue = self._clock.monotonic()
         return self.left_queue - self.arrived
 
-    def note(self, event: EngineEvent) -> None:
-        """Count an engine's event."""
+    def note(self, event: EngineEvent) -> int:
+        """Count an engine's event; returns how many tokens more it tells of."""
+        before = self.completion_tokens
         if isinstance(event, Delta):
             self._tokens[event.choice] = self._tokens.get(event.choice, 0) + event.tokens
         elif isinstance(event, ChoiceFinished):
             self._tokens[event.choice] = event.tokens
             self._reasons[event.choice] = event.reason
         else:
-            return
+            return 0
         if self.completion_tokens:
             self._last_token = self._clock.monotonic()
             self.first_token = self.first_token or self._last_token
+        return self.completion_tokens - before
 
     @property
     def completion_tokens(self) -> int:

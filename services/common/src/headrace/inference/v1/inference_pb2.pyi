@@ -243,6 +243,32 @@ class ModelInfo(_message.Message):
     loaded_at_seconds: int
     def __init__(self, model: _Optional[_Union[ModelVersion, _Mapping]] = ..., engine: _Optional[str] = ..., context_tokens: _Optional[int] = ..., loaded_at_seconds: _Optional[int] = ...) -> None: ...
 
+class GetLoadRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetLoadResponse(_message.Message):
+    __slots__ = ("slots", "running_requests", "running_slots", "waiting_requests", "waiting_slots", "waiting_tokens", "tokens_in_flight", "tokens_per_second", "saturation")
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_SLOTS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_SLOTS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    SATURATION_FIELD_NUMBER: _ClassVar[int]
+    slots: int
+    running_requests: int
+    running_slots: int
+    waiting_requests: int
+    waiting_slots: int
+    waiting_tokens: int
+    tokens_in_flight: int
+    tokens_per_second: float
+    saturation: float
+    def __init__(self, slots: _Optional[int] = ..., running_requests: _Optional[int] = ..., running_slots: _Optional[int] = ..., waiting_requests: _Optional[int] = ..., waiting_slots: _Optional[int] = ..., waiting_tokens: _Optional[int] = ..., tokens_in_flight: _Optional[int] = ..., tokens_per_second: _Optional[float] = ..., saturation: _Optional[float] = ...) -> None: ...
+
 class TokenizeRequest(_message.Message):
     __slots__ = ("model", "chat", "text", "include_ids")
     MODEL_FIELD_NUMBER: _ClassVar[int]

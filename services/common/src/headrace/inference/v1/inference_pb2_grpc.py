@@ -45,6 +45,11 @@ class InferenceServiceStub:
                 request_serializer=headrace_dot_inference_dot_v1_dot_inference__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=headrace_dot_inference_dot_v1_dot_inference__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.GetLoad = channel.unary_unary(
+                '/headrace.inference.v1.InferenceService/GetLoad',
+                request_serializer=headrace_dot_inference_dot_v1_dot_inference__pb2.GetLoadRequest.SerializeToString,
+                response_deserializer=headrace_dot_inference_dot_v1_dot_inference__pb2.GetLoadResponse.FromString,
+                _registered_method=True)
         self.Tokenize = channel.unary_unary(
                 '/headrace.inference.v1.InferenceService/Tokenize',
                 request_serializer=headrace_dot_inference_dot_v1_dot_inference__pb2.TokenizeRequest.SerializeToString,
@@ -77,6 +82,14 @@ class InferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLoad(self, request, context):
+        """GetLoad tells how busy this server is, from its own counters: cheap enough to be asked every second.
+        Callers: gateway, autoscalers. Errors: none. Idempotent, may be retried; deadline: 2 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Tokenize(self, request, context):
         """Tokenize counts, and on demand returns, the tokens of a text or of messages under the model's
         chat template.
@@ -98,6 +111,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=headrace_dot_inference_dot_v1_dot_inference__pb2.ListModelsRequest.FromString,
                     response_serializer=headrace_dot_inference_dot_v1_dot_inference__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'GetLoad': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLoad,
+                    request_deserializer=headrace_dot_inference_dot_v1_dot_inference__pb2.GetLoadRequest.FromString,
+                    response_serializer=headrace_dot_inference_dot_v1_dot_inference__pb2.GetLoadResponse.SerializeToString,
             ),
             'Tokenize': grpc.unary_unary_rpc_method_handler(
                     servicer.Tokenize,
@@ -160,6 +178,33 @@ class InferenceService:
             '/headrace.inference.v1.InferenceService/ListModels',
             headrace_dot_inference_dot_v1_dot_inference__pb2.ListModelsRequest.SerializeToString,
             headrace_dot_inference_dot_v1_dot_inference__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLoad(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.inference.v1.InferenceService/GetLoad',
+            headrace_dot_inference_dot_v1_dot_inference__pb2.GetLoadRequest.SerializeToString,
+            headrace_dot_inference_dot_v1_dot_inference__pb2.GetLoadResponse.FromString,
             options,
             channel_credentials,
             insecure,
