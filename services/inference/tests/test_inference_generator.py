@@ -194,6 +194,14 @@ async def test_an_answer_that_takes_too_long_ends() -> None:
     assert bench.idle()
 
 
+async def test_an_engine_that_falls_silent_is_left() -> None:
+    bench = Bench(maximum_seconds=0.05)
+    await bench.engine.start()
+    bench.gate = asyncio.Event()
+    assert (await refusal(bench)).reason is Reason.DEADLINE_EXCEEDED
+    assert bench.idle()
+
+
 async def test_waiting_too_long_ends() -> None:
     bench = Bench(queue_seconds=0.05)
     await bench.engine.start()

@@ -1,6 +1,5 @@
 """Builds the inference service from its settings and runs it."""
 
-import asyncio
 from functools import partial
 
 from prometheus_client import CollectorRegistry
@@ -10,6 +9,7 @@ from headrace_common.grpc_server import start_grpc_server
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.runtime import Runtime, run_service
 from headrace_inference.adapters.echo import EchoEngine
+from headrace_inference.adapters.echo_pace import Pace
 from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.generator import Generator
@@ -72,7 +72,11 @@ def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
             clock,
             slots=settings.slots,
             context_tokens=settings.context_tokens,
-            pause=partial(asyncio.sleep, settings.echo_token_seconds),
+            pause=Pace(
+                settings.echo_token_seconds,
+                failing_every=settings.echo_failing_every,
+                stalling_every=settings.echo_stalling_every,
+            ),
         )
     options = LlamaCppOptions(
         model_path=settings.required_model_path(),

@@ -1,11 +1,19 @@
 """Answers one request: check, tokenize, wait for the turn, run the engine, tell what it took."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.domain.events import Accepted, Answer, Delta, Finished, Started
+from headrace_inference.domain.events import (
+    Accepted,
+    Answer,
+    Delta,
+    EngineEvent,
+    Finished,
+    Started,
+)
 from headrace_inference.domain.load import LoadReport
 from headrace_inference.domain.models import EngineInfo, ModelVersion
 from headrace_inference.domain.requests import GenerationRequest, Prompt
@@ -67,8 +75,7 @@ class Generator:
             with await self._scheduler.enter(_demand(request, run, max_tokens)) as turn:
                 work = self._engine.generate(request, prompt_tokens, max_tokens)
                 async with aclosing(work) as events:
-                    async for event in events:
-                        self._check_time(run)
+                    while (event := await self._next(events, run)) is not None:
                         turn.serve(run.note(event))
                         if isinstance(event, Accepted):
                             yield Started(self.model(), run.leave_queue(), run.prompt_tokens)
@@ -95,11 +102,18 @@ class Generator:
         context_tokens = self._engine.info.context_tokens
         return clip_max_tokens(request.sampling.max_tokens, len(tokens), context_tokens), tokens
 
-    def _check_time(self, run: Run) -> None:
-        if run.total_seconds() > self._maximum_seconds:
-            raise HeadraceError(
-                Reason.DEADLINE_EXCEEDED, "the answer took longer than this server allows"
-            )
+    async def _next(
+        self, events: AsyncGenerator[EngineEvent, None], run: Run
+    ) -> EngineEvent | None:
+        """The next event, None after the last; an engine that falls silent is not waited for."""
+        left = self._maximum_seconds - run.total_seconds()
+        if left <= 0:
+            raise _too_late()
+        try:
+            async with asyncio.timeout(left):
+                return await anext(events, None)
+        except TimeoutError as error:
+            raise _too_late() from error
 
     def _check_model(self, model: str) -> None:
         if model != self._model_id:
@@ -116,3 +130,7 @@ def _demand(request: GenerationRequest, run: Run, max_tokens: int) -> Demand:
         run.prompt_tokens,
         max_tokens,
     )
+
+
+def _too_late() -> HeadraceError:
+    return HeadraceError(Reason.DEADLINE_EXCEEDED, "the answer took longer than this server allows")

@@ -46,6 +46,10 @@ class InferenceSettings(GrpcServiceSettings):
     """Longest a request may wait and be answered."""
     echo_token_seconds: float = Field(default=0.0, ge=0)
     """The echo engine's pause before each token."""
+    echo_failing_every: int = Field(default=0, ge=0)
+    """Each so many tokens the echo engine fails an answer; 0 for never."""
+    echo_stalling_every: int = Field(default=0, ge=0)
+    """Each so many tokens the echo engine falls silent in an answer; 0 for never."""
 
     @model_validator(mode="after")
     def _check_model_path(self) -> "InferenceSettings":
