@@ -36,6 +36,7 @@ from headrace_inference.app import build
 from headrace_inference.domain import events, requests
 from headrace_inference.domain.models import EngineInfo
 from headrace_inference.ports import Engine
+from headrace_inference.servicer import InferenceServicer
 from headrace_inference.settings import InferenceSettings
 
 ECHO = ModelVersion("echo", DIGEST[:12])
@@ -102,10 +103,10 @@ async def inference(
     engine: Engine, *, slots: int = 5, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[GrpcInferenceTarget]:
     settings = InferenceSettings(engine="echo", model_id="echo", slots=slots, queue_length=1)
-    servicer = build(
+    generator = build(
         settings, engine=engine, registry=registry or CollectorRegistry(), clock=FakeClock()
     )
-    async with serving([servicer.registration()]) as channel:
+    async with serving([InferenceServicer(generator).registration()]) as channel:
         yield GrpcInferenceTarget(KeepingChannel(channel), generation_seconds=60)
 
 

@@ -17,6 +17,7 @@ from headrace_common.grpc_errors import from_rpc_error
 from headrace_common.testing.grpc import serving
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.app import build
+from headrace_inference.servicer import InferenceServicer
 from headrace_inference.settings import InferenceSettings
 
 
@@ -44,7 +45,8 @@ async def served() -> AsyncIterator[Served]:
     gate.set()
     engine = EchoEngine(clock, slots=1, context_tokens=16, pause=gate.wait)
     await engine.start()
-    servicer = build(settings, engine=engine, registry=registry, clock=clock)
+    generator = build(settings, engine=engine, registry=registry, clock=clock)
+    servicer = InferenceServicer(generator)
     async with serving([servicer.registration()]) as channel:
         yield Served(inference_pb2_grpc.InferenceServiceStub(channel), gate, registry)
 

@@ -10,7 +10,7 @@ import pytest
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp_completion import Completion
-from headrace_inference.domain.events import Accepted, ChoiceFinished, Delta, FinishReason
+from headrace_inference.domain.events import Accepted, ChoiceFinished, Delta, FinishReason, Working
 
 OnChunk = Callable[[Mapping[str, Any]], bool]
 
@@ -118,7 +118,7 @@ def test_choices_are_followed_apart() -> None:
         Delta(1, "a", 2),
         ChoiceFinished(1, FinishReason.STOP, 2),
     ]
-    assert translator.feed(chunk("ignored", 3, index=1)) == []
+    assert translator.feed(chunk("ignored", 3, index=1)) == [Working()]
     assert not translator.finished
     assert translator.feed(chunk("b", 1, "stop")) == [
         Delta(0, "b", 1),

@@ -18,6 +18,7 @@ from headrace_inference.domain.waiting_line import Demand, Priority
 from headrace_inference.generator import Generator
 from headrace_inference.metrics import InferenceMetrics
 
+SILENT_SECONDS = 10
 REQUEST = GenerationRequest("req_1", "org_1", "echo", "one two three")
 
 
@@ -49,6 +50,7 @@ class Bench:
             InferenceMetrics(self.registry, self.scheduler),
             model_id="echo",
             maximum_seconds=maximum_seconds,
+            silent_seconds=SILENT_SECONDS,
             clock=self.clock,
         )
 
@@ -192,6 +194,24 @@ async def test_an_answer_that_takes_too_long_ends() -> None:
     error = await refusal(bench)
     assert error.reason is Reason.DEADLINE_EXCEEDED
     assert bench.idle()
+
+
+async def test_an_engine_that_is_silent_at_work_counts_as_stalled_until_it_speaks() -> None:
+    bench = Bench()
+    await bench.engine.start()
+    bench.clock.advance(SILENT_SECONDS + 1)
+    await bench.generator.check_engine()  # it has nothing to do
+    bench.gate = asyncio.Event()
+    working = asyncio.create_task(bench.answer())
+    await settle()
+    await bench.generator.check_engine()
+    bench.clock.advance(SILENT_SECONDS + 1)
+    with pytest.raises(HeadraceError) as caught:
+        await bench.generator.check_engine()
+    assert caught.value.reason is Reason.ENGINE_FAILED
+    bench.gate.set()
+    await working
+    await bench.generator.check_engine()
 
 
 async def test_an_engine_that_falls_silent_is_left() -> None:

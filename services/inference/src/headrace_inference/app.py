@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_server import start_grpc_server
+from headrace_common.health import watch_dependency
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.runtime import Runtime, run_service
 from headrace_inference.adapters.echo import EchoEngine
@@ -31,19 +32,20 @@ async def start(settings: InferenceSettings, runtime: Runtime) -> None:
     serve_metrics(runtime, registry, settings.metrics_address)
     engine = create_engine(settings, clock)
     runtime.on_stop("engine", engine.close)
-    servicer = build(settings, engine=engine, registry=registry, clock=clock)
+    generator = build(settings, engine=engine, registry=registry, clock=clock)
+    registration = InferenceServicer(generator).registration()
     server = await start_grpc_server(
-        runtime, settings, [servicer.registration()], registry=registry, clock=clock
+        runtime, settings, [registration], registry=registry, clock=clock
     )
     await engine.start()
     runtime.start_task("engine watch", engine.watch())
-    await server.set_serving(True)
+    runtime.start_task("readiness", watch_dependency(server, "engine", generator.check_engine))
 
 
 def build(
     settings: InferenceSettings, *, engine: Engine, registry: CollectorRegistry, clock: Clock
-) -> InferenceServicer:
-    """The servicer with everything behind it, over the given engine."""
+) -> Generator:
+    """The way to the given engine."""
     scheduler = Scheduler(
         SchedulerBounds(
             slots=settings.slots,
@@ -54,15 +56,15 @@ def build(
         ),
         clock,
     )
-    generator = Generator(
+    return Generator(
         engine,
         scheduler,
         InferenceMetrics(registry, scheduler),
         model_id=settings.model_id,
         maximum_seconds=settings.maximum_request_seconds,
+        silent_seconds=settings.silent_seconds,
         clock=clock,
     )
-    return InferenceServicer(generator)
 
 
 def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:

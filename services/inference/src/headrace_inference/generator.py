@@ -26,7 +26,11 @@ from headrace_inference.ports import Engine
 
 
 class Generator:
-    """The one way to the engine. `maximum_seconds` bounds a request, its wait included."""
+    """The one way to the engine.
+
+    `maximum_seconds` bounds a request, its wait included; after `silent_seconds` without a word
+    while it has work the engine counts as stalled.
+    """
 
     def __init__(
         self,
@@ -36,6 +40,7 @@ class Generator:
         *,
         model_id: str,
         maximum_seconds: float,
+        silent_seconds: float,
         clock: Clock,
     ) -> None:
         self._engine = engine
@@ -43,7 +48,9 @@ class Generator:
         self._metrics = metrics
         self._model_id = model_id
         self._maximum_seconds = maximum_seconds
+        self._silent_seconds = silent_seconds
         self._clock = clock
+        self._heard = clock.monotonic()
 
     def model(self) -> ModelVersion:
         """What answers; raises NOT_SERVING while the engine loads."""
@@ -56,6 +63,12 @@ class Generator:
     def load(self) -> LoadReport:
         """How busy the server is; also while the engine loads."""
         return self._scheduler.load()
+
+    async def check_engine(self) -> None:
+        """Raise ENGINE_FAILED if it has work and has shown no sign of life for `silent_seconds`."""
+        silent = self._clock.monotonic() - self._heard
+        if self.load().running_requests and silent > self._silent_seconds:
+            raise HeadraceError(Reason.ENGINE_FAILED, f"the engine is silent for {silent:.0f} s")
 
     async def count_tokens(self, model: str, prompt: Prompt) -> tuple[int, ...]:
         """The prompt's token ids."""
@@ -73,9 +86,11 @@ class Generator:
             max_tokens, prompt_tokens = await self._prepare(request)
             run.prompt_tokens = len(prompt_tokens)
             with await self._scheduler.enter(_demand(request, run, max_tokens)) as turn:
+                self._heard = self._clock.monotonic()
                 work = self._engine.generate(request, prompt_tokens, max_tokens)
                 async with aclosing(work) as events:
                     while (event := await self._next(events, run)) is not None:
+                        self._heard = self._clock.monotonic()
                         turn.serve(run.note(event))
                         if isinstance(event, Accepted):
                             yield Started(self.model(), run.leave_queue(), run.prompt_tokens)

@@ -27,7 +27,7 @@ class Engine(Protocol):
     def generate(
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
     ) -> AsyncGenerator[EngineEvent, None]:
-        """Accepted, then deltas, and one ChoiceFinished per choice.
+        """Accepted, then deltas, and one ChoiceFinished per choice; Working shows that it lives.
 
         The caller has checked the request and lets no more than `info.slots` choices run at once.
         Closing the generator stops the work and returns when it has stopped. Raises HeadraceError

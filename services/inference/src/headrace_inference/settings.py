@@ -42,6 +42,8 @@ class InferenceSettings(GrpcServiceSettings):
     """Prompt tokens that are read between two decode steps."""
     stall_seconds: float = Field(default=30.0, gt=0)
     """Silence of a working engine after which it is taken for dead and the process ends."""
+    silent_seconds: float = Field(default=10.0, gt=0)
+    """Silence of a working engine after which readiness is lost, until it speaks again."""
     maximum_request_seconds: float = Field(default=300.0, gt=0)
     """Longest a request may wait and be answered."""
     echo_token_seconds: float = Field(default=0.0, ge=0)

@@ -11,6 +11,7 @@ from headrace_inference.domain.events import (
     EngineEvent,
     FinishReason,
     TokenLogprob,
+    Working,
 )
 from headrace_inference.domain.stopping import StopScanner
 
@@ -42,7 +43,7 @@ class ChunkTranslator:
             events.append(Accepted())
         for part in chunk["choices"]:
             events += self._choices[part["index"]].feed(part, chunk["timings"]["predicted_n"])
-        return events
+        return events or [Working()]
 
 
 class _Choice:

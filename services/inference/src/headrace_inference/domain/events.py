@@ -48,7 +48,12 @@ class ChoiceFinished:
     tokens: int
 
 
-EngineEvent = Accepted | Delta | ChoiceFinished
+@dataclass(frozen=True, slots=True)
+class Working:
+    """The engine has done something for the request that shows no text yet, such as reading."""
+
+
+EngineEvent = Accepted | Working | Delta | ChoiceFinished
 
 
 @dataclass(frozen=True, slots=True)
