@@ -49,9 +49,12 @@ async def running(settings: InferenceSettings) -> AsyncIterator[tuple[Runtime, g
 
 
 async def until(channel: grpc.aio.Channel, status: int) -> None:
-    watch = health_pb2_grpc.HealthStub(channel).Watch
-    async for response in watch(health_pb2.HealthCheckRequest(), timeout=SECONDS):
+    """An open watch would keep the server from stopping, so it is ended when its time has come."""
+    request = health_pb2.HealthCheckRequest()
+    watch = health_pb2_grpc.HealthStub(channel).Watch(request, timeout=SECONDS)
+    async for response in watch:
         if response.status == status:
+            watch.cancel()
             return
 
 
