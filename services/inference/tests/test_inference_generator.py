@@ -16,7 +16,7 @@ from headrace_inference.domain.requests import GenerationRequest, Sampling
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.domain.waiting_line import Demand, Priority
 from headrace_inference.generator import Generator
-from headrace_inference.metrics import InferenceMetrics
+from headrace_inference.metrics import VLLM_NAMES, InferenceMetrics
 
 SILENT_SECONDS = 10
 REQUEST = GenerationRequest("req_1", "org_1", "echo", "one two three")
@@ -38,6 +38,7 @@ class Bench:
         self.engine = EchoEngine(self.clock, slots=2, context_tokens=8, pause=self.pause)
         bounds = SchedulerBounds(
             slots=2,
+            context_tokens=8,
             waiting_requests=queue_length,
             waiting_tokens=100,
             waiting_seconds=queue_seconds,
@@ -119,6 +120,18 @@ def test_metrics_are_zero_from_the_start() -> None:
     assert bench.value("llm_load_shed_total", reason="queue_full") == 0
     assert bench.value("llm_tokens_total", type="completion") == 0
     assert bench.value("llm_requests_total", code="CANCELLED", finish_reason="") == 0
+
+
+async def test_the_load_has_vllms_names_too(bench: Bench) -> None:
+    bench.gate = asyncio.Event()
+    running = [asyncio.create_task(bench.answer()) for _ in range(3)]
+    await settle()
+    for name, alias in VLLM_NAMES.items():
+        assert bench.value(alias) == bench.value(name)
+    assert bench.value("vllm:num_requests_running") == 2
+    assert bench.value("vllm:num_requests_waiting") == 1
+    bench.gate.set()
+    await asyncio.gather(*running)
 
 
 async def test_max_tokens_is_clipped_to_the_context(bench: Bench) -> None:
@@ -237,6 +250,7 @@ async def test_tokens_are_served_to_the_tenant_as_they_come(bench: Bench) -> Non
     load = bench.generator.load()
     assert (load.running_requests, load.tokens_in_flight) == (1, 3 + 2)
     assert bench.value("llm_tokens_in_flight") == 5
+    assert bench.value("llm_kv_cache_usage_ratio") == 5 / (2 * 8)
     assert load.tokens_per_second > 0
     await answer.aclose()
     assert bench.value("llm_tokens_in_flight") == 0

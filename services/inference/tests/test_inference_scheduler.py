@@ -19,6 +19,7 @@ AGEING_SECONDS = 30.0
 def bounds(**changes: float) -> SchedulerBounds:
     usual = {
         "slots": 1,
+        "context_tokens": 100,
         "waiting_requests": 100,
         "waiting_tokens": 100_000,
         "waiting_seconds": 60.0,
@@ -248,6 +249,7 @@ async def test_the_load_says_what_runs_and_waits() -> None:
     load = scheduler.load()
     assert (load.running_requests, load.running_slots, load.waiting_requests) == (1, 2, 1)
     assert (load.waiting_tokens, load.tokens_in_flight, load.saturation) == (20, 17, 1.5)
+    assert load.memory_used == 17 / 200
     assert load.tokens_per_second == pytest.approx(0.7)
     clock.advance(100)
     assert scheduler.load().tokens_per_second < 0.001

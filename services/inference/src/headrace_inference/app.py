@@ -49,6 +49,7 @@ def build(
     scheduler = Scheduler(
         SchedulerBounds(
             slots=settings.slots,
+            context_tokens=settings.context_tokens,
             waiting_requests=settings.queue_length,
             waiting_tokens=settings.queue_tokens,
             waiting_seconds=settings.queue_seconds,

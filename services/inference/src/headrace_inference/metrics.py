@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -20,6 +21,15 @@ FIRST_TOKEN = (
 PER_TOKEN = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5)
 DURATION = (*(0.01 * 2**step for step in range(14)), 160, 320)
 QUEUE = (0.005, *DURATION)
+
+VLLM_NAMES = MappingProxyType(
+    {
+        "llm_requests_waiting": "vllm:num_requests_waiting",
+        "llm_requests_running": "vllm:num_requests_running",
+        "llm_kv_cache_usage_ratio": "vllm:kv_cache_usage_perc",
+    }
+)
+"""So that endpoint pickers of the Gateway API Inference Extension work unchanged."""
 
 
 class InferenceMetrics:
@@ -54,11 +64,13 @@ class InferenceMetrics:
             "llm_slots": ("Choices that the engine runs at once.", lambda load: load.slots),
             "llm_tokens_in_flight": ("In the engine.", lambda load: load.tokens_in_flight),
             "llm_tokens_per_second": ("Made of late.", lambda load: load.tokens_per_second),
+            "llm_kv_cache_usage_ratio": ("Of its tokens' memory.", lambda load: load.memory_used),
             "llm_saturation": ("Slots asked for per slot.", lambda load: load.saturation),
         }
         for name, (help_text, value) in shown.items():
-            gauge = Gauge(name, help_text, registry=registry)
-            gauge.set_function(partial(_of_now, scheduler, value))
+            for each in filter(None, (name, VLLM_NAMES.get(name))):
+                gauge = Gauge(each, help_text, registry=registry)
+                gauge.set_function(partial(_of_now, scheduler, value))
 
     @contextmanager
     def measure(self, run: Run) -> Iterator[None]:

@@ -17,10 +17,12 @@ MOST_HINT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class SchedulerBounds:
-    """`slots` choices run at once. Of requests that wait there are so many, of so many tokens
-    (prompt and answer), each for so long; after `ageing_seconds` a batch's is like any other."""
+    """`slots` choices run at once, each of at most `context_tokens`. Of requests that wait there
+    are so many, of so many tokens (prompt and answer), each for so long; after `ageing_seconds` a
+    batch's is like any other."""
 
     slots: int
+    context_tokens: int
     waiting_requests: int
     waiting_tokens: int
     waiting_seconds: float
@@ -88,6 +90,7 @@ class Scheduler:
             waiting_tokens=self._line.tokens,
             tokens_in_flight=self._tokens_in_flight,
             tokens_per_second=self._throughput.per_second(),
+            capacity_tokens=self._bounds.slots * self._bounds.context_tokens,
         )
 
     def require_room(self, tenant: str, choices: int) -> None:
