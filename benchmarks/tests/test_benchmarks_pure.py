@@ -5,6 +5,7 @@ from benchmarks.connection import Answer
 from benchmarks.load import Summary, nearest_rank
 from benchmarks.profile import Frame
 from benchmarks.report import Target
+from benchmarks.shares import fair_shares, jain
 
 
 @pytest.mark.parametrize(("percent", "rank"), [(50, 3), (95, 5), (20, 1), (21, 2)])
@@ -54,3 +55,15 @@ def test_a_streamed_text_is_put_together_from_its_events() -> None:
         answer.body += b'data: {"choices":[{"delta":' + delta.encode() + b"}]}\n\n"
     answer.body += b"data: [DONE]\n\n"
     assert answer.text(streamed=True) == "a b"
+
+
+def test_fair_parts_leave_nobody_with_more_than_asked_for() -> None:
+    assert fair_shares([1.0, 10.0, 4.0], 30.0) == [1.0, 10.0, 4.0]
+    assert fair_shares([1.0, 10.0, 10.0], 9.0) == [1.0, 4.0, 4.0]
+    assert fair_shares([5.0, 5.0], 4.0) == [2.0, 2.0]
+
+
+def test_jains_index_is_one_for_equals_and_the_least_for_one_who_has_all() -> None:
+    assert jain([0.7, 0.7, 0.7]) == pytest.approx(1)
+    assert jain([1.0, 0.0, 0.0, 0.0]) == 0.25
+    assert jain([0.0, 0.0]) == 1

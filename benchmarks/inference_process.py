@@ -1,0 +1,42 @@
+"""One inference process with the default model, asked through gRPC."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.processes import ContestantError, listening
+from headrace_inference.testing import prepared_model
+from headrace_inference.weights.source import PreparationError
+from headrace_local.checks import free_port
+
+MODEL = "smollm2-135m-instruct"
+START_SECONDS = 120.0
+
+
+@contextmanager
+def inference_process(**settings: str) -> Iterator[str]:
+    """Where it listens; it may still load its model. `settings` are inference's, beside the usual.
+
+    Raises ContestantError.
+    """
+    try:
+        model_path = prepared_model()
+    except PreparationError as error:
+        raise ContestantError(str(error)) from error
+    port = free_port()
+    environment = {
+        "MODEL_PATH": str(model_path),
+        "MODEL_ID": MODEL,
+        "GRPC_ADDRESS": f"127.0.0.1:{port}",
+        "METRICS_ADDRESS": f"127.0.0.1:{free_port()}",
+        "LOG_LEVEL": "ERROR",
+        **settings,
+    }
+    with TemporaryDirectory(prefix="headrace-benchmark-") as folder:
+        command = (sys.executable, "-m", "headrace_inference")
+        log = Path(folder) / "inference.log"
+        named = {f"HEADRACE_INFERENCE_{name}": value for name, value in environment.items()}
+        with listening(command, port, log, deadline_seconds=START_SECONDS, environment=named):
+            yield f"127.0.0.1:{port}"
