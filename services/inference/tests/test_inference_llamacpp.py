@@ -183,6 +183,24 @@ async def test_a_file_that_is_no_model_is_one_clear_error(tmp_path: Path) -> Non
     await engine.close()
 
 
+async def test_a_file_that_is_not_there_is_told_with_how_to_make_one(tmp_path: Path) -> None:
+    options = LlamaCppOptions(tmp_path / "none.gguf", slots=1, context_tokens=64, threads=1)
+    engine = LlamaCppEngine(options, SystemClock())
+    with pytest.raises(HeadraceError, match=r"headrace_inference\.prepare") as caught:
+        await engine.start()
+    assert caught.value.reason is Reason.ENGINE_FAILED
+    await engine.close()
+
+
+async def test_a_model_that_does_not_fit_is_not_tried(model: Path) -> None:
+    options = LlamaCppOptions(model, slots=256, context_tokens=2**20, threads=1)
+    engine = LlamaCppEngine(options, SystemClock())
+    with pytest.raises(HeadraceError, match="lower SLOTS or CONTEXT_TOKENS") as caught:
+        await engine.start()
+    assert caught.value.reason is Reason.ENGINE_FAILED
+    await engine.close()
+
+
 async def test_no_text_of_callers_reaches_the_output(
     engine: LlamaCppEngine, capfd: pytest.CaptureFixture[str]
 ) -> None:

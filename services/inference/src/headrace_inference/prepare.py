@@ -13,6 +13,7 @@ from pathlib import Path
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import file_digest
 from headrace_inference.weights.hub import PREFIX, download_from_hub
+from headrace_inference.weights.memory import bytes_per_token
 from headrace_inference.weights.requantize import requantize
 from headrace_inference.weights.source import (
     DIGEST,
@@ -43,8 +44,10 @@ def prepare(directory: Path, source: str | Path | None = None) -> Path:
             model = _prepare_hub(work, str(source))
         else:
             model = _prepare_source(work, Path(source))
+        # what these find out is noted beside the file, so that a server starts fast
         file_digest(model)
-        control_texts(model)  # both are noted beside the file, so that a server starts fast
+        control_texts(model)
+        bytes_per_token(model)
         return model
 
 

@@ -23,6 +23,7 @@ from headrace_inference.domain.queue import BoundedQueue
 from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Prompt, Sampling
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import file_digest
+from headrace_inference.weights.memory import ModelDoesNotFitError, check_fits, free_bytes
 
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
 
@@ -77,13 +78,21 @@ class LlamaCppEngine:
         options = self._options
         self._directory = tempfile.TemporaryDirectory(prefix="headrace-llamacpp-")
         socket_path = str(Path(self._directory.name) / "llama.sock")
+        if not options.model_path.is_file():
+            raise _cannot_load(
+                options,
+                "there is no such file; `python -m headrace_inference.prepare --directory DIR`"
+                " makes one and prints its path",
+            )
         digest = await asyncio.to_thread(file_digest, options.model_path)
         try:
+            await asyncio.to_thread(_check_memory, options)
             control = await asyncio.to_thread(control_texts, options.model_path)
             self._server = await asyncio.to_thread(_load, options, socket_path)
+        except ModelDoesNotFitError as error:
+            raise _cannot_load(options, str(error)) from error
         except (RuntimeError, ValueError, LookupError) as error:
-            message = f"llama.cpp cannot load {options.model_path}"
-            raise HeadraceError(Reason.ENGINE_FAILED, message) from error
+            raise _cannot_load(options, "it is no model that llama.cpp knows") from error
         self._http = LlamaCppHttp(socket_path)
         self._vocabulary_size = await self._http.vocabulary_size()
         self._prompts = PromptReader(self._http, control, context_tokens=options.context_tokens)
@@ -162,6 +171,19 @@ class LlamaCppEngine:
             self._completions.discard(completion)
         else:
             self._dead.set()
+
+
+def _cannot_load(options: LlamaCppOptions, why: str) -> HeadraceError:
+    return HeadraceError(Reason.ENGINE_FAILED, f"llama.cpp cannot load {options.model_path}: {why}")
+
+
+def _check_memory(options: LlamaCppOptions) -> None:
+    check_fits(
+        options.model_path,
+        slots=options.slots,
+        context_tokens=options.context_tokens,
+        free=free_bytes(),
+    )
 
 
 def _load(options: LlamaCppOptions, socket_path: str) -> Any:
