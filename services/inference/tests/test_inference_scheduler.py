@@ -257,7 +257,7 @@ async def test_the_load_says_what_runs_and_waits() -> None:
     (await waiting).leave()
 
 
-SLOTS, WAITING = 3, 4
+SLOTS, WAITING, TOKENS = 3, 4, 100
 STEPS = st.lists(
     st.tuples(st.sampled_from(["join", "cancel", "serve", "leave", "settle"]), st.integers(0, 11)),
     max_size=50,
@@ -270,12 +270,19 @@ def test_random_joins_cancels_and_ends_leave_nothing_behind(steps: list[tuple[st
 
 
 async def _expect_nothing_left(steps: list[tuple[str, int]]) -> None:
-    scheduler = Scheduler(bounds(slots=SLOTS, waiting_requests=WAITING), FakeClock())
+    scheduler = Scheduler(
+        bounds(slots=SLOTS, waiting_requests=WAITING, waiting_tokens=TOKENS), FakeClock()
+    )
     tasks: deque[asyncio.Task[Turn]] = deque()
     for step, number in steps:
         if step == "join":
             priority = list(Priority)[number % 2]
-            wanted = demand("abcd"[number % 4], priority=priority, choices=number % SLOTS + 1)
+            wanted = demand(
+                "abcd"[number % 4],
+                priority=priority,
+                choices=number % SLOTS + 1,
+                max_tokens=5 * number + 1,
+            )
             tasks.append(asyncio.create_task(scheduler.enter(wanted)))
         elif step == "settle":
             await settle()
@@ -287,6 +294,7 @@ async def _expect_nothing_left(steps: list[tuple[str, int]]) -> None:
                 task.result().serve(1) if step == "serve" else task.result().leave()
         load = scheduler.load()
         assert load.waiting_requests <= WAITING
+        assert load.waiting_tokens <= TOKENS or load.waiting_requests == 1
         assert 0 <= load.running_slots <= SLOTS
     while tasks:
         await settle()
