@@ -12,7 +12,13 @@ import pytest_asyncio
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
-from headrace_inference.domain.events import Accepted, Delta, FinishReason, Working
+from headrace_inference.domain.events import (
+    Accepted,
+    Delta,
+    EngineEvent,
+    FinishReason,
+    Working,
+)
 from headrace_inference.domain.requests import JsonObject, JsonSchema, Message
 from headrace_inference.testing import EngineSuite, collect, prepared_model, question, request_for
 
@@ -224,11 +230,15 @@ async def test_an_engine_that_falls_silent_is_given_up(model: Path) -> None:
     work = engine.generate(request_for("x"), await engine.tokenize("word " * 1000), max_tokens=2)
     assert await anext(work) == Accepted()
     with pytest.raises(HeadraceError, match="stalled"):
-        async for _ in work:
-            continue
+        await _read_out(work)
     with pytest.raises(HeadraceError, match="does not answer any more"):
         await watch
     await engine.close()
+
+
+async def _read_out(work: AsyncIterator[EngineEvent]) -> None:
+    async for _ in work:
+        continue
 
 
 async def test_hang_ups_while_the_prompt_is_read_leave_the_engine_able_to_read(
