@@ -1,4 +1,4 @@
-"""What several files of integration tests start: logins at an OpenID Connect provider."""
+"""What several files of integration tests start: accounts in PostgreSQL, OpenID Connect logins."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -11,12 +11,28 @@ from tests.stack.openid_provider import put_user, register_client, running_openi
 
 from headrace_auth.adapters.identity_providers.back_channel import BackChannel
 from headrace_auth.adapters.identity_providers.oidc import OpenIdProvider
+from headrace_auth.adapters.postgres import tables
+from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.federation import ProviderConfig, ProviderKind
+from headrace_auth.testing.accounts import AccountWorld, account_world
 from headrace_auth.testing.identity_providers import CALLBACK, Approve
+from headrace_common.postgres import create_engine, migrate
 from headrace_common.testing.clock import FakeClock
 
 SUBJECT = "ada"
+
+
+@pytest.fixture
+async def accounts_in_postgres(postgres_url: str) -> AsyncIterator[AccountWorld]:
+    """People, their sessions and organisations, in a database of their own."""
+    await migrate(postgres_url, MIGRATIONS, tables.SCHEMA)
+    engine = create_engine(postgres_url)
+    store = PostgresStore(engine, timeout_seconds=5)
+    async with account_world(store, FakeClock()) as world:
+        yield world
+    await store.close()
+    await engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -1,31 +1,20 @@
 """Logins through identity providers over PostgreSQL: what comes at once, and what is kept."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
-from headrace_auth.adapters.postgres import tables
-from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.domain.registration import RegistrationMode
 from headrace_auth.testing.account_suite import invite
-from headrace_auth.testing.accounts import account_world
+from headrace_auth.testing.accounts import AccountWorld
 from headrace_auth.testing.directory import ACME
 from headrace_auth.testing.federation import ADA, FederationWorld, federation_world
 from headrace_auth.testing.federation_suite import FederationRacesSuite
-from headrace_common.postgres import create_engine, migrate
-from headrace_common.testing.clock import FakeClock
 
 
 @pytest.fixture
-async def world(postgres_url: str) -> AsyncIterator[FederationWorld]:
-    await migrate(postgres_url, MIGRATIONS, tables.SCHEMA)
-    engine = create_engine(postgres_url)
-    store = PostgresStore(engine, timeout_seconds=5)
-    async with account_world(store, FakeClock()) as accounts:
-        yield federation_world(accounts)
-    await store.close()
-    await engine.dispose()
+def world(accounts_in_postgres: AccountWorld) -> FederationWorld:
+    return federation_world(accounts_in_postgres)
 
 
 class TestFederationInPostgres(FederationRacesSuite):

@@ -4,19 +4,17 @@ Who can make a circle again and again keeps others out: theirs may be the act th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
 
-from headrace_auth.adapters.postgres import tables
-from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.lockout import mailbox_subject
 from headrace_auth.domain.principal import Role
 from headrace_auth.domain.registration import RegistrationMode, invitation_digest
 from headrace_auth.testing.account_suite import NEWCOMER, outcomes, registration
-from headrace_auth.testing.accounts import HERE, AccountWorld, account_world
+from headrace_auth.testing.accounts import HERE, AccountWorld
 from headrace_auth.testing.administration import Administration
 from headrace_auth.testing.directory import ADMIN, GLOBEX, MEMBER, OUTSIDER, OWNER, PASSWORD
 from headrace_auth.testing.federation import ADA, VERIFIER, federation_world
@@ -24,22 +22,15 @@ from headrace_auth.use_cases.directory.manage_invitations import InvitationReque
 from headrace_auth.use_cases.directory.members import MemberChange
 from headrace_auth.use_cases.failure_counts import failures_of
 from headrace_common.errors import Reason
-from headrace_common.postgres import create_engine, migrate
-from headrace_common.testing.clock import FakeClock
+from headrace_common.postgres import create_engine
 
 ROUNDS = 5
-WAIT_SECONDS = 0.5
+DEADLINE_SECONDS = 5
 
 
 @pytest.fixture
-async def world(postgres_url: str) -> AsyncIterator[AccountWorld]:
-    await migrate(postgres_url, MIGRATIONS, tables.SCHEMA)
-    engine = create_engine(postgres_url)
-    store = PostgresStore(engine, timeout_seconds=5)
-    async with account_world(store, FakeClock()) as world:
-        yield world
-    await store.close()
-    await engine.dispose()
+def world(accounts_in_postgres: AccountWorld) -> AccountWorld:
+    return accounts_in_postgres
 
 
 @pytest.fixture
@@ -92,7 +83,7 @@ async def test_a_login_and_an_invitation_of_one_person(
 
 
 async def test_an_invitation_is_sent_again_while_somebody_registers_with_it(
-    world: AccountWorld, administration: Administration
+    world: AccountWorld, administration: Administration, postgres_url: str
 ) -> None:
     owner = await administration.caller(OWNER)
     await _invite(administration, owner, NEWCOMER)
@@ -108,7 +99,7 @@ async def test_an_invitation_is_sent_again_while_somebody_registers_with_it(
         waiting = []
         for call in calls:
             waiting.append(asyncio.ensure_future(call))
-            await asyncio.sleep(WAIT_SECONDS)
+            await _until_waiting(postgres_url, len(waiting))
     assert Reason.DEPENDENCY_UNAVAILABLE not in await outcomes(waiting)
 
 
@@ -139,3 +130,13 @@ async def test_a_session_is_moved_and_refreshed(world: AccountWorld) -> None:
             ]
         )
         assert Reason.DEPENDENCY_UNAVAILABLE not in ended
+
+
+async def _until_waiting(postgres_url: str, calls: int) -> None:
+    """Until so many transactions wait for somebody's lock."""
+    engine = create_engine(postgres_url)
+    query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with engine.connect() as connection, asyncio.timeout(DEADLINE_SECONDS):
+        while ((await connection.exec_driver_sql(query)).scalar() or 0) < calls:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await engine.dispose()

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections import deque
-from types import TracebackType
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.domain.leaving import Leaving
 
 SMOOTHING = 0.2
 MAXIMUM_HINT_SECONDS = 60.0
 
 
-class Hold:
+class Hold(Leaving):
     """Places that somebody holds; `leave` gives them back, once."""
 
     def __init__(self, queue: "BoundedQueue", size: int, since: float) -> None:
@@ -23,17 +23,6 @@ class Hold:
         queue, self._queue = self._queue, None
         if queue is not None:
             queue.release(self._size, self._since)
-
-    def __enter__(self) -> "Hold":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.leave()
 
 
 class BoundedQueue:

@@ -2,11 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass
-from types import TracebackType
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.domain.fair_shares import FairShares
+from headrace_inference.domain.leaving import Leaving
 from headrace_inference.domain.load import LoadReport
 from headrace_inference.domain.throughput import Throughput
 from headrace_inference.domain.waiting_line import Demand, Priority, Ticket, WaitingLine
@@ -29,7 +29,7 @@ class SchedulerBounds:
     ageing_seconds: float
 
 
-class Turn:
+class Turn(Leaving):
     """Slots that a request holds until `leave`; `serve` counts what it is given meanwhile."""
 
     def __init__(self, scheduler: "Scheduler", demand: Demand) -> None:
@@ -48,17 +48,6 @@ class Turn:
         scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:
             scheduler.release(self._demand, self._tokens)
-
-    def __enter__(self) -> "Turn":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.leave()
 
 
 class Scheduler:
