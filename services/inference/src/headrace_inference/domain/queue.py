@@ -1,4 +1,4 @@
-"""A bounded first-in-first-out queue in front of a fixed number of places."""
+"""A bounded first-in-first-out queue in front of a fixed number of places, such as prefill has."""
 
 import asyncio
 from collections import deque
