@@ -1,7 +1,7 @@
 """The gateway's GrpcInferenceTarget against the real InferenceService."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ from headrace_gateway.http.openai_schema import ChatCompletionBody
 from headrace_inference.adapters.echo import DIGEST, EchoEngine
 from headrace_inference.app import build
 from headrace_inference.domain import events, requests
+from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.models import EngineInfo
 from headrace_inference.ports import Engine
 from headrace_inference.servicer import InferenceServicer
@@ -48,7 +49,8 @@ class ScriptedEngine:
     """An Engine that gives the events it was made with, and keeps the requests that reached it."""
 
     def __init__(self, *script: events.EngineEvent) -> None:
-        self.info = EngineInfo("scripted", DIGEST, 2048, slots=5, loaded_at=LOADED_AT)
+        everything = Capabilities(frozenset(Feature), embedding_dimensions=2)
+        self.info = EngineInfo("scripted", DIGEST, 2048, 5, LOADED_AT, everything)
         self.requests: list[requests.GenerationRequest] = []
         self._script = script
 
@@ -61,8 +63,15 @@ class ScriptedEngine:
     async def close(self) -> None:
         pass
 
-    async def tokenize(self, prompt: requests.Prompt) -> tuple[int, ...]:
+    async def tokenize(
+        self, prompt: requests.Prompt, tools: tuple[requests.Tool, ...] = ()
+    ) -> tuple[int, ...]:
         return (1, 2, 3)
+
+    async def embed(
+        self, request: requests.EmbeddingRequest, prompt_tokens: tuple[tuple[int, ...], ...]
+    ) -> Sequence[Sequence[float]]:
+        return [(0.6, 0.8) for _ in request.texts]
 
     async def check(self, request: requests.GenerationRequest) -> None:
         self.requests.append(request)

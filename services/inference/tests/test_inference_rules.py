@@ -73,7 +73,7 @@ def test_a_missing_field_is_named(name: str) -> None:
 
 def test_conversations_need_a_message_and_known_roles() -> None:
     assert refusal(replace(REQUEST, prompt=())).param == "messages"
-    error = refusal(replace(REQUEST, prompt=(Message("user", "x"), Message("tool", "y"))))
+    error = refusal(replace(REQUEST, prompt=(Message("user", "x"), Message("robot", "y"))))
     assert (error.reason, error.param) == (Reason.UNSUPPORTED_PARAMETER, "messages[1].role")
 
 

@@ -6,7 +6,6 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from headrace.inference.v1 import inference_pb2 as pb
-from headrace_common.errors import HeadraceError, Reason
 from headrace_common.proto_enums import from_proto, to_proto
 from headrace_inference.domain.events import (
     Answer,
@@ -24,14 +23,14 @@ from headrace_inference.domain.requests import (
     Prompt,
     ResponseFormat,
     Sampling,
+    Tool,
+    ToolCall,
 )
 from headrace_inference.domain.waiting_line import Priority
 
 
 def generation_request(message: pb.GenerateRequest) -> GenerationRequest:
-    """Raises UNSUPPORTED_PARAMETER for tools, which no engine of this service can call yet."""
-    _refuse(bool(message.tools), "tools")
-    _refuse(message.tool_choice not in ("", "none", "auto"), "tool_choice")
+    """What a GenerateRequest asks for; raises INVALID_FIELD for an unknown priority."""
     prompt: Prompt = message.prompt
     if message.WhichOneof("input") == "chat":
         prompt = _messages(message.chat)
@@ -43,6 +42,10 @@ def generation_request(message: pb.GenerateRequest) -> GenerationRequest:
         sampling=_sampling(message.sampling),
         response_format=_response_format(message.response_format),
         priority=from_proto(Priority, pb.Priority, message.priority) or Priority.INTERACTIVE,
+        tools=tuple(
+            Tool(tool.name, tool.description, tool.parameters_schema_json) for tool in message.tools
+        ),
+        tool_choice=message.tool_choice,
     )
 
 
@@ -57,6 +60,12 @@ def generate_response(answer: Answer) -> pb.GenerateResponse:
     if isinstance(answer, Delta):
         delta = pb.Delta(choice=answer.choice, text=answer.text, tokens=answer.tokens)
         delta.logprobs.extend(_logprob(entry) for entry in answer.logprobs)
+        delta.tool_calls.extend(
+            pb.ToolCallPart(
+                index=part.index, id=part.id, name=part.name, arguments_json=part.arguments
+            )
+            for part in answer.tool_calls
+        )
         return pb.GenerateResponse(delta=delta)
     model = model_version(answer.model)
     if isinstance(answer, Started):
@@ -93,6 +102,12 @@ def model_info(model: ModelVersion, engine: EngineInfo) -> pb.ModelInfo:
         engine=engine.engine,
         context_tokens=engine.context_tokens,
         loaded_at_seconds=int(engine.loaded_at.timestamp()),
+        capabilities=pb.Capabilities(
+            generates=engine.capabilities.generates,
+            tokenizes=engine.capabilities.tokenizes,
+            parameters=sorted(engine.capabilities.features),
+            embedding_dimensions=engine.capabilities.embedding_dimensions or 0,
+        ),
     )
 
 
@@ -112,13 +127,12 @@ def load_response(load: LoadReport) -> pb.GetLoadResponse:
 
 
 def _messages(chat: pb.ChatInput) -> tuple[Message, ...]:
-    for index, message in enumerate(chat.messages):
-        _refuse(bool(message.tool_calls), f"messages[{index}].tool_calls")
-        if message.name:
-            param = f"messages[{index}].name"
-            sorry = f"{param}: this model's template knows no names"
-            raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, sorry, param=param)
-    return tuple(Message(m.role, m.content) for m in chat.messages)
+    return tuple(_message(message) for message in chat.messages)
+
+
+def _message(message: pb.ChatMessage) -> Message:
+    calls = (ToolCall(call.id, call.name, call.arguments_json) for call in message.tool_calls)
+    return Message(message.role, message.content, message.name, message.tool_call_id, tuple(calls))
 
 
 def _sampling(message: pb.SamplingParameters) -> Sampling:
@@ -148,9 +162,3 @@ def _duration(seconds: float) -> Duration:
     duration = Duration()
     duration.FromTimedelta(timedelta(seconds=seconds))
     return duration
-
-
-def _refuse(present: bool, param: str) -> None:
-    if present:
-        message = f"{param}: this model cannot call tools"
-        raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, message, param=param)

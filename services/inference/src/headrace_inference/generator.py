@@ -17,7 +17,12 @@ from headrace_inference.domain.events import (
 from headrace_inference.domain.load import LoadReport
 from headrace_inference.domain.models import EngineInfo, ModelVersion
 from headrace_inference.domain.requests import GenerationRequest, Prompt
-from headrace_inference.domain.rules import check_prompt, check_request, clip_max_tokens
+from headrace_inference.domain.rules import (
+    check_prompt,
+    check_request,
+    clip_max_tokens,
+    estimate_tokens,
+)
 from headrace_inference.domain.run import Run
 from headrace_inference.domain.scheduler import Scheduler
 from headrace_inference.domain.waiting_line import Demand
@@ -74,6 +79,7 @@ class Generator:
         """The prompt's token ids."""
         self._check_model(model)
         check_prompt(prompt)
+        self._engine.info.capabilities.check_prompt(prompt)
         return await self._engine.tokenize(prompt)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Answer, None]:
@@ -83,8 +89,9 @@ class Generator:
         """
         run = Run(self._clock, request.sampling.choices)
         with self._metrics.measure(run):
-            max_tokens, prompt_tokens = await self._prepare(request)
-            run.prompt_tokens = len(prompt_tokens)
+            prompt_tokens = await self._read(request)
+            run.prompt_tokens = len(prompt_tokens) or estimate_tokens(request.prompt)
+            max_tokens = self._clip(request, prompt_tokens)
             with await self._scheduler.enter(_demand(request, run, max_tokens)) as turn:
                 self._heard = self._clock.monotonic()
                 work = self._engine.generate(request, prompt_tokens, max_tokens)
@@ -102,7 +109,8 @@ class Generator:
                 self.model(), run.reasons, run.prompt_tokens, run.completion_tokens, run.timings()
             )
 
-    async def _prepare(self, request: GenerationRequest) -> tuple[int, tuple[int, ...]]:
+    async def _read(self, request: GenerationRequest) -> tuple[int, ...]:
+        """Refuse what will not be answered, at the least cost first; the prompt's token ids."""
         self._scheduler.require_room(request.organization_id, request.sampling.choices)
         check_request(request)
         self._check_model(request.model)
@@ -112,10 +120,17 @@ class Generator:
                 f"choices: this server runs at most {self._engine.info.slots} at a time",
                 param="choices",
             )
+        capabilities = self._engine.info.capabilities
+        capabilities.check(request)
         await self._engine.check(request)
-        tokens = await self._engine.tokenize(request.prompt)
-        context_tokens = self._engine.info.context_tokens
-        return clip_max_tokens(request.sampling.max_tokens, len(tokens), context_tokens), tokens
+        if not capabilities.tokenizes:
+            return ()
+        return await self._engine.tokenize(request.prompt, request.tools)
+
+    def _clip(self, request: GenerationRequest, prompt_tokens: tuple[int, ...]) -> int:
+        return clip_max_tokens(
+            request.sampling.max_tokens, len(prompt_tokens), self._engine.info.context_tokens
+        )
 
     async def _next(
         self, events: AsyncGenerator[EngineEvent, None], run: Run

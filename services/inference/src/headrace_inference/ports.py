@@ -1,28 +1,31 @@
 """What the service needs of an engine."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from headrace_inference.domain.events import EngineEvent
 from headrace_inference.domain.models import EngineInfo
-from headrace_inference.domain.requests import GenerationRequest, Prompt
+from headrace_inference.domain.requests import EmbeddingRequest, GenerationRequest, Prompt, Tool
 
 
 class Engine(Protocol):
-    """One model, loaded once, that answers up to `info.slots` choices at a time."""
+    """One model, loaded once, that answers up to `info.slots` choices or embeddings at a time.
+
+    It is asked for no more than `info.capabilities` promise: the caller has checked that.
+    """
 
     @property
     def info(self) -> EngineInfo:
-        """What runs; raises HeadraceError (NOT_SERVING) before `start` has ended."""
+        """What runs and what it can do; raises NOT_SERVING before `start` has ended."""
 
     async def start(self) -> None:
         """Load the model and warm it up; raises HeadraceError (ENGINE_FAILED)."""
 
-    async def tokenize(self, prompt: Prompt) -> tuple[int, ...]:
-        """Token ids of a text, or of a conversation under the model's chat template."""
+    async def tokenize(self, prompt: Prompt, tools: tuple[Tool, ...] = ()) -> tuple[int, ...]:
+        """Token ids of a text, or of a conversation (with tools) under the chat template."""
 
     async def check(self, request: GenerationRequest) -> None:
-        """Refuse, by UNSUPPORTED_PARAMETER or INVALID_FIELD, what this engine cannot honour."""
+        """Refuse, by INVALID_FIELD, values that only the engine can judge."""
 
     def generate(
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
@@ -30,8 +33,18 @@ class Engine(Protocol):
         """Accepted, then deltas, and one ChoiceFinished per choice; Working shows that it lives.
 
         The caller has checked the request and lets no more than `info.slots` choices run at once.
-        Closing the generator stops the work and returns when it has stopped. Raises HeadraceError
+        `prompt_tokens` are those of `tokenize`, none where the engine cannot tell them. Closing the
+        generator stops the work and returns when it has stopped. Raises HeadraceError
         (ENGINE_FAILED) at any time.
+        """
+
+    async def embed(
+        self, request: EmbeddingRequest, prompt_tokens: tuple[tuple[int, ...], ...]
+    ) -> Sequence[Sequence[float]]:
+        """One vector of `info.capabilities.embedding_dimensions` and length 1 for each text.
+
+        `prompt_tokens` are as in `generate`. Being cancelled stops the work. Raises HeadraceError
+        (ENGINE_FAILED).
         """
 
     async def watch(self) -> None:

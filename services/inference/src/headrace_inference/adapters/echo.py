@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+import math
 import re
 import zlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import (
     Accepted,
     ChoiceFinished,
@@ -16,9 +18,13 @@ from headrace_inference.domain.events import (
     FinishReason,
 )
 from headrace_inference.domain.models import EngineInfo
-from headrace_inference.domain.requests import GenerationRequest, Prompt
+from headrace_inference.domain.requests import EmbeddingRequest, GenerationRequest, Prompt, Tool
 from headrace_inference.domain.stopping import StopScanner
 
+DIMENSIONS = 8
+CAPABILITIES = Capabilities(
+    frozenset({Feature.CHAT, Feature.NAMES, Feature.CHOICES}), embedding_dimensions=DIMENSIONS
+)
 DIGEST = hashlib.sha256(b"headrace echo 1").hexdigest()
 WORD = re.compile(r"\s*\S+|\s+$")
 
@@ -52,23 +58,19 @@ class EchoEngine:
 
     async def start(self) -> None:
         self._info = EngineInfo(
-            "echo", DIGEST, self._context_tokens, self._slots, self._clock.now()
+            "echo", DIGEST, self._context_tokens, self._slots, self._clock.now(), CAPABILITIES
         )
 
-    async def tokenize(self, prompt: Prompt) -> tuple[int, ...]:
+    async def tokenize(
+        self,
+        prompt: Prompt,
+        tools: tuple[Tool, ...] = (),  # noqa: ARG002 - it has none
+    ) -> tuple[int, ...]:
         texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
         return tuple(zlib.crc32(word.encode()) for text in texts for word in WORD.findall(text))
 
     async def check(self, request: GenerationRequest) -> None:
-        unsupported = {
-            "response_format": request.response_format is not None,
-            "top_logprobs": request.sampling.top_logprobs is not None,
-            "logit_bias": bool(request.sampling.logit_bias),
-        }
-        for param, present in unsupported.items():
-            if present:
-                message = f"{param}: the echo engine cannot honour it"
-                raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, message, param=param)
+        """Any value will do."""
 
     async def generate(
         self,
@@ -95,6 +97,14 @@ class EchoEngine:
             reason = FinishReason.LENGTH if cut else FinishReason.STOP
             yield ChoiceFinished(choice, reason, used)
 
+    async def embed(
+        self,
+        request: EmbeddingRequest,
+        prompt_tokens: tuple[tuple[int, ...], ...],  # noqa: ARG002 - the port's
+    ) -> Sequence[Sequence[float]]:
+        """A unit vector per text, the same for the same text."""
+        return [_unit_vector(text) for text in request.texts]
+
     async def watch(self) -> None:
         await asyncio.Event().wait()
 
@@ -107,6 +117,12 @@ def _echoed(prompt: Prompt) -> str:
         return prompt
     said = [turn.content for turn in prompt if turn.role == "user"]
     return said[-1] if said else prompt[-1].content
+
+
+def _unit_vector(text: str) -> tuple[float, ...]:
+    drawn = [byte + 1 for byte in hashlib.sha256(text.encode()).digest()[:DIMENSIONS]]
+    length = math.hypot(*drawn)
+    return tuple(value / length for value in drawn)
 
 
 async def _give_way() -> None:

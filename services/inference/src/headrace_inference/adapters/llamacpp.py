@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +17,33 @@ from headrace_inference.adapters.llamacpp_completion import Completion
 from headrace_inference.adapters.llamacpp_http import HTTP_THREADS, LlamaCppHttp
 from headrace_inference.adapters.llamacpp_prompt import PromptReader
 from headrace_inference.adapters.llamacpp_request import completion_body
+from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import EngineEvent
 from headrace_inference.domain.models import EngineInfo
 from headrace_inference.domain.queue import BoundedQueue
-from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Prompt, Sampling
+from headrace_inference.domain.requests import (
+    EmbeddingRequest,
+    GenerationRequest,
+    JsonSchema,
+    Prompt,
+    Sampling,
+    Tool,
+)
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import file_digest
 from headrace_inference.weights.memory import ModelDoesNotFitError, check_fits, free_bytes
 
+CAPABILITIES = Capabilities(
+    frozenset(
+        {
+            Feature.CHAT,
+            Feature.CHOICES,
+            Feature.TOP_LOGPROBS,
+            Feature.LOGIT_BIAS,
+            Feature.RESPONSE_FORMAT,
+        }
+    )
+)
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
 
 
@@ -100,10 +119,19 @@ class LlamaCppEngine:
         async for _ in self.generate(WARM_UP, tokens, 2):
             pass
         self._info = EngineInfo(
-            "llamacpp", digest, options.context_tokens, options.slots, self._clock.now()
+            engine="llamacpp",
+            digest=digest,
+            context_tokens=options.context_tokens,
+            slots=options.slots,
+            loaded_at=self._clock.now(),
+            capabilities=CAPABILITIES,
         )
 
-    async def tokenize(self, prompt: Prompt) -> tuple[int, ...]:
+    async def tokenize(
+        self,
+        prompt: Prompt,
+        tools: tuple[Tool, ...] = (),  # noqa: ARG002 - it has none
+    ) -> tuple[int, ...]:
         if self._prompts is None:
             raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
         return await self._prompts.tokens(prompt)
@@ -135,6 +163,13 @@ class LlamaCppEngine:
                         yield event
             finally:
                 await self._stop(completion)
+
+    async def embed(
+        self,
+        request: EmbeddingRequest,  # noqa: ARG002 - the port's
+        prompt_tokens: tuple[tuple[int, ...], ...],  # noqa: ARG002 - the port's
+    ) -> Sequence[Sequence[float]]:
+        raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, "model: this one makes no embeddings")
 
     async def watch(self) -> None:
         if self._http is None:

@@ -8,10 +8,11 @@ from headrace_inference.domain.models import ModelVersion
 
 
 class FinishReason(StrEnum):
-    """Why a choice ended: the model or a stop text ended it, or there was no more room."""
+    """Why a choice ended: by the model or a stop text, for want of room, or to call tools."""
 
     STOP = "stop"
     LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,16 @@ class TokenLogprob:
     token_bytes: bytes
     logprob: float
     top: tuple["TokenLogprob", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallPart:
+    """A piece of a choice's call number `index`; id and name are in the first one only."""
+
+    index: int
+    arguments: str
+    id: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,7 @@ class Delta:
     text: str
     tokens: int
     logprobs: tuple[TokenLogprob, ...] = ()
+    tool_calls: tuple[ToolCallPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,7 @@ def merge_deltas(events: Iterable[EngineEvent]) -> list[EngineEvent]:
                 text=last.text + event.text,
                 tokens=last.tokens + event.tokens,
                 logprobs=last.logprobs + event.logprobs,
+                tool_calls=last.tool_calls + event.tool_calls,
             )
         else:
             merged.append(event)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from headrace_inference.domain.capabilities import Capabilities
+
 VERSION_DIGITS = 12
 
 
@@ -28,3 +30,4 @@ class EngineInfo:
     context_tokens: int
     slots: int
     loaded_at: datetime
+    capabilities: Capabilities

@@ -10,11 +10,32 @@ NO_BIAS: Mapping[int, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call; its parameters' JSON Schema is JSON text, or empty."""
+
+    name: str
+    description: str = ""
+    parameters_schema: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that a model made; `arguments` are JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; `role` is system, developer, user or assistant."""
+    """One turn of a conversation; `role` is system, developer, user, assistant or tool."""
 
     role: str
     content: str
+    name: str = ""
+    tool_call_id: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 Prompt = str | tuple[Message, ...]
@@ -62,4 +83,19 @@ class GenerationRequest:
     prompt: Prompt
     sampling: Sampling = Sampling()
     response_format: ResponseFormat | None = None
+    priority: Priority = Priority.INTERACTIVE
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = ""
+    """`none`, `auto`, `required` or a tool's name; empty is `auto`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """Texts to be turned into vectors, each of `dimensions` numbers if that is given."""
+
+    request_id: str
+    organization_id: str
+    model: str
+    texts: tuple[str, ...]
+    dimensions: int | None = None
     priority: Priority = Priority.INTERACTIVE

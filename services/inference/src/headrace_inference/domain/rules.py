@@ -5,13 +5,15 @@ import math
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Prompt, Sampling
 
-ROLES = ("system", "developer", "user", "assistant")
+ROLES = ("system", "developer", "user", "assistant", "tool")
 MAXIMUM_STOPS = 4
 MAXIMUM_STOP_CHARACTERS = 512
 MAXIMUM_CHOICES = 5
 MAXIMUM_TOP_LOGPROBS = 20
 MAXIMUM_LOGIT_BIASES = 1024
 MAXIMUM_SCHEMA_CHARACTERS = 65_536
+BYTES_PER_TOKEN = 4
+"""Of English text under common vocabularies; others have fewer, and get a low estimate."""
 
 
 def check_request(request: GenerationRequest) -> None:
@@ -40,6 +42,12 @@ def check_prompt(prompt: Prompt) -> None:
                 f"{param}: this model takes the roles {', '.join(ROLES)}",
                 param=param,
             )
+
+
+def estimate_tokens(prompt: Prompt) -> int:
+    """About how many tokens a prompt has, for engines that cannot tell before they answer."""
+    texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
+    return sum(len(text.encode()) for text in texts) // BYTES_PER_TOKEN + 1
 
 
 def clip_max_tokens(wanted: int | None, prompt_tokens: int, context_tokens: int) -> int:

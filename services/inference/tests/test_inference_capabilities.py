@@ -1,0 +1,72 @@
+"""What a model does not promise is refused, and told which part of the request it was."""
+
+from dataclasses import replace
+
+import pytest
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.domain.capabilities import Capabilities, Feature
+from headrace_inference.domain.requests import (
+    GenerationRequest,
+    JsonObject,
+    Message,
+    Tool,
+    ToolCall,
+)
+from headrace_inference.testing import question, request_for
+
+ASKING: list[tuple[GenerationRequest, Feature, str]] = [
+    (question("hi"), Feature.CHAT, "messages"),
+    (
+        request_for((Message("user", "a"), Message("user", "b", name="Ada"))),
+        Feature.NAMES,
+        "messages[1].name",
+    ),
+    (request_for("hi", choices=2), Feature.CHOICES, "choices"),
+    (request_for("hi", top_logprobs=0), Feature.TOP_LOGPROBS, "top_logprobs"),
+    (request_for("hi", logit_bias={1: 1.0}), Feature.LOGIT_BIAS, "logit_bias"),
+    (
+        replace(request_for("hi"), response_format=JsonObject()),
+        Feature.RESPONSE_FORMAT,
+        "response_format",
+    ),
+    (replace(request_for("hi"), tools=(Tool("f"),)), Feature.TOOLS, "tools"),
+    (replace(request_for("hi"), tool_choice="required"), Feature.TOOLS, "tool_choice"),
+    (request_for((Message("tool", "1"),)), Feature.TOOLS, "messages[0].role"),
+    (
+        request_for((Message("assistant", "", tool_calls=(ToolCall("1", "f", "{}"),)),)),
+        Feature.TOOLS,
+        "messages[0].tool_calls",
+    ),
+]
+
+
+@pytest.mark.parametrize(("request_", "feature", "param"), ASKING)
+def test_what_is_not_promised_is_refused_and_named(
+    request_: GenerationRequest, feature: Feature, param: str
+) -> None:
+    everything = frozenset(Feature)
+    Capabilities(everything).check(request_)
+    with pytest.raises(HeadraceError) as caught:
+        Capabilities(everything - {feature}).check(request_)
+    assert (caught.value.reason, caught.value.param) == (Reason.UNSUPPORTED_PARAMETER, param)
+    assert str(caught.value).startswith(f"{param}: ")
+
+
+def test_a_plain_request_asks_for_nothing_special() -> None:
+    plain = replace(request_for("hi", stop=("x",), seed=1), tool_choice="auto")
+    assert Capabilities().check(plain) is None
+
+
+def test_a_model_for_embeddings_does_not_generate_and_the_other_way_round() -> None:
+    with pytest.raises(HeadraceError, match="makes embeddings only"):
+        Capabilities(generates=False, embedding_dimensions=8).check(request_for("hi"))
+    with pytest.raises(HeadraceError, match="makes no embeddings"):
+        Capabilities().check_embedding()
+    assert Capabilities(embedding_dimensions=8).check_embedding() is None
+
+
+def test_tokens_are_told_only_where_there_is_a_tokenizer() -> None:
+    with pytest.raises(HeadraceError, match="does not tell tokens"):
+        Capabilities(tokenizes=False).check_prompt("hi")
+    assert Capabilities().check_prompt("hi") is None
