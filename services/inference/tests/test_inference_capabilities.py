@@ -1,5 +1,6 @@
 """What a model does not promise is refused, and told which part of the request it was."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -41,32 +42,38 @@ ASKING: list[tuple[GenerationRequest, Feature, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("request_", "feature", "param"), ASKING)
+def refused(check: Callable[[], None]) -> HeadraceError | None:
+    try:
+        check()
+    except HeadraceError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize(("wanted", "feature", "param"), ASKING)
 def test_what_is_not_promised_is_refused_and_named(
-    request_: GenerationRequest, feature: Feature, param: str
+    wanted: GenerationRequest, feature: Feature, param: str
 ) -> None:
     everything = frozenset(Feature)
-    Capabilities(everything).check(request_)
-    with pytest.raises(HeadraceError) as caught:
-        Capabilities(everything - {feature}).check(request_)
-    assert (caught.value.reason, caught.value.param) == (Reason.UNSUPPORTED_PARAMETER, param)
-    assert str(caught.value).startswith(f"{param}: ")
+    assert refused(lambda: Capabilities(everything).check(wanted)) is None
+    error = refused(lambda: Capabilities(everything - {feature}).check(wanted))
+    assert error
+    assert (error.reason, error.param) == (Reason.UNSUPPORTED_PARAMETER, param)
+    assert str(error).startswith(f"{param}: ")
 
 
 def test_a_plain_request_asks_for_nothing_special() -> None:
     plain = replace(request_for("hi", stop=("x",), seed=1), tool_choice="auto")
-    assert Capabilities().check(plain) is None
+    assert refused(lambda: Capabilities().check(plain)) is None
 
 
 def test_a_model_for_embeddings_does_not_generate_and_the_other_way_round() -> None:
-    with pytest.raises(HeadraceError, match="makes embeddings only"):
-        Capabilities(generates=False, embedding_dimensions=8).check(request_for("hi"))
-    with pytest.raises(HeadraceError, match="makes no embeddings"):
-        Capabilities().check_embedding()
-    assert Capabilities(embedding_dimensions=8).check_embedding() is None
+    embedder = Capabilities(generates=False, embedding_dimensions=8)
+    assert "embeddings only" in str(refused(lambda: embedder.check(request_for("hi"))))
+    assert refused(embedder.check_embedding) is None
+    assert "no embeddings" in str(refused(Capabilities().check_embedding))
 
 
 def test_tokens_are_told_only_where_there_is_a_tokenizer() -> None:
-    with pytest.raises(HeadraceError, match="does not tell tokens"):
-        Capabilities(tokenizes=False).check_prompt("hi")
-    assert Capabilities().check_prompt("hi") is None
+    assert "tokens" in str(refused(lambda: Capabilities(tokenizes=False).check_prompt("hi")))
+    assert refused(lambda: Capabilities().check_prompt("hi")) is None
