@@ -15,18 +15,17 @@ MODEL = "smollm2-135m-instruct"
 START_SECONDS = 120.0
 
 
-@contextmanager
-def inference_process(**settings: str) -> Iterator[str]:
-    """Where it listens; it may still load its model. `settings` are inference's, beside the usual.
+def inference_command(**settings: str) -> tuple[tuple[str, ...], int, dict[str, str]]:
+    """How to start it: command, gRPC port, environment. `settings` are inference's.
 
-    Raises ContestantError.
+    Raises ContestantError where the default model cannot be prepared.
     """
     try:
         model_path = prepared_model()
     except PreparationError as error:
         raise ContestantError(str(error)) from error
     port = free_port()
-    environment = {
+    named = {
         "MODEL_PATH": str(model_path),
         "MODEL_ID": MODEL,
         "GRPC_ADDRESS": f"127.0.0.1:{port}",
@@ -34,9 +33,17 @@ def inference_process(**settings: str) -> Iterator[str]:
         "LOG_LEVEL": "ERROR",
         **settings,
     }
+    environment = {f"HEADRACE_INFERENCE_{name}": value for name, value in named.items()}
+    return (sys.executable, "-m", "headrace_inference"), port, environment
+
+
+@contextmanager
+def inference_process(**settings: str) -> Iterator[str]:
+    """Where it listens; it may still load its model. Raises ContestantError."""
+    command, port, environment = inference_command(**settings)
     with TemporaryDirectory(prefix="headrace-benchmark-") as folder:
-        command = (sys.executable, "-m", "headrace_inference")
         log = Path(folder) / "inference.log"
-        named = {f"HEADRACE_INFERENCE_{name}": value for name, value in environment.items()}
-        with listening(command, port, log, deadline_seconds=START_SECONDS, environment=named):
+        with listening(
+            command, port, log, deadline_seconds=START_SECONDS, environment=environment
+        ):
             yield f"127.0.0.1:{port}"

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from headrace_inference.domain.requests import GenerationRequest, JsonSchema
+from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Sampling
 
 SEEDS = 2**32 - 1
 """llama.cpp's seeds have 32 bits and the highest one means "draw one"."""
@@ -26,9 +26,7 @@ def completion_body(
         "stream": True,
         "return_progress": True,
         "timings_per_token": True,
-        "samplers": ["penalties", "temperature", "top_p"],
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
+        **_draw(sampling),
         "seed": SEEDS if sampling.seed is None else sampling.seed % SEEDS,
         "frequency_penalty": sampling.frequency_penalty,
         "presence_penalty": sampling.presence_penalty,
@@ -43,3 +41,14 @@ def completion_body(
     elif request.response_format is not None:
         body["json_schema"] = {"type": "object"}
     return body
+
+
+def _draw(sampling: Sampling) -> dict[str, Any]:
+    """Greedy by the single best token: temperature 0 would weigh the whole vocabulary first."""
+    if sampling.temperature == 0:
+        return {"samplers": ["penalties", "top_k"], "top_k": 1}
+    return {
+        "samplers": ["penalties", "temperature", "top_p"],
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+    }

@@ -1,0 +1,74 @@
+"""Engines behind a server each, ready to be asked for the length of a block."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import psutil
+
+from benchmarks.engine_clients import Ask, grpc_client, http_client
+from benchmarks.inference_process import MODEL, START_SECONDS, inference_command
+from benchmarks.processes import listening
+from headrace_local.checks import free_port
+
+SLOTS = 64
+CONTEXT_TOKENS = 1280
+"""Of each slot: the longest prompt with its answer, and some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A running server."""
+
+    name: str
+    process: psutil.Process
+    started: float
+    """When it was started, by `perf_counter`."""
+    client: Callable[[], AbstractAsyncContextManager[Ask]]
+    slow: bool = False
+    """It gets fewer rounds, and no crowds with long prompts."""
+
+    def peak_bytes(self) -> int:
+        """The most memory that it has had resident."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text("ascii").splitlines():
+            name, _, value = line.partition(":")
+            if name == "VmHWM":
+                return int(value.split()[0]) * 1024
+        raise LookupError("the kernel tells no VmHWM")
+
+
+@contextmanager
+def headrace(name: str, *, slow: bool = False, **settings: str) -> Iterator[Contestant]:
+    """Our service with an engine, asked through gRPC; `settings` are inference's."""
+    command, port, environment = inference_command(
+        SLOTS=str(SLOTS), CONTEXT_TOKENS=str(CONTEXT_TOKENS), QUEUE_LENGTH="64", **settings
+    )
+    with _server(command, port, environment) as (process, started):
+        yield Contestant(name, process, started, lambda: grpc_client(port, MODEL), slow)
+
+
+@contextmanager
+def xllamacpp_server(name: str, model: Path, *, slow: bool = False) -> Iterator[Contestant]:
+    """The library's own server over a model file, asked through HTTP."""
+    port = free_port()
+    numbers = map(str, (port, SLOTS, CONTEXT_TOKENS))
+    command = (sys.executable, "-m", "benchmarks.xllamacpp_server", str(model), *numbers)
+    with _server(command, port, {}) as (process, started):
+        yield Contestant(name, process, started, lambda: http_client(port, MODEL), slow)
+
+
+@contextmanager
+def _server(
+    command: tuple[str, ...], port: int, environment: dict[str, str]
+) -> Iterator[tuple[psutil.Process, float]]:
+    with TemporaryDirectory(prefix="headrace-benchmark-") as folder:
+        log, started = Path(folder) / "server.log", perf_counter()
+        deadline = START_SECONDS
+        with listening(
+            command, port, log, deadline_seconds=deadline, environment=environment
+        ) as process:
+            yield process, started
