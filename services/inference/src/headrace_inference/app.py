@@ -12,6 +12,8 @@ from headrace_common.runtime import Runtime, run_service
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.echo_pace import Pace
 from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
+from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.generator import Generator
 from headrace_inference.metrics import InferenceMetrics
@@ -81,6 +83,8 @@ def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
                 stalling_every=settings.echo_stalling_every,
             ),
         )
+    if settings.engine == "openai":
+        return OpenAiRemoteEngine(remote_options(settings), clock)
     options = LlamaCppOptions(
         model_path=settings.required_model_path(),
         slots=settings.slots,
@@ -90,3 +94,23 @@ def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
         stall_seconds=settings.stall_seconds,
     )
     return LlamaCppEngine(options, clock)
+
+
+def remote_options(settings: InferenceSettings) -> RemoteOptions:
+    """Where the openai engine's remote is, and what it is."""
+    key = settings.remote_api_key
+    return RemoteOptions(
+        url=settings.required_remote_url(),
+        model=settings.remote_model or settings.model_id,
+        slots=settings.slots,
+        context_tokens=settings.context_tokens,
+        features=settings.remote_features,
+        kind=RemoteKind(settings.remote_kind),
+        api_key=key.get_secret_value() if key is not None else None,
+        health_path=settings.remote_health_path,
+        digest=settings.remote_digest,
+        generates=settings.remote_generates,
+        embedding_dimensions=settings.remote_embedding_dimensions,
+        stall_seconds=settings.stall_seconds,
+        start_seconds=settings.remote_start_seconds,
+    )

@@ -70,7 +70,9 @@ class Generator:
         return self._scheduler.load()
 
     async def check_engine(self) -> None:
-        """Raise ENGINE_FAILED if it has work and has shown no sign of life for `silent_seconds`."""
+        """Raise ENGINE_FAILED if it has work and has shown no sign of life for `silent_seconds`,
+        and what it says itself of its health."""
+        await self._engine.health()
         silent = self._clock.monotonic() - self._heard
         if self.load().running_requests and silent > self._silent_seconds:
             raise HeadraceError(Reason.ENGINE_FAILED, f"the engine is silent for {silent:.0f} s")

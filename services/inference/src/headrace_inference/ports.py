@@ -47,6 +47,9 @@ class Engine(Protocol):
         (ENGINE_FAILED).
         """
 
+    async def health(self) -> None:
+        """Raise HeadraceError while it cannot work, for reasons that may pass."""
+
     async def watch(self) -> None:
         """Run as long as the engine lives; raises HeadraceError (ENGINE_FAILED) when it is dead."""
 

@@ -1,12 +1,17 @@
 """What the inference service can be told from its environment (`HEADRACE_INFERENCE_...`)."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from headrace_common.settings import GrpcServiceSettings
+from headrace_inference.domain.capabilities import Feature
+
+REMOTE_FEATURES = frozenset(Feature) - {Feature.TOOLS, Feature.NAMES}
+"""Tools need a parser that servers are started with; names need a template that shows them."""
 
 
 class InferenceSettings(GrpcServiceSettings):
@@ -17,7 +22,7 @@ class InferenceSettings(GrpcServiceSettings):
     drain_seconds: float = Field(default=315.0, gt=0)
     """Longer than `maximum_request_seconds`: an answer that has begun may end."""
 
-    engine: Literal["llamacpp", "echo"] = "llamacpp"
+    engine: Literal["llamacpp", "openai", "echo"] = "llamacpp"
     model_id: str = Field(default="smollm2-135m-instruct", min_length=1)
     """The public id under which callers ask for the model."""
     model_path: Path | None = None
@@ -53,6 +58,34 @@ class InferenceSettings(GrpcServiceSettings):
     echo_stalling_every: int = Field(default=0, ge=0)
     """Each so many tokens the echo engine falls silent in an answer; 0 for never."""
 
+    remote_url: str | None = Field(default=None, pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")
+    """Base of the API that the openai engine uses, such as http://vllm:8000/v1."""
+    remote_kind: Literal["openai", "llamacpp", "vllm"] = "openai"
+    """What the remote offers beside OpenAI's API: the latter two tell tokens, and are asked to."""
+    remote_model: str | None = Field(default=None, min_length=1)
+    """The remote's name of the model; `model_id` if there is none."""
+    remote_api_key: SecretStr | None = None
+    remote_features: frozenset[Feature] = REMOTE_FEATURES
+    """Parameters that the remote honours, of those that not every server does; a JSON list."""
+    remote_generates: bool = True
+    remote_embedding_dimensions: int | None = Field(default=None, ge=1)
+    """Numbers in the remote's embeddings, if it makes any."""
+    remote_health_path: str = Field(default="/health", pattern=r"^/[^?#\s]*$")
+    """Below `remote_url` without its /v1; where it is not found, the list of models is asked."""
+    remote_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of the weights, if it is known; else one of what the remote says of the model."""
+    remote_start_seconds: float = Field(default=600.0, gt=0)
+    """Longest that the start waits for the remote."""
+
+    @model_validator(mode="after")
+    def _check_remote(self) -> "InferenceSettings":
+        if self.engine == "openai":
+            self.required_remote_url()
+        key = self.remote_api_key
+        if key is not None and not re.fullmatch(r"[\x21-\x7e]+", key.get_secret_value()):
+            raise ValueError("remote_api_key must be visible ASCII characters")
+        return self
+
     @model_validator(mode="after")
     def _check_model_path(self) -> "InferenceSettings":
         if self.engine == "llamacpp":
@@ -70,3 +103,9 @@ class InferenceSettings(GrpcServiceSettings):
         if self.model_path is None:
             raise ValueError("model_path is required by the llamacpp engine")
         return self.model_path
+
+    def required_remote_url(self) -> str:
+        """The remote's address; raises ValueError when the settings name none."""
+        if self.remote_url is None:
+            raise ValueError("remote_url is required by the openai engine")
+        return self.remote_url.rstrip("/")

@@ -46,9 +46,16 @@ def question(text: str, **sampling: Any) -> GenerationRequest:
     return request_for((Message("user", text),), **sampling)
 
 
+async def read_prompt(engine: Engine, request: GenerationRequest) -> tuple[int, ...]:
+    """The prompt's tokens, none where the engine cannot tell them."""
+    if not engine.info.capabilities.tokenizes:
+        return ()
+    return await engine.tokenize(request.prompt, request.tools)
+
+
 async def collect(engine: Engine, request: GenerationRequest) -> Collected:
     """Run a request to its end."""
-    prompt_tokens = await engine.tokenize(request.prompt)
+    prompt_tokens = await read_prompt(engine, request)
     collected = Collected()
     work = engine.generate(request, prompt_tokens, request.sampling.max_tokens or 16)
     async with aclosing(work) as events:
@@ -102,7 +109,7 @@ class EngineSuite:
 
     async def test_closing_early_frees_the_slots(self, engine: Engine) -> None:
         request = question("one two three four five six seven eight", max_tokens=400)
-        prompt_tokens = await engine.tokenize(request.prompt)
+        prompt_tokens = await read_prompt(engine, request)
         works = [engine.generate(request, prompt_tokens, 400) for _ in range(engine.info.slots)]
         for work in works:
             await anext(work)

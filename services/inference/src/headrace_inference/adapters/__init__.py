@@ -1,1 +1,1 @@
-"""The engines: llama.cpp for real models, echo for tests."""
+"""The engines: llama.cpp for real models, a remote server for large ones, echo for tests."""

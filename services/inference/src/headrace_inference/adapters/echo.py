@@ -105,6 +105,9 @@ class EchoEngine:
         """A unit vector per text, the same for the same text."""
         return [_unit_vector(text) for text in request.texts]
 
+    async def health(self) -> None:
+        """Always well."""
+
     async def watch(self) -> None:
         await asyncio.Event().wait()
 

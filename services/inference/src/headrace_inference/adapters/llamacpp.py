@@ -175,6 +175,9 @@ class LlamaCppEngine:
     ) -> Sequence[Sequence[float]]:
         raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, "model: this one makes no embeddings")
 
+    async def health(self) -> None:
+        """What it is ill with does not pass: see `watch`."""
+
     async def watch(self) -> None:
         if self._http is None:
             raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")

@@ -65,7 +65,14 @@ class Working:
     """The engine has done something for the request that shows no text yet, such as reading."""
 
 
-EngineEvent = Accepted | Working | Delta | ChoiceFinished
+@dataclass(frozen=True, slots=True)
+class PromptCounted:
+    """How many tokens the prompt had, from an engine that cannot tell it before."""
+
+    tokens: int
+
+
+EngineEvent = Accepted | Working | Delta | ChoiceFinished | PromptCounted
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from headrace_inference.domain.events import (
     Delta,
     EngineEvent,
     FinishReason,
+    PromptCounted,
     Timings,
 )
 
@@ -37,6 +38,9 @@ class Run:
         elif isinstance(event, ChoiceFinished):
             self._tokens[event.choice] = event.tokens
             self._reasons[event.choice] = event.reason
+        elif isinstance(event, PromptCounted):
+            self.prompt_tokens = event.tokens
+            return 0
         else:
             return 0
         if self.completion_tokens:
