@@ -8,8 +8,12 @@ from pydantic import ValidationError
 from headrace_common.clock import SystemClock
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.llamacpp import LlamaCppEngine
-from headrace_inference.app import create_engine
+from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
+from headrace_inference.app import create_engine, remote_options
+from headrace_inference.domain.capabilities import Feature
 from headrace_inference.settings import InferenceSettings
+
+REMOTE = "http://vllm:8000/v1"
 
 
 def test_llamacpp_needs_a_model_file() -> None:
@@ -25,12 +29,44 @@ def test_sizes_are_positive(name: str) -> None:
 
 def test_the_engine_is_the_one_that_is_named(tmp_path: Path) -> None:
     model_path = tmp_path / "m.gguf"
-    named = {"echo": EchoEngine, "llamacpp": LlamaCppEngine}
+    named = {"echo": EchoEngine, "llamacpp": LlamaCppEngine, "openai": OpenAiRemoteEngine}
     for engine, kind in named.items():
-        settings = InferenceSettings(engine=engine, model_path=model_path)
+        settings = InferenceSettings(engine=engine, model_path=model_path, remote_url=REMOTE)
         assert isinstance(create_engine(settings, SystemClock()), kind)
 
 
 def test_calls_must_not_be_refused_before_the_queue_is_full() -> None:
     with pytest.raises(ValidationError, match="maximum_concurrent_calls"):
         InferenceSettings(engine="echo", slots=8, queue_length=32, maximum_concurrent_calls=39)
+
+
+def test_a_remote_is_named_and_has_an_address() -> None:
+    with pytest.raises(ValidationError, match="remote_url is required"):
+        InferenceSettings(engine="openai")
+    for url in (
+        "vllm:8000",
+        "ftp://vllm",
+        "http://user:pass@vllm",
+        "http://vllm/v1?a=b",
+        "http://",
+    ):
+        with pytest.raises(ValidationError, match="remote_url"):
+            InferenceSettings(engine="openai", remote_url=url)
+    options = remote_options(InferenceSettings(engine="openai", remote_url=f"{REMOTE}/"))
+    assert (options.url, options.root) == (REMOTE, "http://vllm:8000")
+    assert options.model == "smollm2-135m-instruct"
+
+
+def test_what_the_remote_honours_is_a_list_of_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_INFERENCE_REMOTE_FEATURES", '["messages", "tools"]')
+    settings = InferenceSettings(engine="openai", remote_url=REMOTE)
+    assert remote_options(settings).features == {Feature.CHAT, Feature.TOOLS}
+
+
+@pytest.mark.parametrize("key", ["sk-canary with spaces", "sk-canary\n", "sk-canary-ü", ""])
+def test_a_key_that_is_no_header_is_refused_unseen(key: str) -> None:
+    with pytest.raises(ValidationError, match="remote_api_key") as caught:
+        InferenceSettings.model_validate(
+            {"engine": "openai", "remote_url": REMOTE, "remote_api_key": key}
+        )
+    assert "canary" not in str(caught.value)

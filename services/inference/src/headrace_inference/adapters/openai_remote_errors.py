@@ -99,4 +99,5 @@ def _retry_after(headers: Mapping[str, str], now: datetime) -> float:
             seconds = (parsedate_to_datetime(value) - now).total_seconds()
         except (ValueError, TypeError):
             seconds = LEAST_WAIT_SECONDS
-    return min(max(seconds, LEAST_WAIT_SECONDS), MOST_WAIT_SECONDS)
+    # in this order, since "nan" is a float too
+    return min(max(LEAST_WAIT_SECONDS, seconds), MOST_WAIT_SECONDS)

@@ -1,0 +1,46 @@
+"""The inference service as tests start it, in this process, and its health as Kubernetes asks."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from headrace_common.grpc_client import create_channel
+from headrace_common.grpc_server import LIVENESS
+from headrace_common.runtime import Runtime
+from headrace_inference.app import start
+from headrace_inference.settings import InferenceSettings
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SECONDS = 15
+
+
+@asynccontextmanager
+async def running(settings: InferenceSettings) -> AsyncIterator[tuple[Runtime, grpc.aio.Channel]]:
+    runtime = Runtime(step_seconds=15)
+    try:
+        await start(settings, runtime)
+        async with create_channel(settings.grpc_address) as channel:
+            await until(channel, SERVING)
+            yield runtime, channel
+    finally:
+        await runtime.close()
+
+
+async def until(channel: grpc.aio.Channel, status: int) -> None:
+    """An open watch would keep the server from stopping, so it is ended when its time has come."""
+    request = health_pb2.HealthCheckRequest()
+    watch = health_pb2_grpc.HealthStub(channel).Watch(request, timeout=SECONDS)
+    async for response in watch:
+        if response.status == status:
+            watch.cancel()
+            return
+
+
+async def liveness(channel: grpc.aio.Channel) -> int:
+    request = health_pb2.HealthCheckRequest(service=LIVENESS)
+    response = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=SECONDS)
+    status: int = response.status
+    return status
