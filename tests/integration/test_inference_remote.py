@@ -171,7 +171,7 @@ async def test_the_digest_is_the_same_for_each_replica_and_another_for_another_m
         ({"api_key": "sk-canary"}, "refuses our API key"),
         ({"api_key": None}, "refuses our API key"),
         ({"model": "other"}, r"serves \['smollm'\] \(REMOTE_MODEL\)"),
-        ({"context_tokens": 4096}, r"context of 1024 tokens \(CONTEXT_TOKENS\)"),
+        ({"context_tokens": 4096}, r"context of 512 tokens \(CONTEXT_TOKENS\)"),
     ],
 )
 async def test_what_the_operator_must_mend_is_told_at_the_start(

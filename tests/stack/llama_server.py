@@ -13,7 +13,7 @@ from headrace_inference.testing import prepared_model
 MODEL = "smollm"
 KEY = "sk-llama"
 SLOTS = 4
-CONTEXT_TOKENS = 1024
+CONTEXT_TOKENS = 512
 DIMENSIONS = 576
 STOP_SECONDS = 10
 CHAT_TEMPLATE = """\

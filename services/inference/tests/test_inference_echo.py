@@ -23,6 +23,8 @@ async def started(pause: Callable[[], Awaitable[object]] | None = None) -> EchoE
 
 
 class TestEchoEngine(EngineSuite):
+    draws = False
+
     @pytest.fixture
     async def engine(self) -> AsyncIterator[EchoEngine]:
         engine = await started()

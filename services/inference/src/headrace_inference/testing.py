@@ -1,15 +1,33 @@
 """The suite that every Engine must pass, and the prepared model for tests that need a real one."""
 
 import asyncio
+import json
+import math
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from platformdirs import user_cache_path
 
-from headrace_inference.domain.events import Accepted, ChoiceFinished, Delta, FinishReason
-from headrace_inference.domain.requests import GenerationRequest, Message, Prompt, Sampling
+from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.domain.capabilities import Feature
+from headrace_inference.domain.events import (
+    Accepted,
+    ChoiceFinished,
+    Delta,
+    FinishReason,
+    TokenLogprob,
+)
+from headrace_inference.domain.requests import (
+    GenerationRequest,
+    JsonSchema,
+    Message,
+    Prompt,
+    Sampling,
+    Tool,
+)
 from headrace_inference.ports import Engine
 from headrace_inference.prepare import prepare
 
@@ -18,6 +36,15 @@ QUESTIONS = (
     "Write a poem about rain and wind.",
     "What is the capital of Peru?",
     "How do I bake a loaf of bread?",
+)
+
+YES_OR_NO = json.dumps(
+    {
+        "type": "object",
+        "properties": {"dry": {"type": "boolean"}},
+        "required": ["dry"],
+        "additionalProperties": False,
+    }
 )
 
 
@@ -54,7 +81,9 @@ async def read_prompt(engine: Engine, request: GenerationRequest) -> tuple[int, 
 
 
 async def collect(engine: Engine, request: GenerationRequest) -> Collected:
-    """Run a request to its end."""
+    """Run a request to its end, checked as the service does it."""
+    engine.info.capabilities.check(request)
+    await engine.check(request)
     prompt_tokens = await read_prompt(engine, request)
     collected = Collected()
     work = engine.generate(request, prompt_tokens, request.sampling.max_tokens or 16)
@@ -71,8 +100,107 @@ async def collect(engine: Engine, request: GenerationRequest) -> Collected:
     return collected
 
 
+async def asking_for(feature: Feature, engine: Engine) -> GenerationRequest:
+    """A request that needs the feature, in a form in which one sees whether it was honoured."""
+    plain = question("Is rain dry?", max_tokens=24)
+    if feature is Feature.LOGIT_BIAS:
+        token = (await engine.tokenize(" yes"))[-1]
+        return question("Yes?", max_tokens=3, logit_bias={token: 100.0})
+    return {
+        Feature.CHAT: plain,
+        Feature.NAMES: request_for((Message("user", "Who am I?", name="Ada"),), max_tokens=4),
+        Feature.CHOICES: question(
+            "Invent a word.", temperature=1.5, seed=1, choices=3, max_tokens=12
+        ),
+        Feature.TOP_LOGPROBS: question("Say hello.", max_tokens=4, top_logprobs=3),
+        Feature.RESPONSE_FORMAT: replace(plain, response_format=JsonSchema(YES_OR_NO)),
+        Feature.TOOLS: replace(plain, tools=(Tool("ask", "Asks.", YES_OR_NO),), tool_choice="auto"),
+    }[feature]
+
+
+def expect_honoured(feature: Feature, got: Collected, *, draws: bool) -> None:
+    """What the request of `asking_for` must have led to."""
+    text = got.texts.get(0, "")
+    match feature:
+        case Feature.CHOICES:
+            assert len(set(got.texts.values())) == (3 if draws else 1)
+        case Feature.TOP_LOGPROBS:
+            expect_logprobs([entry for delta in got.deltas for entry in delta.logprobs], text)
+        case Feature.LOGIT_BIAS:
+            assert text == text[: len(text) // 3] * 3
+        case Feature.RESPONSE_FORMAT:
+            assert isinstance(json.loads(text)["dry"], bool)
+        case Feature.TOOLS:
+            arguments = "".join(part.arguments for delta in got.deltas for part in delta.tool_calls)
+            assert json.loads(arguments) if arguments else text
+        case Feature.CHAT | Feature.NAMES:
+            assert text
+
+
+def expect_logprobs(entries: list[TokenLogprob], text: str) -> None:
+    """Of a greedy answer with three alternatives for each token."""
+    assert b"".join(entry.token_bytes for entry in entries).decode() == text
+    for entry in entries:
+        likeliest = [other.logprob for other in entry.top]
+        assert len(likeliest) == 3
+        assert likeliest == sorted(likeliest, reverse=True)
+        assert sum(map(math.exp, likeliest)) <= 1.001
+        assert math.isclose(entry.logprob, likeliest[0], abs_tol=1e-4)
+        assert entry.token == entry.top[0].token
+
+
 class EngineSuite:
-    """Subclasses in test modules provide a fixture `engine`, started, with at least four slots."""
+    """Subclasses in test modules provide a fixture `engine`, started, with at least four slots.
+
+    `draws` is false for an engine that says the same whatever the temperature.
+    """
+
+    draws = True
+
+    @pytest.mark.parametrize("feature", Feature)
+    async def test_a_parameter_is_honoured_or_refused_by_its_name(
+        self, engine: Engine, feature: Feature
+    ) -> None:
+        request = await asking_for(feature, engine)
+        if feature in engine.info.capabilities.features:
+            got = await collect(engine, request)
+            assert sorted(got.finished) == list(range(request.sampling.choices))
+            expect_honoured(feature, got, draws=self.draws)
+        else:
+            with pytest.raises(HeadraceError, match=feature.value.rpartition(".")[2]) as caught:
+                await collect(engine, request)
+            assert caught.value.reason is Reason.UNSUPPORTED_PARAMETER
+
+    async def test_a_seed_repeats_the_draw_and_another_does_not(self, engine: Engine) -> None:
+        async def draw(seed: int) -> str:
+            request = question("Invent a word.", temperature=1.2, seed=seed, max_tokens=16)
+            return (await collect(engine, request)).texts[0]
+
+        first = await draw(7)
+        assert await draw(7) == first
+        assert (await draw(8) != first) == self.draws
+
+    async def test_characters_of_several_tokens_come_whole(self, engine: Engine) -> None:
+        smiles = "\U0001f600\U0001f600 \U0001f600 \U0001f600\U0001f600 \U0001f600 \U0001f600"
+        got = await collect(engine, request_for(smiles, max_tokens=12))
+        assert "\U0001f600" in got.texts[0]
+        assert not any("\ufffd" in delta.text for delta in got.deltas)
+
+    async def test_a_full_context_ends_the_answer(self, engine: Engine) -> None:
+        context = engine.info.context_tokens
+        words = context
+        while (left := context - len(await engine.tokenize("word " * words))) < 1:
+            words -= 1 - left // 2
+        prompt = "word " * words
+        got = await collect(engine, request_for(prompt, max_tokens=left))
+        assert 1 <= got.finished[0].tokens <= left
+
+    async def test_a_stop_text_at_the_beginning_leaves_nothing(self, engine: Engine) -> None:
+        whole = (await collect(engine, question(QUESTIONS[1], max_tokens=3))).texts[0]
+        got = await collect(engine, question(QUESTIONS[1], max_tokens=3, stop=(whole[0],)))
+        assert got.texts.get(0, "") == ""
+        assert got.finished[0].reason is FinishReason.STOP
+        assert got.finished[0].tokens >= 1
 
     async def test_each_choice_ends_once_and_counts_its_tokens(self, engine: Engine) -> None:
         got = await collect(engine, question(QUESTIONS[1], max_tokens=5, choices=3))
