@@ -13,7 +13,7 @@ from headrace_common.testing.clock import FakeClock
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.domain.events import Delta, FinishReason
 from headrace_inference.domain.requests import GenerationRequest, JsonObject, Message
-from headrace_inference.testing import EngineSuite, collect, question, request_for
+from headrace_inference.testing import EmbeddingSuite, EngineSuite, collect, question, request_for
 
 
 async def started(pause: Callable[[], Awaitable[object]] | None = None) -> EchoEngine:
@@ -22,7 +22,7 @@ async def started(pause: Callable[[], Awaitable[object]] | None = None) -> EchoE
     return engine
 
 
-class TestEchoEngine(EngineSuite):
+class TestEchoEngine(EngineSuite, EmbeddingSuite):
     draws = False
 
     @pytest.fixture

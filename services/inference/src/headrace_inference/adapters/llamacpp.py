@@ -102,7 +102,7 @@ class LlamaCppEngine:
         self._directory = tempfile.TemporaryDirectory(prefix="headrace-llamacpp-")
         socket_path = str(Path(self._directory.name) / "llama.sock")
         if not options.model_path.is_file():
-            raise _cannot_load(
+            raise cannot_load(
                 options,
                 "there is no such file; `python -m headrace_inference.prepare --directory DIR`"
                 " makes one and prints its path",
@@ -113,9 +113,9 @@ class LlamaCppEngine:
             control = await asyncio.to_thread(control_texts, options.model_path)
             self._server = await asyncio.to_thread(_load, options, socket_path)
         except ModelDoesNotFitError as error:
-            raise _cannot_load(options, str(error)) from error
+            raise cannot_load(options, str(error)) from error
         except (RuntimeError, ValueError, LookupError) as error:
-            raise _cannot_load(options, "it is no model that llama.cpp knows") from error
+            raise cannot_load(options, "it is no model that llama.cpp knows") from error
         self._http = LlamaCppHttp(socket_path)
         self._vocabulary_size = await self._http.vocabulary_size()
         self._prompts = PromptReader(self._http, control, context_tokens=options.context_tokens)
@@ -215,7 +215,8 @@ class LlamaCppEngine:
             self._dead.set()
 
 
-def _cannot_load(options: LlamaCppOptions, why: str) -> HeadraceError:
+def cannot_load(options: LlamaCppOptions, why: str) -> HeadraceError:
+    """What tells why there is no engine."""
     return HeadraceError(Reason.ENGINE_FAILED, f"llama.cpp cannot load {options.model_path}: {why}")
 
 

@@ -3,12 +3,9 @@
 import re
 import secrets
 
-from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp_http import LlamaCppHttp
 from headrace_inference.domain.requests import Message, Prompt
-
-CHARACTERS_PER_TOKEN = 64
-"""More than a token stands for on average, even of spaces: a longer prompt cannot fit."""
+from headrace_inference.domain.rules import check_characters
 
 
 class PromptReader:
@@ -18,12 +15,13 @@ class PromptReader:
         self, http: LlamaCppHttp, control_texts: tuple[str, ...], *, context_tokens: int
     ) -> None:
         self._http = http
-        self._maximum_characters = context_tokens * CHARACTERS_PER_TOKEN
+        self._context_tokens = context_tokens
         self._control = re.compile("|".join(map(re.escape, control_texts)) or "(?!)")
 
     async def tokens(self, prompt: Prompt) -> tuple[int, ...]:
         """Token ids; a conversation is rendered first, and ends where the answer begins."""
-        self._check_length(prompt)
+        texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
+        check_characters(sum(map(len, texts)), self._context_tokens)
         if isinstance(prompt, str):
             return await self._http.tokens(prompt, add_special=True, parse_special=False)
         if any(self._control.search(turn.content) for turn in prompt):
@@ -44,16 +42,6 @@ class PromptReader:
             else:
                 tokens += await self._http.tokens(content, add_special=False, parse_special=False)
         return tokens
-
-    def _check_length(self, prompt: Prompt) -> None:
-        texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
-        characters = sum(map(len, texts))
-        if characters > self._maximum_characters:
-            raise HeadraceError(
-                Reason.CONTEXT_LENGTH_EXCEEDED,
-                f"the prompt has {characters} characters, more than this model's context can hold",
-                param="prompt",
-            )
 
 
 def _role(turn: Message) -> str:

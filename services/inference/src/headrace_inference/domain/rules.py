@@ -12,6 +12,8 @@ MAXIMUM_CHOICES = 5
 MAXIMUM_TOP_LOGPROBS = 20
 MAXIMUM_LOGIT_BIASES = 1024
 MAXIMUM_SCHEMA_CHARACTERS = 65_536
+CHARACTERS_PER_TOKEN = 64
+"""More than a token stands for on average, even of spaces: a longer prompt cannot fit."""
 BYTES_PER_TOKEN = 4
 """Of English text under common vocabularies; others have fewer, and get a low estimate."""
 
@@ -48,6 +50,16 @@ def estimate_tokens(prompt: Prompt) -> int:
     """About how many tokens a prompt has, for engines that cannot tell before they answer."""
     texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
     return sum(len(text.encode()) for text in texts) // BYTES_PER_TOKEN + 1
+
+
+def check_characters(characters: int, context_tokens: int) -> None:
+    """Raise CONTEXT_LENGTH_EXCEEDED for a prompt that would not fit however it is tokenized."""
+    if characters > context_tokens * CHARACTERS_PER_TOKEN:
+        raise HeadraceError(
+            Reason.CONTEXT_LENGTH_EXCEEDED,
+            f"the prompt has {characters} characters, more than this model's context can hold",
+            param="prompt",
+        )
 
 
 def clip_max_tokens(wanted: int | None, prompt_tokens: int, context_tokens: int) -> int:

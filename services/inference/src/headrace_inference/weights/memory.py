@@ -55,6 +55,8 @@ def bytes_per_token(path: Path) -> int:
 
 def _read(path: Path) -> int:
     fields = GGUFReader(path).fields
+    if any(n.endswith(".causal") and f.contents() is False for n, f in fields.items()):
+        return 0  # it reads a text at once and keeps nothing
     told = {
         name.partition(".")[2]: field.contents()
         for name, field in fields.items()

