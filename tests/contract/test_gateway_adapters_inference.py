@@ -112,10 +112,10 @@ async def inference(
     engine: Engine, *, slots: int = 5, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[GrpcInferenceTarget]:
     settings = InferenceSettings(engine="echo", model_id="echo", slots=slots, queue_length=1)
-    generator = build(
+    use_cases = build(
         settings, engine=engine, registry=registry or CollectorRegistry(), clock=FakeClock()
     )
-    async with serving([InferenceServicer(generator).registration()]) as channel:
+    async with serving([InferenceServicer(use_cases).registration()]) as channel:
         yield GrpcInferenceTarget(KeepingChannel(channel), generation_seconds=60)
 
 

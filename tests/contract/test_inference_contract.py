@@ -1,6 +1,8 @@
 """InferenceService as its proto promises: a real servicer and a real stub on a free port."""
 
 import asyncio
+import math
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -45,8 +47,8 @@ async def served() -> AsyncIterator[Served]:
     gate.set()
     engine = EchoEngine(clock, slots=1, context_tokens=16, pause=gate.wait)
     await engine.start()
-    generator = build(settings, engine=engine, registry=registry, clock=clock)
-    servicer = InferenceServicer(generator)
+    use_cases = build(settings, engine=engine, registry=registry, clock=clock)
+    servicer = InferenceServicer(use_cases)
     async with serving([servicer.registration()]) as channel:
         yield Served(inference_pb2_grpc.InferenceServiceStub(channel), gate, registry)
 
@@ -163,3 +165,24 @@ async def test_tokens_are_counted_and_returned_on_demand(served: Served) -> None
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await served.stub.Tokenize(pb.TokenizeRequest(model="x", text="a"), timeout=5)
     assert from_rpc_error(caught.value, "inference").reason is Reason.MODEL_NOT_FOUND
+
+
+async def test_embeddings_come_packed_as_little_endian_floats(served: Served) -> None:
+    message = pb.EmbedRequest(
+        request_id="r", model="echo", organization_id="o", texts=["one two", "three"]
+    )
+    answer = await served.stub.Embed(message, timeout=5)
+    vectors = [struct.unpack("<8f", packed) for packed in answer.vectors]
+    assert [math.hypot(*vector) for vector in vectors] == pytest.approx([1, 1], abs=1e-6)
+    assert (answer.prompt_tokens, answer.model.id) == (3, "echo")
+    message.dimensions = 2
+    short = await served.stub.Embed(message, timeout=5)
+    assert [len(packed) for packed in short.vectors] == [8, 8]
+
+
+async def test_embeddings_are_refused_by_name(served: Served) -> None:
+    message = pb.EmbedRequest(request_id="r", model="echo", organization_id="o", texts=["a", ""])
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await served.stub.Embed(message, timeout=5)
+    error = from_rpc_error(caught.value, "inference")
+    assert (error.reason, error.param) == (Reason.INVALID_FIELD, "texts[1]")

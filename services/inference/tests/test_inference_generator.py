@@ -17,6 +17,7 @@ from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.domain.waiting_line import Demand, Priority
 from headrace_inference.generator import Generator
 from headrace_inference.metrics import VLLM_NAMES, InferenceMetrics
+from headrace_inference.served_model import ServedModel
 
 SILENT_SECONDS = 10
 REQUEST = GenerationRequest("req_1", "org_1", "echo", "one two three")
@@ -45,13 +46,17 @@ class Bench:
             ageing_seconds=30,
         )
         self.scheduler = Scheduler(bounds, self.clock)
-        self.generator = Generator(
+        self.served = ServedModel(
             self.engine,
             self.scheduler,
-            InferenceMetrics(self.registry, self.scheduler),
             model_id="echo",
-            maximum_seconds=maximum_seconds,
             silent_seconds=SILENT_SECONDS,
+            clock=self.clock,
+        )
+        self.generator = Generator(
+            self.served,
+            InferenceMetrics(self.registry, self.scheduler),
+            maximum_seconds=maximum_seconds,
             clock=self.clock,
         )
 
@@ -91,7 +96,7 @@ async def refusal(bench: Bench, **changes: Any) -> HeadraceError:
 
 
 async def test_an_answer_starts_flows_and_finishes_with_what_it_took(bench: Bench) -> None:
-    model = bench.generator.model()
+    model = bench.served.version()
     assert model.version == model.digest[:12]
     assert await bench.answer() == [
         Started(model, queue_seconds=0.0, prompt_tokens=3),
@@ -213,18 +218,18 @@ async def test_an_engine_that_is_silent_at_work_counts_as_stalled_until_it_speak
     bench = Bench()
     await bench.engine.start()
     bench.clock.advance(SILENT_SECONDS + 1)
-    await bench.generator.check_engine()  # it has nothing to do
+    await bench.served.check_engine()  # it has nothing to do
     bench.gate = asyncio.Event()
     working = asyncio.create_task(bench.answer())
     await settle()
-    await bench.generator.check_engine()
+    await bench.served.check_engine()
     bench.clock.advance(SILENT_SECONDS + 1)
     with pytest.raises(HeadraceError) as caught:
-        await bench.generator.check_engine()
+        await bench.served.check_engine()
     assert caught.value.reason is Reason.ENGINE_FAILED
     bench.gate.set()
     await working
-    await bench.generator.check_engine()
+    await bench.served.check_engine()
 
 
 async def test_an_engine_that_falls_silent_is_left() -> None:
@@ -247,7 +252,7 @@ async def test_tokens_are_served_to_the_tenant_as_they_come(bench: Bench) -> Non
     answer = bench.generator.generate(REQUEST)
     for _ in range(3):
         await anext(answer)
-    load = bench.generator.load()
+    load = bench.served.load()
     assert (load.running_requests, load.tokens_in_flight) == (1, 3 + 2)
     assert bench.value("llm_tokens_in_flight") == 5
     assert bench.value("llm_kv_cache_usage_ratio") == 5 / (2 * 8)

@@ -16,10 +16,12 @@ from headrace_inference.adapters.llamacpp_embeddings import LlamaCppEmbeddings
 from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
 from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
+from headrace_inference.embedder import Embedder
 from headrace_inference.generator import Generator
 from headrace_inference.metrics import InferenceMetrics
 from headrace_inference.ports import Engine
-from headrace_inference.servicer import InferenceServicer
+from headrace_inference.served_model import ServedModel
+from headrace_inference.servicer import InferenceServicer, UseCases
 from headrace_inference.settings import InferenceSettings
 from headrace_inference.weights.embedding_shape import pools
 
@@ -36,20 +38,22 @@ async def start(settings: InferenceSettings, runtime: Runtime) -> None:
     serve_metrics(runtime, registry, settings.metrics_address)
     engine = create_engine(settings, clock)
     runtime.on_stop("engine", engine.close)
-    generator = build(settings, engine=engine, registry=registry, clock=clock)
-    registration = InferenceServicer(generator).registration()
+    use_cases = build(settings, engine=engine, registry=registry, clock=clock)
+    registration = InferenceServicer(use_cases).registration()
     server = await start_grpc_server(
         runtime, settings, [registration], registry=registry, clock=clock
     )
     await engine.start()
     runtime.start_task("engine watch", engine.watch())
-    runtime.start_task("readiness", watch_dependency(server, "engine", generator.check_engine))
+    runtime.start_task(
+        "readiness", watch_dependency(server, "engine", use_cases.served.check_engine)
+    )
 
 
 def build(
     settings: InferenceSettings, *, engine: Engine, registry: CollectorRegistry, clock: Clock
-) -> Generator:
-    """The way to the given engine."""
+) -> UseCases:
+    """The ways to the given engine."""
     scheduler = Scheduler(
         SchedulerBounds(
             slots=settings.slots,
@@ -61,14 +65,18 @@ def build(
         ),
         clock,
     )
-    return Generator(
+    served = ServedModel(
         engine,
         scheduler,
-        InferenceMetrics(registry, scheduler),
         model_id=settings.model_id,
-        maximum_seconds=settings.maximum_request_seconds,
         silent_seconds=settings.silent_seconds,
         clock=clock,
+    )
+    metrics, maximum = InferenceMetrics(registry, scheduler), settings.maximum_request_seconds
+    return UseCases(
+        served,
+        Generator(served, metrics, maximum_seconds=maximum, clock=clock),
+        Embedder(served, metrics, maximum_seconds=maximum, clock=clock),
     )
 
 

@@ -1,5 +1,8 @@
 """Between the proto's messages and the domain's objects."""
 
+import sys
+from array import array
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from headrace.inference.v1 import inference_pb2 as pb
 from headrace_common.proto_enums import from_proto, to_proto
+from headrace_inference.domain.embeddings import Embeddings
 from headrace_inference.domain.events import (
     Answer,
     Delta,
@@ -16,6 +20,7 @@ from headrace_inference.domain.events import (
 from headrace_inference.domain.load import LoadReport
 from headrace_inference.domain.models import EngineInfo, ModelVersion
 from headrace_inference.domain.requests import (
+    EmbeddingRequest,
     GenerationRequest,
     JsonObject,
     JsonSchema,
@@ -46,6 +51,29 @@ def generation_request(message: pb.GenerateRequest) -> GenerationRequest:
             Tool(tool.name, tool.description, tool.parameters_schema_json) for tool in message.tools
         ),
         tool_choice=message.tool_choice,
+    )
+
+
+def embedding_request(message: pb.EmbedRequest) -> EmbeddingRequest:
+    """What an EmbedRequest asks for; raises INVALID_FIELD for an unknown priority."""
+    return EmbeddingRequest(
+        request_id=message.request_id,
+        organization_id=message.organization_id,
+        model=message.model,
+        texts=tuple(message.texts),
+        dimensions=message.dimensions if message.HasField("dimensions") else None,
+        priority=from_proto(Priority, pb.Priority, message.priority) or Priority.INTERACTIVE,
+    )
+
+
+def embed_response(embeddings: Embeddings) -> pb.EmbedResponse:
+    """The vectors as the proto packs them."""
+    return pb.EmbedResponse(
+        model=model_version(embeddings.model),
+        vectors=map(_packed, embeddings.vectors),
+        prompt_tokens=embeddings.prompt_tokens,
+        queue_time=_duration(embeddings.queue_seconds),
+        engine_time=_duration(embeddings.engine_seconds),
     )
 
 
@@ -156,6 +184,14 @@ def _logprob(entry: TokenLogprob) -> pb.TokenLogprob:
         token_bytes=entry.token_bytes,
         top=[_logprob(other) for other in entry.top],
     )
+
+
+def _packed(vector: Sequence[float]) -> bytes:
+    floats = vector if isinstance(vector, array) else array("f", vector)
+    if sys.byteorder == "big":
+        floats = floats[:]
+        floats.byteswap()
+    return floats.tobytes()
 
 
 def _duration(seconds: float) -> Duration:

@@ -2,19 +2,33 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from headrace.inference.v1 import inference_pb2, inference_pb2_grpc
 from headrace_common.grpc_server import Registration
 from headrace_inference import conversions
+from headrace_inference.embedder import Embedder
 from headrace_inference.generator import Generator
+from headrace_inference.served_model import ServedModel
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What the calls are answered by."""
+
+    served: ServedModel
+    generator: Generator
+    embedder: Embedder
 
 
 class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     """The proto's InferenceService."""
 
-    def __init__(self, generator: Generator) -> None:
-        self._generator = generator
+    def __init__(self, use_cases: UseCases) -> None:
+        self._served = use_cases.served
+        self._generator = use_cases.generator
+        self._embedder = use_cases.embedder
 
     async def Generate(  # noqa: N802 - the proto's name
         self, request: inference_pb2.GenerateRequest, _context: Any
@@ -24,23 +38,27 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             async for message in answer:
                 yield conversions.generate_response(message)
 
+    async def Embed(  # noqa: N802 - the proto's name
+        self, request: inference_pb2.EmbedRequest, _context: Any
+    ) -> inference_pb2.EmbedResponse:
+        embeddings = await self._embedder.embed(conversions.embedding_request(request))
+        return conversions.embed_response(embeddings)
+
     async def ListModels(  # noqa: N802 - the proto's name
         self, _request: inference_pb2.ListModelsRequest, _context: Any
     ) -> inference_pb2.ListModelsResponse:
-        model, engine = self._generator.model(), self._generator.engine()
+        model, engine = self._served.version(), self._served.info()
         return inference_pb2.ListModelsResponse(models=[conversions.model_info(model, engine)])
 
     async def GetLoad(  # noqa: N802 - the proto's name
         self, _request: inference_pb2.GetLoadRequest, _context: Any
     ) -> inference_pb2.GetLoadResponse:
-        return conversions.load_response(self._generator.load())
+        return conversions.load_response(self._served.load())
 
     async def Tokenize(  # noqa: N802 - the proto's name
         self, request: inference_pb2.TokenizeRequest, _context: Any
     ) -> inference_pb2.TokenizeResponse:
-        tokens = await self._generator.count_tokens(
-            request.model, conversions.text_or_chat(request)
-        )
+        tokens = await self._served.tokens(request.model, conversions.text_or_chat(request))
         ids = tokens if request.include_ids else ()
         return inference_pb2.TokenizeResponse(count=len(tokens), ids=ids)
 

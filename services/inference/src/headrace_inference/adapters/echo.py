@@ -102,8 +102,12 @@ class EchoEngine:
         request: EmbeddingRequest,
         prompt_tokens: tuple[tuple[int, ...], ...],  # noqa: ARG002 - the port's
     ) -> Sequence[Sequence[float]]:
-        """A unit vector per text, the same for the same text."""
-        return [_unit_vector(text) for text in request.texts]
+        """A unit vector per text, the same for the same text; before each it awaits `pause`."""
+        vectors = []
+        for text in request.texts:
+            await self._pause()
+            vectors.append(_unit_vector(text))
+        return vectors
 
     async def health(self) -> None:
         """Always well."""

@@ -1,7 +1,7 @@
 """What a caller asks for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from headrace_inference.domain.waiting_line import Priority
@@ -99,3 +99,7 @@ class EmbeddingRequest:
     texts: tuple[str, ...]
     dimensions: int | None = None
     priority: Priority = Priority.INTERACTIVE
+
+    def part(self, first: int, last: int) -> "EmbeddingRequest":
+        """The same for the texts from `first` to before `last`."""
+        return replace(self, texts=self.texts[first:last])

@@ -1,9 +1,16 @@
 """Bounds on what may be asked; everything here is refused before it could wait or cost anything."""
 
 import math
+from collections.abc import Sequence
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Prompt, Sampling
+from headrace_inference.domain.requests import (
+    EmbeddingRequest,
+    GenerationRequest,
+    JsonSchema,
+    Prompt,
+    Sampling,
+)
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 MAXIMUM_STOPS = 4
@@ -12,6 +19,9 @@ MAXIMUM_CHOICES = 5
 MAXIMUM_TOP_LOGPROBS = 20
 MAXIMUM_LOGIT_BIASES = 1024
 MAXIMUM_SCHEMA_CHARACTERS = 65_536
+MAXIMUM_TEXTS = 2048
+MAXIMUM_EMBEDDING_TOKENS = 300_000
+"""Of all texts of a request together; both bounds are OpenAI's."""
 CHARACTERS_PER_TOKEN = 64
 """More than a token stands for on average, even of spaces: a longer prompt cannot fit."""
 BYTES_PER_TOKEN = 4
@@ -46,19 +56,51 @@ def check_prompt(prompt: Prompt) -> None:
             )
 
 
+def check_embedding_request(
+    request: EmbeddingRequest, most_dimensions: int, context_tokens: int
+) -> None:
+    """Raise INVALID_FIELD or CONTEXT_LENGTH_EXCEEDED; `param` names a text by its index."""
+    for name in ("request_id", "organization_id"):
+        _require(bool(getattr(request, name)), name, "is required")
+    bound = f"must be 1 to {MAXIMUM_TEXTS} texts"
+    _require(1 <= len(request.texts) <= MAXIMUM_TEXTS, "texts", bound)
+    for index, text in enumerate(request.texts):
+        _require(bool(text), f"texts[{index}]", "must not be empty")
+        check_characters(len(text), context_tokens, f"texts[{index}]")
+    _within("dimensions", request.dimensions, 1, most_dimensions)
+
+
+def check_embedding_tokens(counts: Sequence[int], context_tokens: int) -> None:
+    """Raise CONTEXT_LENGTH_EXCEEDED for a text that is too long, and for too much at once."""
+    for index, count in enumerate(counts):
+        if count > context_tokens:
+            raise HeadraceError(
+                Reason.CONTEXT_LENGTH_EXCEEDED,
+                f"this model reads texts of at most {context_tokens} tokens; texts[{index}] has"
+                f" {count}",
+                param=f"texts[{index}]",
+            )
+    if sum(counts) > MAXIMUM_EMBEDDING_TOKENS:
+        raise HeadraceError(
+            Reason.CONTEXT_LENGTH_EXCEEDED,
+            f"the texts have {sum(counts)} tokens; {MAXIMUM_EMBEDDING_TOKENS} may be sent at once",
+            param="texts",
+        )
+
+
 def estimate_tokens(prompt: Prompt) -> int:
     """About how many tokens a prompt has, for engines that cannot tell before they answer."""
     texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
     return sum(len(text.encode()) for text in texts) // BYTES_PER_TOKEN + 1
 
 
-def check_characters(characters: int, context_tokens: int) -> None:
+def check_characters(characters: int, context_tokens: int, param: str = "prompt") -> None:
     """Raise CONTEXT_LENGTH_EXCEEDED for a prompt that would not fit however it is tokenized."""
     if characters > context_tokens * CHARACTERS_PER_TOKEN:
         raise HeadraceError(
             Reason.CONTEXT_LENGTH_EXCEEDED,
-            f"the prompt has {characters} characters, more than this model's context can hold",
-            param="prompt",
+            f"the {param} has {characters} characters, more than this model's context can hold",
+            param=param,
         )
 
 

@@ -63,8 +63,8 @@ class Run:
 
     @property
     def finish_reason(self) -> str | None:
-        """One word for all choices: `length` if any was cut, None while incomplete."""
-        if not self.complete:
+        """One word for all choices: `length` if any was cut, None while incomplete or for none."""
+        if not self._reasons or not self.complete:
             return None
         return max(self._reasons.values(), key=lambda reason: reason is FinishReason.LENGTH)
 

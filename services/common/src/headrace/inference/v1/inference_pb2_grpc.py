@@ -40,6 +40,11 @@ class InferenceServiceStub:
                 request_serializer=headrace_dot_inference_dot_v1_dot_inference__pb2.GenerateRequest.SerializeToString,
                 response_deserializer=headrace_dot_inference_dot_v1_dot_inference__pb2.GenerateResponse.FromString,
                 _registered_method=True)
+        self.Embed = channel.unary_unary(
+                '/headrace.inference.v1.InferenceService/Embed',
+                request_serializer=headrace_dot_inference_dot_v1_dot_inference__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=headrace_dot_inference_dot_v1_dot_inference__pb2.EmbedResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/headrace.inference.v1.InferenceService/ListModels',
                 request_serializer=headrace_dot_inference_dot_v1_dot_inference__pb2.ListModelsRequest.SerializeToString,
@@ -69,6 +74,18 @@ class InferenceServiceServicer:
         Callers: gateway. Errors: INVALID_FIELD, UNSUPPORTED_PARAMETER, CONTEXT_LENGTH_EXCEEDED,
         MODEL_NOT_FOUND, QUEUE_FULL (with a retry hint), NOT_SERVING, ENGINE_FAILED, DEADLINE_EXCEEDED.
         May be retried elsewhere before `started` only; deadline: the longest answer one waits for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Embed(self, request, context):
+        """Embed turns texts into vectors of length 1. A text that is longer than the model's context is
+        refused, never cut. Cancelling the call stops the work once the engine has read the texts that it
+        is at, about a context's worth of tokens.
+        Callers: gateway. Errors: INVALID_FIELD, UNSUPPORTED_PARAMETER, CONTEXT_LENGTH_EXCEEDED,
+        MODEL_NOT_FOUND, QUEUE_FULL (with a retry hint), NOT_SERVING, ENGINE_FAILED, DEADLINE_EXCEEDED.
+        Idempotent, may be retried elsewhere; deadline: the longest one waits for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,6 +123,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.Generate,
                     request_deserializer=headrace_dot_inference_dot_v1_dot_inference__pb2.GenerateRequest.FromString,
                     response_serializer=headrace_dot_inference_dot_v1_dot_inference__pb2.GenerateResponse.SerializeToString,
+            ),
+            'Embed': grpc.unary_unary_rpc_method_handler(
+                    servicer.Embed,
+                    request_deserializer=headrace_dot_inference_dot_v1_dot_inference__pb2.EmbedRequest.FromString,
+                    response_serializer=headrace_dot_inference_dot_v1_dot_inference__pb2.EmbedResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -151,6 +173,33 @@ class InferenceService:
             '/headrace.inference.v1.InferenceService/Generate',
             headrace_dot_inference_dot_v1_dot_inference__pb2.GenerateRequest.SerializeToString,
             headrace_dot_inference_dot_v1_dot_inference__pb2.GenerateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Embed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.inference.v1.InferenceService/Embed',
+            headrace_dot_inference_dot_v1_dot_inference__pb2.EmbedRequest.SerializeToString,
+            headrace_dot_inference_dot_v1_dot_inference__pb2.EmbedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,76 @@
+"""The model that this process serves, for whoever asks it for something."""
+
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.domain.load import LoadReport
+from headrace_inference.domain.models import EngineInfo, ModelVersion
+from headrace_inference.domain.requests import Prompt
+from headrace_inference.domain.rules import check_prompt
+from headrace_inference.domain.scheduler import Scheduler
+from headrace_inference.ports import Engine
+
+
+class ServedModel:
+    """An engine, the line before it, and when it was last heard of.
+
+    After `silent_seconds` without a word while it has work the engine counts as stalled.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        scheduler: Scheduler,
+        *,
+        model_id: str,
+        silent_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self.engine = engine
+        self.scheduler = scheduler
+        self._model_id = model_id
+        self._silent_seconds = silent_seconds
+        self._clock = clock
+        self._heard = clock.monotonic()
+
+    def version(self) -> ModelVersion:
+        """What answers; raises NOT_SERVING while the engine loads."""
+        return ModelVersion(self._model_id, self.engine.info.digest)
+
+    def info(self) -> EngineInfo:
+        """What runs it; raises NOT_SERVING while the engine loads."""
+        return self.engine.info
+
+    def load(self) -> LoadReport:
+        """How busy the server is; also while the engine loads."""
+        return self.scheduler.load()
+
+    def hear(self) -> None:
+        """The engine has been given work or has shown that it does some."""
+        self._heard = self._clock.monotonic()
+
+    async def check_engine(self) -> None:
+        """Raise ENGINE_FAILED if it has work and has shown no sign of life for `silent_seconds`,
+        and what it says itself of its health."""
+        await self.engine.health()
+        silent = self._clock.monotonic() - self._heard
+        if self.load().running_requests and silent > self._silent_seconds:
+            raise HeadraceError(Reason.ENGINE_FAILED, f"the engine is silent for {silent:.0f} s")
+
+    def check_model(self, model: str) -> None:
+        """Raise MODEL_NOT_FOUND for another one."""
+        if model != self._model_id:
+            raise HeadraceError(
+                Reason.MODEL_NOT_FOUND, f"this server serves {self._model_id} only", param="model"
+            )
+
+    async def tokens(self, model: str, prompt: Prompt) -> tuple[int, ...]:
+        """The prompt's token ids."""
+        self.check_model(model)
+        check_prompt(prompt)
+        self.engine.info.capabilities.check_prompt(prompt)
+        return await self.engine.tokenize(prompt)
+
+
+def too_late() -> HeadraceError:
+    """What ends a request that takes too long."""
+    return HeadraceError(Reason.DEADLINE_EXCEEDED, "the answer took longer than this server allows")
