@@ -1,6 +1,8 @@
 """The gateway's GrpcInferenceTarget against the real InferenceService."""
 
 import asyncio
+import math
+import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -29,6 +31,7 @@ from headrace_gateway.domain.completion import (
     TokenLogprob,
     Tool,
 )
+from headrace_gateway.domain.embedding import EmbeddingRequest
 from headrace_gateway.http.bodies import parse_body
 from headrace_gateway.http.openai_schema import ChatCompletionBody
 from headrace_inference.adapters.echo import DIGEST, EchoEngine
@@ -302,3 +305,32 @@ async def test_inference_takes_the_largest_that_the_gateway_lets_pass(
     assert len(engine.requests) == 1
     with pytest.raises(ValueError, match=field):
         ChatCompletionBody.model_validate({**given, field: too_large})
+
+
+async def test_embeddings_come_as_the_server_packs_them() -> None:
+    wanted = EmbeddingRequest("echo", ("one two", "three"), dimensions=4)
+    async with inference(await echo_engine()) as target:
+        embeddings = await target.embed("r", "org_1", wanted)
+    assert (embeddings.model, embeddings.prompt_tokens) == (ECHO, 3)
+    vectors = [struct.unpack("<4f", vector) for vector in embeddings.vectors]
+    assert [math.hypot(*vector) for vector in vectors] == pytest.approx([1, 1], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason", "param"),
+    [
+        (EmbeddingRequest("echo", ("x", "x " * 20)), Reason.CONTEXT_LENGTH_EXCEEDED, "input[1]"),
+        (EmbeddingRequest("echo", ("",)), Reason.INVALID_FIELD, "input[0]"),
+        (EmbeddingRequest("echo", ("x",), dimensions=9), Reason.INVALID_FIELD, "dimensions"),
+        (EmbeddingRequest("other", ("x",)), Reason.MODEL_NOT_FOUND, "model"),
+    ],
+)
+async def test_refused_embeddings_name_the_field_as_callers_know_it(
+    wanted: EmbeddingRequest, reason: Reason, param: str
+) -> None:
+    async with inference(await echo_engine()) as target:
+        with pytest.raises(HeadraceError) as caught:
+            await target.embed("r", "org_1", wanted)
+    assert (caught.value.reason, caught.value.param) == (reason, param)
+    assert param in caught.value.message or param == "model"
+    assert "texts[" not in caught.value.message

@@ -19,8 +19,10 @@ from headrace_gateway.domain.completion import (
     Finished,
     ModelCard,
 )
+from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings, ModelRequest
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
+from headrace_gateway.domain.rates import estimate_tokens
 from headrace_gateway.logs import log_exchange
 from headrace_gateway.metrics import GatewayMetrics
 from headrace_gateway.ports import EventEntry, EventLog
@@ -29,10 +31,11 @@ from headrace_gateway.stages.guard import Guard
 from headrace_gateway.stages.identify import Identify
 from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.look_up import LookUp, replay
-from headrace_gateway.stages.route import Router
+from headrace_gateway.stages.route import Route, Router
 from headrace_gateway.stages.settle import Settle
 
 T = TypeVar("T")
+R = TypeVar("R", bound=ModelRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +71,7 @@ class Pipeline:
         """
         stages, timed = self._stages, self._metrics.time_stage
         async with self._accounted(exchange) as entry:
-            with timed("identify"):
-                principal = await self._identify(exchange, INVOKE_MODELS)
-            request = await read()
-            with timed("admit"):
-                principal = await self._admit(exchange, principal, request, INVOKE_MODELS)
-            with timed("guard_prompt"):
-                stages.guard.check_prompt(exchange, request)
-            route = stages.router.run(exchange, principal, request.model)
+            principal, request, route = await self._let_in(exchange, read)
             with timed("look_up"):
                 cached = await stages.look_up.run(exchange, principal, request)
             entry.begin(exchange, self._seconds(exchange))
@@ -96,6 +92,25 @@ class Pipeline:
                         exchange.finish_reasons = event.finish_reasons
                         answer = built.finish(event)
                         await stages.look_up.keep(exchange, principal, request, answer)
+
+    async def embed(
+        self, exchange: Exchange, read: Callable[[], Awaitable[EmbeddingRequest]]
+    ) -> Embeddings:
+        """Turn texts into vectors; cancelling it stops the work behind it. Raises HeadraceError."""
+        async with self._accounted(exchange) as entry:
+            principal, request, route = await self._let_in(exchange, read)
+            entry.begin(exchange, self._seconds(exchange))
+            # Whoever leaves before it is known what it took has had about this much of it.
+            exchange.prompt_tokens = estimate_tokens(request)
+            try:
+                embeddings = await route.target.embed(
+                    exchange.request_id, principal.organization_id, request
+                )
+            except HeadraceError:
+                exchange.prompt_tokens = 0
+                raise
+            exchange.note_embeddings(embeddings)
+            return embeddings
 
     async def list_models(self, exchange: Exchange) -> list[ModelCard]:
         """The models that the caller may use."""
@@ -182,6 +197,20 @@ class Pipeline:
     def _seconds(self, exchange: Exchange) -> float:
         return self._clock.monotonic() - exchange.started
 
+    async def _let_in(
+        self, exchange: Exchange, read: Callable[[], Awaitable[R]]
+    ) -> tuple[Principal, R, Route]:
+        """The stages before a model is asked, which are the same for all that models do."""
+        stages, timed = self._stages, self._metrics.time_stage
+        with timed("identify"):
+            principal = await self._identify(exchange, INVOKE_MODELS)
+        request = await read()
+        with timed("admit"):
+            principal = await self._admit(exchange, principal, request, INVOKE_MODELS)
+        with timed("guard_prompt"):
+            stages.guard.check_prompt(exchange, request)
+        return principal, request, stages.router.run(exchange, principal, request.model)
+
     async def _identify(self, exchange: Exchange, scope: str) -> Principal:
         principal = await self._stages.identify.run(exchange)
         self._stages.key_uses.count(exchange, principal)
@@ -192,7 +221,7 @@ class Pipeline:
         self,
         exchange: Exchange,
         principal: Principal,
-        request: CompletionRequest | None,
+        request: ModelRequest | None,
         scope: str | None = None,
     ) -> Principal:
         """Admit whoever it is by now: what was known of the principal may have ended meanwhile."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from headrace_gateway.domain.completion import Answer, CompletionRequest, Events, ModelCard
+from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.key_uses import UseBatch
 from headrace_gateway.domain.principal import Principal
@@ -67,6 +68,9 @@ class InferenceTarget(Protocol):
 
     def generate(self, request_id: str, tenant: str, request: CompletionRequest) -> Events:
         """Stream an answer; closing the generator stops the work behind it."""
+
+    async def embed(self, request_id: str, tenant: str, request: EmbeddingRequest) -> Embeddings:
+        """Make vectors; being cancelled stops the work behind it."""
 
     async def models(self) -> Sequence[ModelCard]:
         """What it serves; raises DEPENDENCY_UNAVAILABLE or NOT_SERVING."""

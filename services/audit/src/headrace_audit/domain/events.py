@@ -19,6 +19,7 @@ class EventKind(StrEnum):
     SESSION = "session"
     CHANGE = "change"
     SECURITY = "security"
+    EMBEDDING = "embedding"
 
 
 class Outcome(StrEnum):

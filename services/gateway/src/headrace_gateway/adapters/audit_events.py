@@ -96,7 +96,7 @@ def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2
         event.actor.user_id = exchange.principal.user_id
         event.actor.organization_id = exchange.principal.organization_id
         event.actor.credential_id = exchange.principal.credential_id
-    if exchange.activity is Activity.COMPLETION:
+    if exchange.activity in (Activity.COMPLETION, Activity.EMBEDDING):
         event.model_use.CopyFrom(_model_use(exchange, total_seconds))
     return event
 

@@ -10,6 +10,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.grpc_interceptors import REQUEST_ID_KEY
 from headrace_common.grpc_streams import read_batches
+from headrace_gateway.adapters.embeddings_grpc import embed
 from headrace_gateway.domain.completion import (
     CompletionRequest,
     Delta,
@@ -24,6 +25,7 @@ from headrace_gateway.domain.completion import (
     Started,
     TokenLogprob,
 )
+from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
 
 LIST_SECONDS = 2.0
 
@@ -61,6 +63,11 @@ class GrpcInferenceTarget:
             raise
         if not finished:
             raise HeadraceError(Reason.ENGINE_FAILED, "The answer ended before it was complete.")
+
+    async def embed(self, request_id: str, tenant: str, request: EmbeddingRequest) -> Embeddings:
+        return await embed(
+            self._stub, request_id, tenant, request, seconds=self._generation_seconds
+        )
 
     async def models(self) -> Sequence[ModelCard]:
         with translate_rpc_errors("inference"):

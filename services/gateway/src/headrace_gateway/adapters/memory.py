@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import struct
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from headrace_gateway.domain.completion import (
     ModelVersion,
     Started,
 )
+from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.key_uses import UseBatch
 from headrace_gateway.domain.principal import Principal
@@ -200,6 +202,16 @@ class EchoTarget:
             )
         finally:
             self.running -= 1
+
+    async def embed(self, request_id: str, tenant: str, request: EmbeddingRequest) -> Embeddings:
+        """Two numbers of a text: 0.6 and 0.8, the other way round if its length is odd."""
+        self.calls += 1
+        pairs = ((0.8, 0.6) if len(text) % 2 else (0.6, 0.8) for text in request.inputs)
+        vectors = tuple(
+            struct.pack("<2f", *pair)[: 4 * (request.dimensions or 2)] for pair in pairs
+        )
+        tokens = sum(len(text.split(" ")) for text in request.inputs)
+        return Embeddings(self._model, vectors, tokens, queue_seconds=0.0)
 
     async def models(self) -> Sequence[ModelCard]:
         return [ModelCard(self._model, context_tokens=2048, loaded_at_seconds=1_767_225_600)]

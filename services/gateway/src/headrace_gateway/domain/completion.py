@@ -65,6 +65,11 @@ class CompletionRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = ""
 
+    @property
+    def input_name(self) -> str:
+        """What callers call it."""
+        return "prompt" if isinstance(self.input, str) else "messages"
+
     def texts(self) -> Iterator[str]:
         """Every text of the input, oldest first."""
         if isinstance(self.input, str):

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from headrace_common.errors import HeadraceError, Kind, Reason
 from headrace_gateway.domain.completion import Delta, Event, Finished, FinishReason, Started
+from headrace_gateway.domain.embedding import Embeddings
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.rates import Admission, Charge
 from headrace_gateway.domain.signed_request import SignedRequest, check_content_digest
@@ -30,6 +31,7 @@ class Activity(StrEnum):
     """What kind of thing a caller does."""
 
     COMPLETION = "completion"
+    EMBEDDING = "embedding"
     MODEL_LIST = "model_list"
     LOGIN = "login"
     SESSION = "session"
@@ -102,6 +104,12 @@ class Exchange:
                 self.prompt_tokens = event.prompt_tokens
                 self.completion_tokens = event.completion_tokens
                 self.finish_reasons = event.finish_reasons
+
+    def note_embeddings(self, embeddings: Embeddings) -> None:
+        """The same for embeddings, which come all at once."""
+        self.model_version = embeddings.model.version
+        self.queue_seconds = embeddings.queue_seconds
+        self.prompt_tokens = embeddings.prompt_tokens
 
     def check_body(self, body: bytes) -> None:
         """Raise CREDENTIAL_INVALID for another body than the one that was signed."""

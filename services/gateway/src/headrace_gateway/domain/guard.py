@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.completion import CompletionRequest
+from headrace_gateway.domain.embedding import ModelRequest
 from headrace_gateway.domain.patterns import PatternSet, Piece, Repeat, StreamPattern, Text
 
 Side = Literal["prompt", "output"]
@@ -85,9 +85,9 @@ class GuardPolicy:
         description = repr((rules, maximum_prompt_characters))
         self.version = hashlib.sha256(description.encode()).hexdigest()[:12]
 
-    def check_prompt(self, request: CompletionRequest) -> list[str]:
+    def check_prompt(self, request: ModelRequest) -> list[str]:
         """Ids of the rules that flagged; raises INVALID_FIELD or CONTENT_BLOCKED."""
-        param = "prompt" if isinstance(request.input, str) else "messages"
+        param = request.input_name
         characters = sum(len(text) for text in request.texts())
         if characters > self._maximum_prompt_characters:
             limit = self._maximum_prompt_characters

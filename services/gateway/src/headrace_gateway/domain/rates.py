@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from headrace_gateway.domain.completion import CompletionRequest
+from headrace_gateway.domain.embedding import ModelRequest
 from headrace_gateway.domain.principal import Limit, LimitKind, Principal
 
 CHARACTERS_PER_TOKEN = 4
@@ -58,7 +59,7 @@ RATES = (LimitKind.REQUESTS_PER_MINUTE, LimitKind.TOKENS_PER_MINUTE)
 
 
 def charges(
-    principal: Principal, request: CompletionRequest | None, default_requests_per_minute: int
+    principal: Principal, request: ModelRequest | None, default_requests_per_minute: int
 ) -> tuple[Charge, ...]:
     """What a request takes from each limit that applies to it; tokens are an estimate."""
     limits = principal.limits
@@ -90,9 +91,11 @@ def _replaces_the_default(limit: Limit) -> bool:
     return wide and limit.subject.startswith("organization:")
 
 
-def estimate_tokens(request: CompletionRequest) -> int:
-    """Tokens to reserve for prompt and answer together."""
+def estimate_tokens(request: ModelRequest) -> int:
+    """Tokens to reserve for prompt and answer together; embeddings have no answer of tokens."""
     texts = list(request.texts())
     prompt = -(-sum(map(len, texts)) // CHARACTERS_PER_TOKEN) + TOKENS_PER_MESSAGE * len(texts)
+    if not isinstance(request, CompletionRequest):
+        return prompt
     answer = request.sampling.max_tokens or DEFAULT_ANSWER_TOKENS
     return prompt + answer * request.sampling.choices

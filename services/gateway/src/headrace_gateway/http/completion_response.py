@@ -1,9 +1,10 @@
 """Runs the pipeline as an ASGI response: whole or streamed, stopped when the caller leaves."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -42,13 +43,116 @@ class ClientGoneError(Exception):
     """The client does not read its answer."""
 
 
-class CompletionResponse(Response):
-    """The response of both completion endpoints.
+class PipelineResponse(Response):
+    """Runs the pipeline in a task of its own, and stops it when it is of no use any more.
 
-    Three watchers run beside the pipeline's task: one notices a client that hangs up, one that does
-    not read, one that the process must end. Any of them cancels the task, which closes generators
-    from the edge to the engine's slot.
+    Watchers run beside it: one notices a client that hangs up, one that the process must end, and
+    subclasses have more. Any of them cancels the task, which closes everything from the edge to the
+    engine's slot.
     """
+
+    def __init__(self, exchange: Exchange, patience: Patience, out_of_time: asyncio.Event) -> None:
+        """`out_of_time` is set when an answer that still runs must end."""
+        super().__init__()
+        self.exchange = exchange
+        self.body_read = asyncio.Event()
+        """To be set once the body is read; until then whoever reads it notices who leaves."""
+        self.patience = patience
+        self._out_of_time = out_of_time
+        self.started = False
+        self.last_write = 0.0
+
+    async def run(self, send: Send) -> None:
+        """Have the pipeline answer, and write it; raises HeadraceError."""
+        raise NotImplementedError
+
+    def watchers(
+        self,
+        receive: Receive,
+        send: Send,  # noqa: ARG002 - for subclasses
+    ) -> list[Coroutine[Any, Any, None]]:
+        """What ends when the work is to end."""
+        return [self._until_disconnect(receive), self._until_out_of_time()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        work = asyncio.create_task(self._answer(scope, receive, send))
+        watchers = [asyncio.create_task(watcher) for watcher in self.watchers(receive, send)]
+        try:
+            await asyncio.wait([work, *watchers], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (work, *watchers):
+                task.cancel()
+            await asyncio.wait([work, *watchers])
+        if work.cancelled() and self.exchange.stopped_by is not None:
+            await self.fail(self.exchange.stopped_by, scope, receive, send)
+        elif not work.cancelled() and (error := work.exception()) is not None:
+            raise error
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.run(send)
+        except HeadraceError as error:
+            await self.fail(error, scope, receive, send)
+        except ClientGoneError:
+            self.note_client_gone()
+        except Exception as error:  # noqa: BLE001 - the caller must hear that it failed
+            request_id = self.exchange.request_id
+            get_logger().error("unexpected_error", request_id=request_id, exc_info=error)
+            await self.fail(internal_error(), scope, receive, send)
+
+    async def fail(self, error: HeadraceError, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell the caller, as long as nothing of an answer has been said."""
+        if not self.started:
+            headers = answer_headers(self.exchange)
+            response = error_response(error, self.exchange.request_id, headers)
+            await response(scope, receive, send)
+
+    def note_client_gone(self) -> None:
+        """For the log: there is nobody to tell."""
+        get_logger().warning("client_does_not_read", request_id=self.exchange.request_id)
+
+    async def _until_disconnect(self, receive: Receive) -> None:
+        """Until the body is read, whoever reads it notices a client that leaves."""
+        await self.body_read.wait()
+        while (await receive())["type"] != "http.disconnect":
+            continue
+
+    async def _until_out_of_time(self) -> None:
+        await self._out_of_time.wait()
+        self.exchange.stopped_by = HeadraceError(
+            Reason.NOT_SERVING, "The server is shutting down and the answer took too long for it."
+        )
+
+    async def write_document(self, send: Send, body: bytes) -> None:
+        """A whole answer at once."""
+        await self.start(send, "application/json", length=len(body))
+        await self.write(send, body, more=False)
+
+    async def start(self, send: Send, media_type: str, length: int | None = None) -> None:
+        """Send status and headers."""
+        self.started = True
+        headers = {"content-type": media_type, **answer_headers(self.exchange)}
+        if length is not None:
+            headers["content-length"] = str(length)
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self._send(send, {"type": "http.response.start", "status": 200, "headers": encoded})
+
+    async def write(self, send: Send, body: bytes, *, more: bool = True) -> None:
+        """Send a piece of the body; raises ClientGoneError if the client does not take it."""
+        if body or not more:
+            await self._send(send, {"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _send(self, send: Send, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self.patience.write_seconds):
+                await send(message)
+        except TimeoutError as error:
+            raise ClientGoneError from error
+        self.last_write = asyncio.get_running_loop().time()
+
+
+class CompletionResponse(PipelineResponse):
+    """The response of both completion endpoints; another watcher notices who does not read."""
 
     def __init__(
         self,
@@ -59,52 +163,18 @@ class CompletionResponse(Response):
         patience: Patience,
         out_of_time: asyncio.Event,
     ) -> None:
-        """`out_of_time` is set when an answer that still runs must end."""
-        super().__init__()
+        super().__init__(exchange, patience, out_of_time)
         self._pipeline = pipeline
-        self._exchange = exchange
         self._read_body = read_body
         self._parse = parse
-        self._body_read = asyncio.Event()
-        self._patience = patience
-        self._out_of_time = out_of_time
         self._parsed: Parsed | None = None
-        self._started = False
         self._streaming = asyncio.Event()
-        self._last_write = 0.0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work = asyncio.create_task(self._answer(scope, receive, send))
-        watchers = [
-            asyncio.create_task(self._until_disconnect(receive)),
-            asyncio.create_task(self._keep_alive(send)),
-            asyncio.create_task(self._until_out_of_time()),
-        ]
-        try:
-            await asyncio.wait([work, *watchers], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (work, *watchers):
-                task.cancel()
-            await asyncio.wait([work, *watchers])
-        if work.cancelled() and self._exchange.stopped_by is not None:
-            await self._fail(self._exchange.stopped_by, scope, receive, send)
-        elif not work.cancelled() and (error := work.exception()) is not None:
-            raise error
+    def watchers(self, receive: Receive, send: Send) -> list[Coroutine[Any, Any, None]]:
+        return [*super().watchers(receive, send), self._keep_alive(send)]
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._run(send)
-        except HeadraceError as error:
-            await self._fail(error, scope, receive, send)
-        except ClientGoneError:
-            self._note_client_gone()
-        except Exception as error:  # noqa: BLE001 - the caller must hear that it failed
-            request_id = self._exchange.request_id
-            get_logger().error("unexpected_error", request_id=request_id, exc_info=error)
-            await self._fail(internal_error(), scope, receive, send)
-
-    async def _run(self, send: Send) -> None:
-        events = self._pipeline.complete(self._exchange, self._request)
+    async def run(self, send: Send) -> None:
+        events = self._pipeline.complete(self.exchange, self._request)
         built = AnswerBuilder()
         body = b""
         async with aclosing(events):
@@ -112,51 +182,32 @@ class CompletionResponse(Response):
                 parsed = self._understood()
                 if parsed.stream:
                     await self._start_stream(send)
-                    await self._write(send, parsed.writer.chunks(event))
+                    await self.write(send, parsed.writer.chunks(event))
                 elif isinstance(event, Delta):
                     built.add(event)
                 elif isinstance(event, Finished):
                     body = parsed.writer.body(built.finish(event))
         # Only here, when the pipeline has settled and recorded, does the answer count as given.
-        if self._started:
-            await self._write(send, DONE, more=False)
+        if self.started:
+            await self.write(send, DONE, more=False)
         else:
-            await self._start(send, "application/json", length=len(body))
-            await self._write(send, body, more=False)
+            await self.write_document(send, body)
 
-    async def _fail(self, error: HeadraceError, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = self._exchange.request_id
-        if not self._started:
-            response = error_response(error, request_id, answer_headers(self._exchange))
-            await response(scope, receive, send)
-        elif self._streaming.is_set():
-            event = b"data: " + error_body(error, request_id) + b"\n\n"
+    async def fail(self, error: HeadraceError, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().fail(error, scope, receive, send)
+        if self._streaming.is_set():
+            event = b"data: " + error_body(error, self.exchange.request_id) + b"\n\n"
             try:
-                await self._write(send, event, more=False)
+                await self.write(send, event, more=False)
             except ClientGoneError:
-                self._note_client_gone()
-
-    def _note_client_gone(self) -> None:
-        get_logger().warning("client_does_not_read", request_id=self._exchange.request_id)
+                self.note_client_gone()
 
     async def _request(self) -> CompletionRequest:
         raw = await self._read_body()
-        self._body_read.set()
+        self.body_read.set()
         self._parsed = self._parse(raw)
-        self._exchange.streamed = self._parsed.stream
+        self.exchange.streamed = self._parsed.stream
         return self._parsed.request
-
-    async def _until_disconnect(self, receive: Receive) -> None:
-        """Until the body is read, whoever reads it notices a client that leaves."""
-        await self._body_read.wait()
-        while (await receive())["type"] != "http.disconnect":
-            continue
-
-    async def _until_out_of_time(self) -> None:
-        await self._out_of_time.wait()
-        self._exchange.stopped_by = HeadraceError(
-            Reason.NOT_SERVING, "The server is shutting down and the answer took too long for it."
-        )
 
     def _understood(self) -> Parsed:
         if self._parsed is None:
@@ -166,39 +217,19 @@ class CompletionResponse(Response):
     async def _keep_alive(self, send: Send) -> None:
         """Keep proxies' idle timers quiet while nothing is ready; ends if nobody reads."""
         await self._streaming.wait()
-        interval = self._patience.heartbeat_seconds
+        interval = self.patience.heartbeat_seconds
         loop = asyncio.get_running_loop()
         while True:
-            quiet = loop.time() - self._last_write
+            quiet = loop.time() - self.last_write
             if quiet >= interval:
                 try:
-                    await self._write(send, HEARTBEAT)
+                    await self.write(send, HEARTBEAT)
                 except ClientGoneError:
                     return
                 quiet = 0
             await asyncio.sleep(interval - quiet)
 
     async def _start_stream(self, send: Send) -> None:
-        if not self._started:
-            await self._start(send, "text/event-stream; charset=utf-8")
+        if not self.started:
+            await self.start(send, "text/event-stream; charset=utf-8")
             self._streaming.set()
-
-    async def _start(self, send: Send, media_type: str, length: int | None = None) -> None:
-        self._started = True
-        headers = {"content-type": media_type, **answer_headers(self._exchange)}
-        if length is not None:
-            headers["content-length"] = str(length)
-        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await self._send(send, {"type": "http.response.start", "status": 200, "headers": encoded})
-
-    async def _write(self, send: Send, body: bytes, *, more: bool = True) -> None:
-        if body or not more:
-            await self._send(send, {"type": "http.response.body", "body": body, "more_body": more})
-
-    async def _send(self, send: Send, message: Message) -> None:
-        try:
-            async with asyncio.timeout(self._patience.write_seconds):
-                await send(message)
-        except TimeoutError as error:
-            raise ClientGoneError from error
-        self._last_write = asyncio.get_running_loop().time()

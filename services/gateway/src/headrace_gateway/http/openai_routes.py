@@ -1,13 +1,16 @@
 """`/v1`: the OpenAI-compatible surface."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from headrace_gateway.domain.exchange import Activity
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.bodies import json_body, parse_body, read_body
 from headrace_gateway.http.completion_response import CompletionResponse, Parsed
+from headrace_gateway.http.embeddings_response import EmbeddingsResponse
+from headrace_gateway.http.embeddings_schema import EmbeddingBody
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.openai_answers import (
@@ -19,7 +22,7 @@ from headrace_gateway.http.openai_answers import (
 )
 from headrace_gateway.http.openai_schema import ChatCompletionBody, CompletionBody
 
-BODIES = (ChatCompletionBody, CompletionBody)
+BODIES = (ChatCompletionBody, CompletionBody, EmbeddingBody)
 
 
 def create_openai_router(door: FrontDoor) -> APIRouter:
@@ -35,6 +38,11 @@ def create_openai_router(door: FrontDoor) -> APIRouter:
     async def create_completion(request: Request) -> Response:
         """Continue a text, whole or as a stream of server-sent events."""
         return _complete(door, request, CompletionBody, TextShape())
+
+    @router.post("/embeddings", openapi_extra=json_body(EmbeddingBody))
+    async def create_embeddings(request: Request) -> Response:
+        """Turn texts into vectors of length 1, as numbers or as base64 of little-endian floats."""
+        return _embed(door, request)
 
     @router.get("/models")
     async def list_models(request: Request) -> dict[str, Any]:
@@ -60,11 +68,6 @@ def _complete(
 ) -> Response:
     exchange = open_exchange(request, Activity.COMPLETION, door.clock)
 
-    async def read() -> bytes:
-        if exchange.principal is not None:
-            request.state.body.belongs_to(exchange.principal.organization_id)
-        return await read_body(request, exchange)
-
     def parse(raw: bytes) -> Parsed:
         body = parse_body(model, raw)
         wanted = body.domain()
@@ -80,8 +83,25 @@ def _complete(
     return CompletionResponse(
         door.pipeline,
         exchange,
-        read,
+        partial(_read, request, exchange),
         parse,
         door.patience,
         door.readiness.out_of_time,
     )
+
+
+def _embed(door: FrontDoor, request: Request) -> Response:
+    exchange = open_exchange(request, Activity.EMBEDDING, door.clock)
+
+    async def read() -> EmbeddingBody:
+        return parse_body(EmbeddingBody, await _read(request, exchange))
+
+    return EmbeddingsResponse(
+        door.pipeline, exchange, read, door.patience, door.readiness.out_of_time
+    )
+
+
+async def _read(request: Request, exchange: Exchange) -> bytes:
+    if exchange.principal is not None:
+        request.state.body.belongs_to(exchange.principal.organization_id)
+    return await read_body(request, exchange)

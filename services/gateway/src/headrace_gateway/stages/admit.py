@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.logs import get_logger
-from headrace_gateway.domain.completion import CompletionRequest
+from headrace_gateway.domain.embedding import ModelRequest
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import Limit, LimitKind, Principal
 from headrace_gateway.domain.rates import Charge, RateState, charges
@@ -26,7 +26,7 @@ class Admit:
         self._default_requests_per_minute = default_requests_per_minute
 
     async def run(
-        self, exchange: Exchange, principal: Principal, request: CompletionRequest | None
+        self, exchange: Exchange, principal: Principal, request: ModelRequest | None
     ) -> bool:
         """Fill `exchange.admission`; False if what is known of the principal has ended.
 

@@ -13,6 +13,7 @@ from headrace_gateway.domain.completion import (
     Started,
     TokenLogprob,
 )
+from headrace_gateway.domain.embedding import ModelRequest
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.guard import (
     GuardPolicy,
@@ -28,7 +29,7 @@ class Guard:
     def __init__(self, policy: GuardPolicy) -> None:
         self._policy = policy
 
-    def check_prompt(self, exchange: Exchange, request: CompletionRequest) -> None:
+    def check_prompt(self, exchange: Exchange, request: ModelRequest) -> None:
         """Note flags in the exchange; raises CONTENT_BLOCKED or INVALID_FIELD."""
         exchange.guard_policy_version = self._policy.version
         try:

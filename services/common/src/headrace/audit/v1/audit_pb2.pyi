@@ -24,6 +24,7 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_SESSION: _ClassVar[EventKind]
     EVENT_KIND_CHANGE: _ClassVar[EventKind]
     EVENT_KIND_SECURITY: _ClassVar[EventKind]
+    EVENT_KIND_EMBEDDING: _ClassVar[EventKind]
 
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -43,6 +44,7 @@ EVENT_KIND_ADMINISTRATION: EventKind
 EVENT_KIND_SESSION: EventKind
 EVENT_KIND_CHANGE: EventKind
 EVENT_KIND_SECURITY: EventKind
+EVENT_KIND_EMBEDDING: EventKind
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_SUCCEEDED: Outcome
 OUTCOME_REFUSED: Outcome

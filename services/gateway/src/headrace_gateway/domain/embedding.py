@@ -1,0 +1,37 @@
+"""Texts to be turned into vectors, and the vectors, independent of any public API's shape."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from headrace_gateway.domain.completion import CompletionRequest, ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """One or many texts; each becomes a vector, of `dimensions` numbers if that is given."""
+
+    model: str
+    inputs: tuple[str, ...]
+    dimensions: int | None = None
+
+    @property
+    def input_name(self) -> str:
+        """What callers call it."""
+        return "input"
+
+    def texts(self) -> Iterator[str]:
+        """Every text, in order."""
+        yield from self.inputs
+
+
+ModelRequest = CompletionRequest | EmbeddingRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """A vector for each text, in their order: 32-bit floats, little-endian, of length 1."""
+
+    model: ModelVersion
+    vectors: tuple[bytes, ...]
+    prompt_tokens: int
+    queue_seconds: float
