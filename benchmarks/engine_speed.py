@@ -1,4 +1,4 @@
-"""How fast each engine answers: ours and others', over the same weights, at several concurrencies."""
+"""How fast each engine answers, ours and others', over the same weights."""
 
 import asyncio
 import random

@@ -43,7 +43,5 @@ def inference_process(**settings: str) -> Iterator[str]:
     command, port, environment = inference_command(**settings)
     with TemporaryDirectory(prefix="headrace-benchmark-") as folder:
         log = Path(folder) / "inference.log"
-        with listening(
-            command, port, log, deadline_seconds=START_SECONDS, environment=environment
-        ):
+        with listening(command, port, log, deadline_seconds=START_SECONDS, environment=environment):
             yield f"127.0.0.1:{port}"

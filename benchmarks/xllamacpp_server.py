@@ -1,4 +1,4 @@
-"""xllamacpp's own HTTP server, as a process: `python -m benchmarks.xllamacpp_server FILE PORT SLOTS CONTEXT`."""
+"""xllamacpp's own HTTP server as a process, told FILE PORT SLOTS CONTEXT."""
 
 import os
 import signal

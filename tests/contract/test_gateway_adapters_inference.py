@@ -60,6 +60,9 @@ class ScriptedEngine:
     async def start(self) -> None:
         pass
 
+    async def health(self) -> None:
+        pass
+
     async def watch(self) -> None:
         await asyncio.Event().wait()
 

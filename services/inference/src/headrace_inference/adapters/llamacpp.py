@@ -1,7 +1,6 @@
 """llama.cpp in this process, through xllamacpp: continuous batching over parallel slots."""
 
 import asyncio
-import os
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -15,6 +14,7 @@ from headrace_inference.adapters.json_schemas import SchemaChecker
 from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp_completion import Completion
 from headrace_inference.adapters.llamacpp_http import HTTP_THREADS, LlamaCppHttp
+from headrace_inference.adapters.llamacpp_library import server_parameters, start_server
 from headrace_inference.adapters.llamacpp_prompt import PromptReader
 from headrace_inference.adapters.llamacpp_request import completion_body
 from headrace_inference.domain.capabilities import Capabilities, Feature
@@ -44,10 +44,6 @@ CAPABILITIES = Capabilities(
         }
     )
 )
-SPINS = "10000"
-"""About 0.2 ms: one slot makes 99 tokens/s instead of 52, and 39 instead of 23 beside two busy
-processes (2 cores of an EPYC; libgomp's own 300,000 gain nothing more)."""
-
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
 
 
@@ -230,27 +226,12 @@ def _check_memory(options: LlamaCppOptions) -> None:
 
 
 def _load(options: LlamaCppOptions, socket_path: str) -> Any:
-    # Threads that wait for one another at each of a token's hundreds of barriers: to sleep at once
-    # halves the speed, to spin for long costs it when other processes want the cores too.
-    # libgomp reads this once, when the library is loaded.
-    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
-    import xllamacpp  # noqa: PLC0415
-
-    params = xllamacpp.CommonParams()
-    params.model.path = str(options.model_path)
-    params.hostnames = [socket_path]
+    params = server_parameters(
+        options.model_path, socket_path=socket_path, slots=options.slots, threads=options.threads
+    )
     params.n_threads_http = HTTP_THREADS
-    params.ui = False
-    params.endpoint_slots = False
-    params.verbosity = 0  # at 1 it already quotes callers' schemas on stderr
-    params.n_parallel = options.slots
     params.n_ctx = options.slots * options.context_tokens
     # one chunk of prefill beside one decoded token per slot, in one pass
     params.n_batch = params.n_ubatch = options.prefill_chunk_tokens + options.slots
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.threads
     params.prefill_assistant = False
-    # a reused prefix changes the rounding of what follows and tells its timing across tenants
-    params.cache_prompt = False
-    params.cache_ram_mib = 0
-    params.cache_idle_slots = False
-    return xllamacpp.Server(params)
+    return start_server(params)

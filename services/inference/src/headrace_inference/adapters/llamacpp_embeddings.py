@@ -1,7 +1,6 @@
 """Embeddings by llama.cpp in this process, through xllamacpp: texts share passes over the model."""
 
 import asyncio
-import os
 import tempfile
 from array import array
 from base64 import b64decode
@@ -13,6 +12,7 @@ from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp import LlamaCppOptions, cannot_load
 from headrace_inference.adapters.llamacpp_call import Call
+from headrace_inference.adapters.llamacpp_library import server_parameters, start_server
 from headrace_inference.adapters.word_pieces import WordPieces
 from headrace_inference.domain.capabilities import Capabilities
 from headrace_inference.domain.events import EngineEvent
@@ -109,6 +109,9 @@ class LlamaCppEmbeddings:
     ) -> Sequence[Sequence[float]]:
         return await self._vectors(prompt_tokens)
 
+    async def health(self) -> None:
+        """What it is ill with does not pass: see `watch`."""
+
     async def watch(self) -> None:
         await self._dead.wait()
         raise HeadraceError(Reason.ENGINE_FAILED, "the engine does not answer any more")
@@ -164,23 +167,12 @@ def _check_memory(options: LlamaCppOptions) -> None:
 
 
 def _load(options: LlamaCppOptions, context_tokens: int, socket_path: str) -> Any:
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in llamacpp.py, and for its reason
-    import xllamacpp  # noqa: PLC0415
-
-    params = xllamacpp.CommonParams()
-    params.model.path = str(options.model_path)
-    params.hostnames = [socket_path]
+    params = server_parameters(
+        options.model_path, socket_path=socket_path, slots=options.slots, threads=options.threads
+    )
     params.n_threads_http = 1  # nobody calls it
-    params.ui = False
-    params.endpoint_slots = False
-    params.verbosity = 0
     params.embedding = True
-    params.n_parallel = options.slots
     params.n_ctx = options.slots * context_tokens
     # a text is read in one pass, and so are several that are shorter together
     params.n_batch = params.n_ubatch = context_tokens
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.threads
-    params.cache_prompt = False
-    params.cache_ram_mib = 0
-    params.cache_idle_slots = False
-    return xllamacpp.Server(params)
+    return start_server(params)
