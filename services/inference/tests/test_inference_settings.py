@@ -9,11 +9,12 @@ from headrace_common.clock import SystemClock
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.llamacpp import LlamaCppEngine
 from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
-from headrace_inference.app import create_engine, remote_options
+from headrace_inference.app import create_engine, create_signer, remote_options
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.settings import InferenceSettings
 
 REMOTE = "http://vllm:8000/v1"
+SEED = "a" * 42 + "E="
 
 
 def test_llamacpp_needs_a_model_file() -> None:
@@ -70,3 +71,20 @@ def test_a_key_that_is_no_header_is_refused_unseen(key: str) -> None:
             {"engine": "openai", "remote_url": REMOTE, "remote_api_key": key}
         )
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keys", ["not base64!", "c2hvcnQ=", "", f"{SEED},", f"{SEED} {SEED}"])
+def test_keys_that_sign_answers_are_seeds(keys: str) -> None:
+    with pytest.raises(ValidationError, match="must be 32 bytes in base64") as caught:
+        InferenceSettings.model_validate({"engine": "echo", "answer_signing_keys": keys})
+    assert not keys or keys not in str(caught.value)
+
+
+def test_several_keys_may_be_given_and_are_not_shown() -> None:
+    settings = InferenceSettings.model_validate(
+        {"engine": "echo", "answer_signing_keys": f"{SEED}, {'b' * 42}I="}
+    )
+    assert [len(seed) for seed in settings.answer_signing_seeds()] == [32, 32]
+    assert SEED not in repr(settings)
+    assert create_signer(settings, SystemClock()) is not None
+    assert create_signer(InferenceSettings(engine="echo"), SystemClock()) is None

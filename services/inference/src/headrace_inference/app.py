@@ -9,6 +9,7 @@ from headrace_common.grpc_server import start_grpc_server
 from headrace_common.health import watch_dependency
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.runtime import Runtime, run_service
+from headrace_inference.adapters.answer_signer import Ed25519AnswerSigner
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.echo_pace import Pace
 from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
@@ -19,7 +20,7 @@ from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.embedder import Embedder
 from headrace_inference.generator import Generator
 from headrace_inference.metrics import InferenceMetrics
-from headrace_inference.ports import Engine
+from headrace_inference.ports import AnswerSigner, Engine
 from headrace_inference.served_model import ServedModel
 from headrace_inference.servicer import InferenceServicer, UseCases
 from headrace_inference.settings import InferenceSettings
@@ -77,7 +78,16 @@ def build(
         served,
         Generator(served, metrics, maximum_seconds=maximum, clock=clock),
         Embedder(served, metrics, maximum_seconds=maximum, clock=clock),
+        create_signer(settings, clock),
     )
+
+
+def create_signer(settings: InferenceSettings, clock: Clock) -> AnswerSigner | None:
+    """What signs answers; None without a key to do it with."""
+    seeds = settings.answer_signing_seeds()
+    if not seeds:
+        return None
+    return Ed25519AnswerSigner(seeds, clock, key_seconds=settings.answer_key_seconds)
 
 
 def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:

@@ -13,6 +13,7 @@ from headrace_common.proto_enums import from_proto, to_proto
 from headrace_inference.domain.embeddings import Embeddings
 from headrace_inference.domain.events import (
     Answer,
+    AnswerSignature,
     Delta,
     Started,
     TokenLogprob,
@@ -32,6 +33,7 @@ from headrace_inference.domain.requests import (
     ToolCall,
 )
 from headrace_inference.domain.waiting_line import Priority
+from headrace_inference.ports import AnswerKey
 
 
 def generation_request(message: pb.GenerateRequest) -> GenerationRequest:
@@ -114,6 +116,7 @@ def generate_response(answer: Answer) -> pb.GenerateResponse:
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         timings=timings,
+        signature=_signature(answer.signature),
     )
     return pb.GenerateResponse(finished=finished)
 
@@ -137,6 +140,11 @@ def model_info(model: ModelVersion, engine: EngineInfo) -> pb.ModelInfo:
             embedding_dimensions=engine.capabilities.embedding_dimensions or 0,
         ),
     )
+
+
+def answer_key(key: AnswerKey) -> pb.AnswerKey:
+    """One of ListModels' keys."""
+    return pb.AnswerKey(kid=key.kid, public_key=key.public_key)
 
 
 def load_response(load: LoadReport) -> pb.GetLoadResponse:
@@ -175,6 +183,12 @@ def _response_format(message: pb.ResponseFormat) -> ResponseFormat | None:
     if form == "json_schema":
         return JsonSchema(message.json_schema.schema_json)
     return JsonObject() if form == "json_object" else None
+
+
+def _signature(signature: AnswerSignature | None) -> pb.AnswerSignature | None:
+    if signature is None:
+        return None
+    return pb.AnswerSignature(statement=signature.statement, certificate=signature.certificate)
 
 
 def _logprob(entry: TokenLogprob) -> pb.TokenLogprob:

@@ -1,9 +1,11 @@
 """What the service needs of an engine."""
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from headrace_inference.domain.events import EngineEvent
+from headrace_inference.domain.attestation import Statement
+from headrace_inference.domain.events import AnswerSignature, EngineEvent
 from headrace_inference.domain.models import EngineInfo
 from headrace_inference.domain.requests import EmbeddingRequest, GenerationRequest, Prompt, Tool
 
@@ -55,3 +57,21 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Stop all work and let go of the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerKey:
+    """A public Ed25519 key, 32 bytes, under its thumbprint (RFC 7638)."""
+
+    kid: str
+    public_key: bytes
+
+
+class AnswerSigner(Protocol):
+    """Signs answers with a key of this process."""
+
+    def sign(self, statement: Statement) -> AnswerSignature:
+        """The statement, signed, with what proves the key."""
+
+    def public_keys(self) -> Sequence[AnswerKey]:
+        """The platform's keys, by which the key of any process is known."""

@@ -10,7 +10,9 @@ from headrace_common.grpc_server import Registration
 from headrace_inference import conversions
 from headrace_inference.embedder import Embedder
 from headrace_inference.generator import Generator
+from headrace_inference.ports import AnswerSigner
 from headrace_inference.served_model import ServedModel
+from headrace_inference.signing import signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class UseCases:
     served: ServedModel
     generator: Generator
     embedder: Embedder
+    signer: AnswerSigner | None = None
+    """Without one answers are not signed."""
 
 
 class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
@@ -29,13 +33,17 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self._served = use_cases.served
         self._generator = use_cases.generator
         self._embedder = use_cases.embedder
+        self._signer = use_cases.signer
 
     async def Generate(  # noqa: N802 - the proto's name
         self, request: inference_pb2.GenerateRequest, _context: Any
     ) -> AsyncIterator[inference_pb2.GenerateResponse]:
         wanted = conversions.generation_request(request)
-        async with aclosing(self._generator.generate(wanted)) as answer:
-            async for message in answer:
+        answer = self._generator.generate(wanted)
+        if self._signer is not None:
+            answer = signed(wanted, answer, self._signer)
+        async with aclosing(answer) as messages:
+            async for message in messages:
                 yield conversions.generate_response(message)
 
     async def Embed(  # noqa: N802 - the proto's name
@@ -48,7 +56,11 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, _request: inference_pb2.ListModelsRequest, _context: Any
     ) -> inference_pb2.ListModelsResponse:
         model, engine = self._served.version(), self._served.info()
-        return inference_pb2.ListModelsResponse(models=[conversions.model_info(model, engine)])
+        keys = self._signer.public_keys() if self._signer is not None else ()
+        return inference_pb2.ListModelsResponse(
+            models=[conversions.model_info(model, engine)],
+            answer_keys=[conversions.answer_key(key) for key in keys],
+        )
 
     async def GetLoad(  # noqa: N802 - the proto's name
         self, _request: inference_pb2.GetLoadRequest, _context: Any

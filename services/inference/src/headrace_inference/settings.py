@@ -1,5 +1,6 @@
 """What the inference service can be told from its environment (`HEADRACE_INFERENCE_...`)."""
 
+import base64
 import re
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,9 @@ from headrace_inference.domain.capabilities import Feature
 
 REMOTE_FEATURES = frozenset(Feature) - {Feature.TOOLS, Feature.NAMES}
 """Tools need a parser that servers are started with; names need a template that shows them."""
+
+SEED_BYTES = 32
+"""Of an Ed25519 private key (RFC 8032)."""
 
 
 class InferenceSettings(GrpcServiceSettings):
@@ -51,6 +55,11 @@ class InferenceSettings(GrpcServiceSettings):
     """Silence of a working engine after which readiness is lost, until it speaks again."""
     maximum_request_seconds: float = Field(default=300.0, gt=0)
     """Longest a request may wait and be answered."""
+    answer_signing_keys: SecretStr | None = None
+    """Ed25519 seeds, base64, separated by commas. The first one's holder is who answers are signed
+    by, all are published; without any, answers are not signed."""
+    answer_key_seconds: int = Field(default=86_400, ge=60)
+    """How long a process signs with one key of its own before it makes another."""
     echo_token_seconds: float = Field(default=0.0, ge=0)
     """The echo engine's pause before each token."""
     echo_failing_every: int = Field(default=0, ge=0)
@@ -97,6 +106,26 @@ class InferenceSettings(GrpcServiceSettings):
         if self.maximum_concurrent_calls < self.slots + self.queue_length:
             raise ValueError("maximum_concurrent_calls must not be below slots + queue_length")
         return self
+
+    @model_validator(mode="after")
+    def _check_answer_signing_keys(self) -> "InferenceSettings":
+        self.answer_signing_seeds()
+        return self
+
+    def answer_signing_seeds(self) -> tuple[bytes, ...]:
+        """The seeds of `answer_signing_keys`; raises ValueError, without them, if one is none."""
+        if self.answer_signing_keys is None:
+            return ()
+        seeds = []
+        for encoded in self.answer_signing_keys.get_secret_value().split(","):
+            try:
+                seed = base64.b64decode(encoded.strip(), validate=True)
+            except ValueError:
+                seed = b""
+            if len(seed) != SEED_BYTES:
+                raise ValueError(f"answer_signing_keys: each must be {SEED_BYTES} bytes in base64")
+            seeds.append(seed)
+        return tuple(seeds)
 
     def required_model_path(self) -> Path:
         """The model's file; raises ValueError when the settings name none."""

@@ -94,6 +94,14 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerSignature:
+    """Who said what to whom, signed, and the certificate of the key; each a compact JWS."""
+
+    statement: str
+    certificate: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """How an answer ended and what it took; its last message. One reason per choice."""
 
@@ -102,6 +110,7 @@ class Finished:
     prompt_tokens: int
     completion_tokens: int
     timings: Timings
+    signature: AnswerSignature | None = None
 
 
 Answer = Started | Delta | Finished

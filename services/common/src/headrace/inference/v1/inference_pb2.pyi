@@ -202,18 +202,28 @@ class TokenLogprob(_message.Message):
     def __init__(self, token: _Optional[str] = ..., logprob: _Optional[float] = ..., token_bytes: _Optional[bytes] = ..., top: _Optional[_Iterable[_Union[TokenLogprob, _Mapping]]] = ...) -> None: ...
 
 class Finished(_message.Message):
-    __slots__ = ("model", "finish_reasons", "prompt_tokens", "completion_tokens", "timings")
+    __slots__ = ("model", "finish_reasons", "prompt_tokens", "completion_tokens", "timings", "signature")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASONS_FIELD_NUMBER: _ClassVar[int]
     PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     model: ModelVersion
     finish_reasons: _containers.RepeatedScalarFieldContainer[FinishReason]
     prompt_tokens: int
     completion_tokens: int
     timings: Timings
-    def __init__(self, model: _Optional[_Union[ModelVersion, _Mapping]] = ..., finish_reasons: _Optional[_Iterable[_Union[FinishReason, str]]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ...) -> None: ...
+    signature: AnswerSignature
+    def __init__(self, model: _Optional[_Union[ModelVersion, _Mapping]] = ..., finish_reasons: _Optional[_Iterable[_Union[FinishReason, str]]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., signature: _Optional[_Union[AnswerSignature, _Mapping]] = ...) -> None: ...
+
+class AnswerSignature(_message.Message):
+    __slots__ = ("statement", "certificate")
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    statement: str
+    certificate: str
+    def __init__(self, statement: _Optional[str] = ..., certificate: _Optional[str] = ...) -> None: ...
 
 class Timings(_message.Message):
     __slots__ = ("queue", "first_token", "decode")
@@ -270,10 +280,20 @@ class ListModelsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ListModelsResponse(_message.Message):
-    __slots__ = ("models",)
+    __slots__ = ("models", "answer_keys")
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_KEYS_FIELD_NUMBER: _ClassVar[int]
     models: _containers.RepeatedCompositeFieldContainer[ModelInfo]
-    def __init__(self, models: _Optional[_Iterable[_Union[ModelInfo, _Mapping]]] = ...) -> None: ...
+    answer_keys: _containers.RepeatedCompositeFieldContainer[AnswerKey]
+    def __init__(self, models: _Optional[_Iterable[_Union[ModelInfo, _Mapping]]] = ..., answer_keys: _Optional[_Iterable[_Union[AnswerKey, _Mapping]]] = ...) -> None: ...
+
+class AnswerKey(_message.Message):
+    __slots__ = ("kid", "public_key")
+    KID_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    kid: str
+    public_key: bytes
+    def __init__(self, kid: _Optional[str] = ..., public_key: _Optional[bytes] = ...) -> None: ...
 
 class ModelInfo(_message.Message):
     __slots__ = ("model", "engine", "context_tokens", "loaded_at_seconds", "capabilities")
