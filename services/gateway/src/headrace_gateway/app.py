@@ -123,6 +123,7 @@ def build(
         pipeline=Pipeline(_stages(settings, neighbours, clock), GatewayMetrics(registry), clock),
         accounts=neighbours.accounts,
         published_keys=neighbours.published_keys,
+        answer_keys=neighbours.router.answer_keys,
         clock=clock,
         patience=Patience(settings.write_timeout_seconds, settings.heartbeat_seconds),
         readiness=readiness,

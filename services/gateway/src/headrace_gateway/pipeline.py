@@ -23,6 +23,7 @@ from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings, Mode
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
 from headrace_gateway.domain.rates import estimate_tokens
+from headrace_gateway.domain.seal import Seal
 from headrace_gateway.logs import log_exchange
 from headrace_gateway.metrics import GatewayMetrics
 from headrace_gateway.ports import EventEntry, EventLog
@@ -80,11 +81,13 @@ class Pipeline:
             else:
                 tenant = principal.organization_id
                 events = route.target.generate(exchange.request_id, tenant, request)
-            guarded = stages.guard.check_output(exchange, request, self._note(exchange, events))
-            built = AnswerBuilder()
+            seal, built = Seal(), AnswerBuilder()
+            noted = self._note(exchange, seal, events)
+            guarded = stages.guard.check_output(exchange, request, noted)
             async with aclosing(guarded):
-                async for event in guarded:
+                async for said in guarded:
                     _stop_if_cancelled()
+                    event = seal.check(said)
                     if isinstance(event, Delta):
                         built.add(event)
                     yield event
@@ -236,9 +239,10 @@ class Pipeline:
             raise credential_invalid()
         return principal
 
-    async def _note(self, exchange: Exchange, events: Events) -> Events:
+    async def _note(self, exchange: Exchange, seal: Seal, events: Events) -> Events:
         async with aclosing(events):
             async for event in events:
+                seal.note_made(event)
                 exchange.note(event, self._clock.monotonic())
                 yield event
 

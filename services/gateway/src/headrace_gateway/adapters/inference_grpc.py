@@ -12,6 +12,8 @@ from headrace_common.grpc_interceptors import REQUEST_ID_KEY
 from headrace_common.grpc_streams import read_batches
 from headrace_gateway.adapters.embeddings_grpc import embed
 from headrace_gateway.domain.completion import (
+    AnswerKey,
+    AnswerSignature,
     CompletionRequest,
     Delta,
     Event,
@@ -74,8 +76,9 @@ class GrpcInferenceTarget:
             response = await self._stub.ListModels(
                 inference_pb2.ListModelsRequest(), timeout=LIST_SECONDS
             )
+        keys = tuple(AnswerKey(key.kid, key.public_key) for key in response.answer_keys)
         return [
-            ModelCard(_model(card.model), card.context_tokens, card.loaded_at_seconds)
+            ModelCard(_model(card.model), card.context_tokens, card.loaded_at_seconds, keys)
             for card in response.models
         ]
 
@@ -117,11 +120,21 @@ def _events(messages: Iterable[inference_pb2.GenerateResponse]) -> Iterator[Even
                 logprobs = tuple(_logprob(entry) for entry in delta.logprobs)
                 yield Delta(delta.choice, delta.text, delta.tokens, logprobs)
             case "finished":
-                done = message.finished
-                reasons = tuple(_finish_reason(reason) for reason in done.finish_reasons)
-                yield Finished(
-                    _model(done.model), reasons, done.prompt_tokens, done.completion_tokens
-                )
+                yield _finished(message.finished)
+
+
+def _finished(message: inference_pb2.Finished) -> Finished:
+    signature = None
+    if message.HasField("signature"):
+        signed = message.signature
+        signature = AnswerSignature(signed.statement, signed.certificate)
+    return Finished(
+        model=_model(message.model),
+        finish_reasons=tuple(_finish_reason(reason) for reason in message.finish_reasons),
+        prompt_tokens=message.prompt_tokens,
+        completion_tokens=message.completion_tokens,
+        signature=signature,
+    )
 
 
 def _finish_reason(value: int) -> FinishReason:

@@ -87,12 +87,21 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerKey:
+    """A public Ed25519 key, 32 bytes, by which signatures of answers are verified."""
+
+    kid: str
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
-    """A model on offer, as `/v1/models` shows it."""
+    """A model on offer, as `/v1/models` shows it; and whose signature its answers carry, if any."""
 
     model: ModelVersion
     context_tokens: int
     loaded_at_seconds: int
+    answer_keys: tuple[AnswerKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,14 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerSignature:
+    """The model server's word for an answer; two compact JWS, specified in the inference proto."""
+
+    statement: str
+    certificate: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """How the answer ended and what it used."""
 
@@ -141,6 +158,7 @@ class Finished:
     finish_reasons: tuple[FinishReason, ...]
     prompt_tokens: int
     completion_tokens: int
+    signature: AnswerSignature | None = None
 
 
 Event = Started | Delta | Finished

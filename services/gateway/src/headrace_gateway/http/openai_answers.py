@@ -6,6 +6,7 @@ import orjson
 
 from headrace_gateway.domain.completion import (
     Answer,
+    AnswerSignature,
     Choice,
     Delta,
     Event,
@@ -100,12 +101,13 @@ class AnswerWriter:
         self._model = ""
         self._fingerprint = ""
 
-    def body(self, answer: Answer) -> bytes:
+    def body(self, answer: Answer, signature: AnswerSignature | None) -> bytes:
         """The whole answer."""
         self._remember(answer.model.id, answer.model.version)
         choices = [self._shape.choice(i, choice) for i, choice in enumerate(answer.choices)]
         usage = _usage(answer.prompt_tokens, answer.completion_tokens)
-        return orjson.dumps({**self._envelope(self._shape.object, choices), "usage": usage})
+        envelope = self._envelope(self._shape.object, choices)
+        return orjson.dumps({**envelope, "usage": usage, **_extension(signature)})
 
     def chunks(self, event: Event) -> bytes:
         """The server-sent events that one event of the answer becomes."""
@@ -113,25 +115,28 @@ class AnswerWriter:
             case Started():
                 self._remember(event.model.id, event.model.version)
                 openings = (self._shape.opening(index) for index in range(self._choices))
-                return b"".join(self._chunk([choice]) for choice in openings if choice)
+                return b"".join(_sse(self._chunk([choice])) for choice in openings if choice)
             case Delta():
-                return self._chunk([self._shape.piece(event)])
+                return _sse(self._chunk([self._shape.piece(event)]))
             case Finished():
-                reasons = enumerate(event.finish_reasons)
-                ended = b"".join(self._chunk([self._shape.ending(i, why)]) for i, why in reasons)
-                return ended + self._usage_chunk(event)
+                return b"".join(_sse(chunk) for chunk in self._last_chunks(event))
 
-    def _usage_chunk(self, event: Finished) -> bytes:
-        if not self._include_usage:
-            return b""
-        usage = _usage(event.prompt_tokens, event.completion_tokens)
-        return _sse({**self._envelope(self._shape.chunk_object, []), "usage": usage})
+    def _last_chunks(self, event: Finished) -> list[Json]:
+        """One for each choice's end, then the usage if it is wanted; the last has the signature."""
+        reasons = enumerate(event.finish_reasons)
+        chunks = [self._chunk([self._shape.ending(index, reason)]) for index, reason in reasons]
+        if self._include_usage:
+            usage = _usage(event.prompt_tokens, event.completion_tokens)
+            chunks.append({**self._chunk([]), "usage": usage})
+        if chunks:
+            chunks[-1] |= _extension(event.signature)
+        return chunks
 
-    def _chunk(self, choices: list[Json]) -> bytes:
+    def _chunk(self, choices: list[Json]) -> Json:
         envelope = self._envelope(self._shape.chunk_object, choices)
         if self._include_usage:
             envelope["usage"] = None
-        return _sse(envelope)
+        return envelope
 
     def _envelope(self, kind: str, choices: list[Json]) -> Json:
         return {
@@ -162,6 +167,14 @@ def model_card(card: ModelCard) -> Json:
 
 def _sse(content: Json) -> bytes:
     return b"data: " + orjson.dumps(content) + b"\n\n"
+
+
+def _extension(signature: AnswerSignature | None) -> Json:
+    """What OpenAI's answers do not have; docs/signed-answers.md."""
+    if signature is None:
+        return {}
+    both = {"statement": signature.statement, "certificate": signature.certificate}
+    return {"headrace": {"signature": both}}
 
 
 def _usage(prompt_tokens: int, completion_tokens: int) -> Json:

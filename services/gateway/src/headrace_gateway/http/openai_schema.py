@@ -234,7 +234,8 @@ def _tool(function: FunctionField) -> Tool:
 
 def _json_text(value: JsonObject, param: str) -> str:
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+        # Compact: signatures cover this text, and JSON.stringify writes the same.
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     except ValueError as error:
         message = f"Invalid value for '{param}': NaN and infinities are not JSON."
         raise HeadraceError(Reason.INVALID_FIELD, message, param=param) from error

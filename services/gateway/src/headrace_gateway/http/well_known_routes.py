@@ -1,5 +1,6 @@
 """`/.well-known`: what others need to verify our tokens and to find our endpoints."""
 
+import base64
 from contextlib import suppress
 from typing import Any
 
@@ -7,11 +8,13 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from headrace_common.errors import HeadraceError
+from headrace_gateway.domain.completion import AnswerKey
 from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
 
 JWKS_PATH = "/.well-known/jwks.json"
+ANSWER_KEYS_PATH = "/.well-known/headrace-answer-keys.json"
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 CACHE_SECONDS = 300
 """Less than a new key is published before it signs (`signing_key_lead_seconds` of `auth`)."""
@@ -56,6 +59,11 @@ def create_well_known_router(door: FrontDoor) -> APIRouter:
         response.headers["cache-control"] = f"public, max-age={CACHE_SECONDS}"
         return {"keys": list(door.published_keys.jwks())}
 
+    @router.get(ANSWER_KEYS_PATH, summary="Public keys of signed answers (RFC 8037)")
+    async def answer_keys(response: Response) -> dict[str, Any]:
+        response.headers["cache-control"] = f"public, max-age={CACHE_SECONDS}"
+        return {"keys": [_jwk(key) for key in door.answer_keys()]}
+
     @router.get(METADATA_PATH, summary="The authorization server's endpoints (RFC 8414)")
     async def server(request: Request, response: Response) -> dict[str, Any]:
         document = await metadata.get(request)
@@ -63,3 +71,8 @@ def create_well_known_router(door: FrontDoor) -> APIRouter:
         return document
 
     return router
+
+
+def _jwk(key: AnswerKey) -> dict[str, str]:
+    x = base64.urlsafe_b64encode(key.public_key).rstrip(b"=").decode()
+    return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": key.kid, "use": "sig", "alg": "EdDSA"}

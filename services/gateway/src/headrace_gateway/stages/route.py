@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.logs import get_logger
-from headrace_gateway.domain.completion import ModelCard
+from headrace_gateway.domain.completion import AnswerKey, ModelCard
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.ports import InferenceTarget
@@ -55,6 +55,11 @@ class Router:
     def cards_for(self, principal: Principal) -> list[ModelCard]:
         """The models that `principal` may use."""
         return [card for name, card in sorted(self._cards.items()) if principal.may_use(name)]
+
+    def answer_keys(self) -> list[AnswerKey]:
+        """Whose signatures answers carry, over all models; those of a server that is away too."""
+        keys = {key.kid: key for card in self._cards.values() for key in card.answer_keys}
+        return [keys[kid] for kid in sorted(keys)]
 
     async def keep_fresh(self) -> None:
         """Ask all servers again and again; runs until cancelled."""

@@ -1,0 +1,56 @@
+"""Lets a signature pass only with the answer that it was made for."""
+
+import hashlib
+from collections import defaultdict
+from dataclasses import replace
+from typing import Protocol
+
+from headrace_gateway.domain.completion import Delta, Event, Finished, FinishReason
+
+
+class Seal:
+    """Compares what the model said with what the caller gets, however either is cut into deltas.
+
+    It does not ask what happened in between, so nothing that alters an answer can forget to say so.
+    """
+
+    def __init__(self) -> None:
+        self._made = _Tally()
+        self._given = _Tally()
+
+    def note_made(self, event: Event) -> None:
+        """The model's next event."""
+        self._made.add(event)
+
+    def check(self, event: Event) -> Event:
+        """The caller's next event: the same one, or without a signature that no longer fits."""
+        self._given.add(event)
+        if isinstance(event, Finished) and event.signature and not self._intact():
+            return replace(event, signature=None)
+        return event
+
+    def _intact(self) -> bool:
+        return self._made.result() == self._given.result()
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+    def digest(self) -> bytes: ...
+
+
+class _Tally:
+    """What was said so far, choice by choice, as hashes."""
+
+    def __init__(self) -> None:
+        self._texts: defaultdict[int, _Hash] = defaultdict(hashlib.sha256)
+        self._reasons: tuple[FinishReason, ...] = ()
+
+    def add(self, event: Event) -> None:
+        if isinstance(event, Delta) and event.text:
+            self._texts[event.choice].update(event.text.encode())
+        elif isinstance(event, Finished):
+            self._reasons = event.finish_reasons
+
+    def result(self) -> tuple[dict[int, bytes], tuple[FinishReason, ...]]:
+        return {choice: text.digest() for choice, text in self._texts.items()}, self._reasons
