@@ -160,6 +160,7 @@ def _inference(plan: Plan) -> Component:
         results={"HEADRACE_INFERENCE_MODEL_PATH": "model"} if real else {},
         engine=plan.engine,
         model_id=plan.model_id,
+        answer_signing_keys=plan.credentials.answer_signing_key,
     )
 
 

@@ -14,19 +14,23 @@ EMAIL = "admin@headrace.local"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who may administer the stack, and the key that encrypts the signing keys in its database."""
+    """Who may administer the stack, the key that encrypts the signing keys in its database, and the
+    seed of the key that vouches for answers."""
 
     email: str
     password: str = field(repr=False)
     key_encryption_key: str = field(repr=False)
     api_key: str = field(default="", repr=False)
+    answer_signing_key: str = field(default="", repr=False)
+    """Empty in a file that was made before answers were signed."""
 
     @classmethod
     def generate(cls) -> "Credentials":
         return cls(
             email=EMAIL,
             password=secrets.token_urlsafe(18),
-            key_encryption_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+            key_encryption_key=_random_key(),
+            answer_signing_key=_random_key(),
         )
 
     @classmethod
@@ -46,13 +50,17 @@ class Credentials:
 
     @classmethod
     def load_or_generate(cls, path: Path) -> "Credentials":
-        """Read the file, or make it."""
+        """Read the file, or make it; what an older file lacks is added."""
         try:
-            return cls.load(path)
+            known = cls.load(path)
         except FileNotFoundError:
-            made = cls.generate()
-            made.save(path)
-            return made
+            known = cls.generate()
+        else:
+            if known.answer_signing_key:
+                return known
+            known = replace(known, answer_signing_key=_random_key())
+        known.save(path)
+        return known
 
     def with_api_key(self, api_key: str) -> "Credentials":
         return replace(self, api_key=api_key)
@@ -65,3 +73,7 @@ class Credentials:
         with os.fdopen(descriptor, "w") as file:
             json.dump(asdict(self), file, indent=2)
         unfinished.replace(path)
+
+
+def _random_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
