@@ -1,6 +1,7 @@
 """The inference service: a stalled engine loses readiness, and a drain loses no answer."""
 
 import asyncio
+from pathlib import Path
 
 import grpc
 import pytest
@@ -9,6 +10,7 @@ from tests.stack.inference_service import NOT_SERVING, SECONDS, SERVING, livenes
 from headrace.inference.v1 import inference_pb2 as pb
 from headrace.inference.v1 import inference_pb2_grpc
 from headrace_inference.settings import InferenceSettings
+from headrace_inference.testing import prepared_model
 
 QUESTION = pb.GenerateRequest(
     request_id="r", organization_id="o", model="echo", prompt="one two three four five"
@@ -25,6 +27,13 @@ def settings(unused_tcp_port: int) -> InferenceSettings:
         drain_seconds=10,
         silent_seconds=0.2,
     )
+
+
+async def rest_of(call: grpc.aio.UnaryStreamCall) -> list[pb.GenerateResponse]:
+    messages = []
+    while (message := await call.read()) is not grpc.aio.EOF:
+        messages.append(message)
+    return messages
 
 
 async def test_a_stalled_engine_loses_readiness_and_not_its_life(
@@ -53,9 +62,43 @@ async def test_an_answer_that_has_begun_ends_while_the_service_drains(
         call = stub.Generate(QUESTION, timeout=60)
         assert (await call.read()).WhichOneof("event") == "started"
         closing = asyncio.create_task(runtime.close())
-        messages = []
-        while (message := await call.read()) is not grpc.aio.EOF:
-            messages.append(message)
+        messages = await rest_of(call)
         assert "".join(message.delta.text for message in messages) == QUESTION.prompt
         assert messages[-1].WhichOneof("event") == "finished"
         await closing
+
+
+async def test_the_model_is_there_before_readiness_and_goes_after_the_last_answer(
+    settings: InferenceSettings,
+) -> None:
+    model = prepared_model()
+    real = {"engine": "llamacpp", "model_path": model, "slots": 1, "context_tokens": 256}
+    async with running(settings.model_copy(update={**real, "silent_seconds": 60})) as (
+        runtime,
+        channel,
+    ):
+        assert is_in_memory(model)
+        stub = inference_pb2_grpc.InferenceServiceStub(channel)
+        sampling = pb.SamplingParameters(max_tokens=24, temperature=0)
+        call = stub.Generate(
+            pb.GenerateRequest(
+                request_id="r",
+                organization_id="o",
+                model="echo",
+                prompt="One, two, three,",
+                sampling=sampling,
+            ),
+            timeout=60,
+        )
+        assert (await call.read()).WhichOneof("event") == "started"
+        closing = asyncio.create_task(runtime.close())
+        await until(channel, NOT_SERVING)
+        assert is_in_memory(model)
+        assert (await rest_of(call))[-1].WhichOneof("event") == "finished"
+        await closing
+        assert not is_in_memory(model)
+
+
+def is_in_memory(file: Path) -> bool:
+    """Whether this process has the file mapped."""
+    return str(file) in Path("/proc/self/maps").read_text()

@@ -275,3 +275,15 @@ async def test_a_schema_that_repeats_without_measure_is_refused(
     request = replace(question("x"), response_format=JsonSchema(json.dumps(schema)))
     with pytest.raises(HeadraceError, match="more than 100000 times"):
         await engine.check(request)
+
+
+async def test_a_directory_of_models_is_told_to_be_several(tmp_path: Path) -> None:
+    for name in ("a.gguf", "b.gguf"):
+        (tmp_path / name).touch()
+    engine = LlamaCppEngine(
+        LlamaCppOptions(tmp_path, slots=1, context_tokens=64, threads=1), SystemClock()
+    )
+    with pytest.raises(HeadraceError, match=r"2 \.gguf files.* start another process") as caught:
+        await engine.start()
+    assert caught.value.reason is Reason.ENGINE_FAILED
+    await engine.close()

@@ -88,3 +88,26 @@ def test_several_keys_may_be_given_and_are_not_shown() -> None:
     assert SEED not in repr(settings)
     assert create_signer(settings, SystemClock()) is not None
     assert create_signer(InferenceSettings(engine="echo"), SystemClock()) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model_id", "small,large"),
+        ("model_id", '["small", "large"]'),
+        ("model_path", "/models/a.gguf,/models/b.gguf"),
+        ("model_path", "/models/a.gguf:/models/b.gguf"),
+        ("model_path", "/models/a.gguf /models/b.gguf"),
+        ("model_path", '["/models/a.gguf", "/models/b.gguf"]'),
+    ],
+)
+def test_two_models_in_one_process_are_refused(name: str, value: str) -> None:
+    message = f"{name} must name one model: a process serves one; start another process"
+    with pytest.raises(ValidationError, match=message):
+        InferenceSettings.model_validate({"engine": "echo", name: value})
+
+
+@pytest.mark.parametrize("path", ["/my models/a, b.gguf", "/a.gguf/b.gguf", "C:/a.gguf"])
+def test_odd_names_of_one_model_are_taken(path: str) -> None:
+    settings = InferenceSettings(model_path=Path(path))
+    assert settings.required_model_path() == Path(path)

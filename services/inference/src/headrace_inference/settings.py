@@ -14,6 +14,9 @@ from headrace_inference.domain.capabilities import Feature
 REMOTE_FEATURES = frozenset(Feature) - {Feature.TOOLS, Feature.NAMES}
 """Tools need a parser that servers are started with; names need a template that shows them."""
 
+ONE_MODEL = "a process serves one; start another process for each further model"
+SEPARATORS = re.compile(r"[,;\s]")
+SEVERAL_FILES = re.compile(r"\.gguf[^/]*[,;:\s].*\.gguf")
 SEED_BYTES = 32
 """Of an Ed25519 private key (RFC 8032)."""
 
@@ -105,6 +108,17 @@ class InferenceSettings(GrpcServiceSettings):
     def _check_calls(self) -> "InferenceSettings":
         if self.maximum_concurrent_calls < self.slots + self.queue_length:
             raise ValueError("maximum_concurrent_calls must not be below slots + queue_length")
+        return self
+
+    @model_validator(mode="after")
+    def _check_one_model(self) -> "InferenceSettings":
+        several = {
+            "model_id": SEPARATORS.search(self.model_id),
+            "model_path": SEVERAL_FILES.search(str(self.model_path)),
+        }
+        for name, found in several.items():
+            if found:
+                raise ValueError(f"{name} must name one model: {ONE_MODEL}")
         return self
 
     @model_validator(mode="after")

@@ -98,11 +98,7 @@ class LlamaCppEngine:
         self._directory = tempfile.TemporaryDirectory(prefix="headrace-llamacpp-")
         socket_path = str(Path(self._directory.name) / "llama.sock")
         if not options.model_path.is_file():
-            raise cannot_load(
-                options,
-                "there is no such file; `python -m headrace_inference.prepare --directory DIR`"
-                " makes one and prints its path",
-            )
+            raise cannot_load(options, await asyncio.to_thread(_no_file, options.model_path))
         digest = await asyncio.to_thread(file_digest, options.model_path)
         try:
             await asyncio.to_thread(_check_memory, options)
@@ -214,6 +210,19 @@ class LlamaCppEngine:
 def cannot_load(options: LlamaCppOptions, why: str) -> HeadraceError:
     """What tells why there is no engine."""
     return HeadraceError(Reason.ENGINE_FAILED, f"llama.cpp cannot load {options.model_path}: {why}")
+
+
+def _no_file(path: Path) -> str:
+    if path.is_dir():
+        found = len(list(path.glob("*.gguf")))
+        return (
+            f"it is a directory, with {found} .gguf files; a process serves one model: name its"
+            " file, and start another process for each further model"
+        )
+    return (
+        "there is no such file; `python -m headrace_inference.prepare --directory DIR` makes one"
+        " and prints its path"
+    )
 
 
 def _check_memory(options: LlamaCppOptions) -> None:
