@@ -3,8 +3,11 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import psutil
 
 from benchmarks.processes import ContestantError, listening
 from headrace_inference.testing import prepared_model
@@ -37,11 +40,30 @@ def inference_command(**settings: str) -> tuple[tuple[str, ...], int, dict[str, 
     return (sys.executable, "-m", "headrace_inference"), port, environment
 
 
+@dataclass(frozen=True, slots=True)
+class InferenceProcess:
+    """Where it listens, and the process itself."""
+
+    address: str
+    metrics_address: str
+    process: psutil.Process
+
+
 @contextmanager
-def inference_process(**settings: str) -> Iterator[str]:
-    """Where it listens; it may still load its model. Raises ContestantError."""
-    command, port, environment = inference_command(**settings)
+def running_inference(**settings: str) -> Iterator[InferenceProcess]:
+    """It may still load its model. Raises ContestantError."""
+    metrics_address = f"127.0.0.1:{free_port()}"
+    command, port, environment = inference_command(METRICS_ADDRESS=metrics_address, **settings)
     with TemporaryDirectory(prefix="headrace-benchmark-") as folder:
         log = Path(folder) / "inference.log"
-        with listening(command, port, log, deadline_seconds=START_SECONDS, environment=environment):
-            yield f"127.0.0.1:{port}"
+        with listening(
+            command, port, log, deadline_seconds=START_SECONDS, environment=environment
+        ) as process:
+            yield InferenceProcess(f"127.0.0.1:{port}", metrics_address, process)
+
+
+@contextmanager
+def inference_process(**settings: str) -> Iterator[str]:
+    """The same, where it listens only."""
+    with running_inference(**settings) as running:
+        yield running.address
