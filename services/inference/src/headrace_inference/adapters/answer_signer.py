@@ -13,6 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from headrace_common.clock import Clock
+from headrace_common.logs import get_logger
 from headrace_inference.domain.attestation import Statement, canonical
 from headrace_inference.domain.events import AnswerSignature
 from headrace_inference.ports import AnswerKey
@@ -53,6 +54,8 @@ class Ed25519AnswerSigner:
         self._renew_at = now + self._key_seconds
         claims = {"iat": now, "exp": self._renew_at, "cnf": {"jwk": self._key.jwk}}
         self._certificate = self._platform[0].sign(CERTIFICATE_TYPE, claims)
+        # The one place that tells whose key it was that signed an answer.
+        get_logger().info("answer_key_made", credential_id=self._key.kid)
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
