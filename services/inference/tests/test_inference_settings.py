@@ -111,3 +111,12 @@ def test_two_models_in_one_process_are_refused(name: str, value: str) -> None:
 def test_odd_names_of_one_model_are_taken(path: str) -> None:
     settings = InferenceSettings(model_path=Path(path))
     assert settings.required_model_path() == Path(path)
+
+
+def test_a_chat_template_is_read_when_the_engine_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "template.jinja"
+    settings = InferenceSettings(engine="echo", chat_template_path=path)
+    with pytest.raises(ValueError, match="chat_template_path"):
+        settings.chat_template()
+    path.write_text("{{ messages }}")
+    assert settings.chat_template() == "{{ messages }}"

@@ -112,6 +112,7 @@ def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
         threads=settings.threads,
         prefill_chunk_tokens=settings.prefill_chunk_tokens,
         stall_seconds=settings.stall_seconds,
+        chat_template=settings.chat_template(),
     )
     if pools(options.model_path):
         return LlamaCppEmbeddings(options, clock)

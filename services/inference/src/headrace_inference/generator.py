@@ -17,6 +17,7 @@ from headrace_inference.domain.events import (
 from headrace_inference.domain.requests import GenerationRequest
 from headrace_inference.domain.rules import check_request, clip_max_tokens, estimate_tokens
 from headrace_inference.domain.run import Run
+from headrace_inference.domain.tool_rules import check_tools
 from headrace_inference.domain.waiting_line import Demand
 from headrace_inference.metrics import InferenceMetrics
 from headrace_inference.served_model import ServedModel, too_late
@@ -81,10 +82,11 @@ class Generator:
             )
         capabilities = self._engine.info.capabilities
         capabilities.check(request)
+        check_tools(request)
         await self._engine.check(request)
         if not capabilities.tokenizes:
             return ()
-        return await self._engine.tokenize(request.prompt, request.tools)
+        return await self._engine.tokenize(request.prompt, request.offered_tools)
 
     def _clip(self, request: GenerationRequest, prompt_tokens: tuple[int, ...]) -> int:
         return clip_max_tokens(

@@ -34,6 +34,8 @@ class InferenceSettings(GrpcServiceSettings):
     """The public id under which callers ask for the model."""
     model_path: Path | None = None
     """A prepared .gguf file; required by llamacpp."""
+    chat_template_path: Path | None = None
+    """A Jinja file, for llamacpp, instead of the chat template in the model's file."""
     slots: int = Field(default=8, ge=1, le=256)
     """Choices that are generated at the same time."""
     context_tokens: int = Field(default=2048, ge=16)
@@ -152,3 +154,11 @@ class InferenceSettings(GrpcServiceSettings):
         if self.remote_url is None:
             raise ValueError("remote_url is required by the openai engine")
         return self.remote_url.rstrip("/")
+
+    def chat_template(self) -> str:
+        """The text of the file that the settings name, if any; raises ValueError without it."""
+        path = self.chat_template_path
+        try:
+            return path.read_text(encoding="utf-8") if path else ""
+        except OSError as error:
+            raise ValueError(f"chat_template_path: {path} cannot be read") from error

@@ -85,7 +85,7 @@ async def read_prompt(engine: Engine, request: GenerationRequest) -> tuple[int, 
     """The prompt's tokens, none where the engine cannot tell them."""
     if not engine.info.capabilities.tokenizes:
         return ()
-    return await engine.tokenize(request.prompt, request.tools)
+    return await engine.tokenize(request.prompt, request.offered_tools)
 
 
 async def collect(engine: Engine, request: GenerationRequest) -> Collected:

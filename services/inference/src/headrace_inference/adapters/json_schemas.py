@@ -21,21 +21,21 @@ class SchemaChecker:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "json schema")
 
-    async def check(self, schema: str) -> None:
+    async def check(self, schema: str, param: str = PARAM) -> None:
         """Raise INVALID_FIELD for a schema that cannot be enforced, or not be checked in time."""
-        work = asyncio.get_running_loop().run_in_executor(self._thread, check_schema, schema)
+        work = asyncio.get_running_loop().run_in_executor(self._thread, check_schema, schema, param)
         try:
             async with asyncio.timeout(COMPILE_SECONDS):
                 await work
         except TimeoutError as error:
-            message = f"{PARAM} takes longer than {COMPILE_SECONDS:g} s to compile"
-            raise HeadraceError(Reason.INVALID_FIELD, message, param=PARAM) from error
+            message = f"{param} takes longer than {COMPILE_SECONDS:g} s to compile"
+            raise HeadraceError(Reason.INVALID_FIELD, message, param=param) from error
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def check_schema(schema: str) -> None:
+def check_schema(schema: str, param: str = PARAM) -> None:
     """Raise INVALID_FIELD for what is no JSON Schema, or one that cannot be enforced in full.
 
     llama.cpp compiles schemas with llguidance, and when that fails it only logs and generates free
@@ -46,25 +46,25 @@ def check_schema(schema: str) -> None:
         document = json.dumps(parsed, allow_nan=False)
     except (ValueError, RecursionError) as error:
         raise HeadraceError(
-            Reason.INVALID_FIELD, f"{PARAM} is not valid JSON", param=PARAM
+            Reason.INVALID_FIELD, f"{param} is not valid JSON", param=param
         ) from error
-    _check_repeats(parsed, 1)
+    _check_repeats(parsed, 1, param)
     complaint = LLMatcher.validate_grammar(f"%llguidance {{}}\nstart: %json {document}", None)
     if complaint:
         what = complaint.splitlines()[0].rpartition("failed to compile JSON schema: ")[2]
         raise HeadraceError(
-            Reason.INVALID_FIELD, f"{PARAM} cannot be enforced: {what}", param=PARAM
+            Reason.INVALID_FIELD, f"{param} cannot be enforced: {what}", param=param
         )
 
 
-def _check_repeats(node: Any, times: int) -> None:
+def _check_repeats(node: Any, times: int, param: str) -> None:
     """Refuse repeats that multiply, along any path, to more than MAXIMUM_REPEATS.
 
     The compiler accepts them, but running them takes time and memory in proportion.
     """
     if isinstance(node, list):
         for child in node:
-            _check_repeats(child, times)
+            _check_repeats(child, times, param)
     if not isinstance(node, dict):
         return
     bounds = [node[name] for name in REPEATS if isinstance(node.get(name), int | float)]
@@ -72,8 +72,8 @@ def _check_repeats(node: Any, times: int) -> None:
     if times > MAXIMUM_REPEATS:
         raise HeadraceError(
             Reason.INVALID_FIELD,
-            f"{PARAM} repeats something more than {MAXIMUM_REPEATS} times ({', '.join(REPEATS)})",
-            param=PARAM,
+            f"{param} repeats something more than {MAXIMUM_REPEATS} times ({', '.join(REPEATS)})",
+            param=param,
         )
     for child in node.values():
-        _check_repeats(child, times)
+        _check_repeats(child, times, param)

@@ -16,7 +16,8 @@ from headrace_inference.adapters.llamacpp_completion import Completion
 from headrace_inference.adapters.llamacpp_http import HTTP_THREADS, LlamaCppHttp
 from headrace_inference.adapters.llamacpp_library import server_parameters, start_server
 from headrace_inference.adapters.llamacpp_prompt import PromptReader
-from headrace_inference.adapters.llamacpp_request import completion_body
+from headrace_inference.adapters.llamacpp_request import chat_body, completion_body
+from headrace_inference.adapters.llamacpp_tools import is_free_to_call, schema_of
 from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import EngineEvent
 from headrace_inference.domain.models import EngineInfo
@@ -30,20 +31,19 @@ from headrace_inference.domain.requests import (
     Tool,
 )
 from headrace_inference.weights.control_tokens import control_texts
-from headrace_inference.weights.digest import file_digest
+from headrace_inference.weights.digest import combined_digest, file_digest
 from headrace_inference.weights.memory import ModelDoesNotFitError, check_fits, free_bytes
 
-CAPABILITIES = Capabilities(
-    frozenset(
-        {
-            Feature.CHAT,
-            Feature.CHOICES,
-            Feature.TOP_LOGPROBS,
-            Feature.LOGIT_BIAS,
-            Feature.RESPONSE_FORMAT,
-        }
-    )
+FEATURES = frozenset(
+    {
+        Feature.CHAT,
+        Feature.CHOICES,
+        Feature.TOP_LOGPROBS,
+        Feature.LOGIT_BIAS,
+        Feature.RESPONSE_FORMAT,
+    }
 )
+TOOLS = frozenset({Feature.TOOLS})
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
 
 
@@ -54,7 +54,7 @@ class LlamaCppOptions:
     `context_tokens` is per slot. `prefill_chunk_tokens` are read between two decode steps: larger
     is faster prefill, smaller is smoother streams and quicker cancellation. No event for
     `stall_seconds` means that the engine is dead; it has as long to obey a cancellation, and its
-    listener, which reads prompts, to answer.
+    listener, which reads prompts, to answer. `chat_template` is Jinja text instead of the model's.
     """
 
     model_path: Path
@@ -63,13 +63,14 @@ class LlamaCppOptions:
     threads: int
     prefill_chunk_tokens: int = 128
     stall_seconds: float = 30.0
+    chat_template: str = ""
 
 
 class LlamaCppEngine:
     """An Engine over one xllamacpp server.
 
     What is cancelled ends when llama.cpp next calls back, which it does at each decode step and
-    each prefill chunk of the choice. A choice whose prefill waits behind others' gets no such call,
+    each prefill chunk of the choice, but not for a call's marks where it looks for calls. A choice whose prefill waits behind others' gets no such call,
     so prefills are let in only as far as they fit into one chunk together, first come first served.
     """
 
@@ -100,6 +101,7 @@ class LlamaCppEngine:
         if not options.model_path.is_file():
             raise cannot_load(options, await asyncio.to_thread(_no_file, options.model_path))
         digest = await asyncio.to_thread(file_digest, options.model_path)
+        digest = combined_digest(digest, options.chat_template)
         try:
             await asyncio.to_thread(_check_memory, options)
             control = await asyncio.to_thread(control_texts, options.model_path)
@@ -107,9 +109,10 @@ class LlamaCppEngine:
         except ModelDoesNotFitError as error:
             raise cannot_load(options, str(error)) from error
         except (RuntimeError, ValueError, LookupError) as error:
-            raise cannot_load(options, "it is no model that llama.cpp knows") from error
+            raise cannot_load(options, _unknown(options)) from error
         self._http = LlamaCppHttp(socket_path)
         self._vocabulary_size = await self._http.vocabulary_size()
+        features = FEATURES | TOOLS if await self._http.knows_tools() else FEATURES
         self._prompts = PromptReader(self._http, control, context_tokens=options.context_tokens)
         tokens = await self._prompts.tokens(WARM_UP.prompt)
         async for _ in self.generate(WARM_UP, tokens, 2):
@@ -120,17 +123,11 @@ class LlamaCppEngine:
             context_tokens=options.context_tokens,
             slots=options.slots,
             loaded_at=self._clock.now(),
-            capabilities=CAPABILITIES,
+            capabilities=Capabilities(features),
         )
 
-    async def tokenize(
-        self,
-        prompt: Prompt,
-        tools: tuple[Tool, ...] = (),  # noqa: ARG002 - it has none
-    ) -> tuple[int, ...]:
-        if self._prompts is None:
-            raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
-        return await self._prompts.tokens(prompt)
+    async def tokenize(self, prompt: Prompt, tools: tuple[Tool, ...] = ()) -> tuple[int, ...]:
+        return await self._reader().tokens(prompt, tools)
 
     async def check(self, request: GenerationRequest) -> None:
         highest = max(request.sampling.logit_bias, default=0)
@@ -139,18 +136,24 @@ class LlamaCppEngine:
             raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
         if isinstance(request.response_format, JsonSchema):
             await self._schemas.check(request.response_format.schema)
+        if request.offered_tools:
+            await self._check_tools(request)
 
     async def generate(
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
     ) -> AsyncGenerator[EngineEvent, None]:
         sampling = request.sampling
-        body = completion_body(request, prompt_tokens, max_tokens)
-        translator = ChunkTranslator(sampling.choices, sampling.stop, sampling.top_logprobs)
+        forced = request.offered_tools if request.must_call else ()
+        translator = ChunkTranslator(sampling.choices, sampling.stop, sampling.top_logprobs, forced)
+        if is_free_to_call(request):
+            complete = self._server.handle_chat_completions
+            body = chat_body(request, prompt_tokens, max_tokens)
+        else:
+            complete = self._server.handle_completions
+            body = completion_body(request, prompt_tokens, max_tokens)
         chunk = self._options.prefill_chunk_tokens
         with await self._prefill.enter(min(len(prompt_tokens), chunk)) as prefill:
-            completion = Completion(
-                self._server.handle_completions, body, translator, on_first_text=prefill.leave
-            )
+            completion = Completion(complete, body, translator, on_first_text=prefill.leave)
             self._completions.add(completion)
             try:
                 events = completion.events(self._options.stall_seconds)
@@ -197,6 +200,25 @@ class LlamaCppEngine:
         if self._directory is not None:
             self._directory.cleanup()
 
+    async def _check_tools(self, request: GenerationRequest) -> None:
+        for index, tool in enumerate(request.offered_tools):
+            param = f"tools[{index}].parameters_schema_json"
+            await self._schemas.check(schema_of(tool), param)
+        for param, value in (
+            ("response_format", request.response_format),
+            ("top_logprobs", request.sampling.top_logprobs),
+        ):
+            if value is not None:
+                message = f"{param}: this engine cannot honour it together with tools"
+                raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, message, param=param)
+        if is_free_to_call(request):
+            self._reader().check_contents(request.prompt)
+
+    def _reader(self) -> PromptReader:
+        if self._prompts is None:
+            raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
+        return self._prompts
+
     def _unload(self) -> None:
         self._server = None
 
@@ -225,6 +247,11 @@ def _no_file(path: Path) -> str:
     )
 
 
+def _unknown(options: LlamaCppOptions) -> str:
+    own_template = ", or the chat template is none" if options.chat_template else ""
+    return f"it is no model that llama.cpp knows{own_template}"
+
+
 def _check_memory(options: LlamaCppOptions) -> None:
     check_fits(
         options.model_path,
@@ -239,6 +266,7 @@ def _load(options: LlamaCppOptions, socket_path: str) -> Any:
         options.model_path, socket_path=socket_path, slots=options.slots, threads=options.threads
     )
     params.n_threads_http = HTTP_THREADS
+    params.chat_template = options.chat_template
     params.n_ctx = options.slots * options.context_tokens
     # one chunk of prefill beside one decoded token per slot, in one pass
     params.n_batch = params.n_ubatch = options.prefill_chunk_tokens + options.slots

@@ -1,9 +1,10 @@
 """llama.cpp's stream chunks as the engine's events."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.llamacpp_tools import ForcedCall, call_parts
 from headrace_inference.domain.events import (
     Accepted,
     ChoiceFinished,
@@ -11,20 +12,32 @@ from headrace_inference.domain.events import (
     EngineEvent,
     FinishReason,
     TokenLogprob,
+    ToolCallPart,
     Working,
 )
+from headrace_inference.domain.requests import Tool
 from headrace_inference.domain.stopping import StopScanner
 
 
 class ChunkTranslator:
     """Follows the chunks of one completion with `choices` choices.
 
-    Each chunk has the shape of OpenAI's streamed text completion, plus `timings.predicted_n`, the
-    choice's tokens so far, and `prompt_progress` during prefill.
+    Each chunk has the shape of OpenAI's streamed text completion, or of its chat completion, plus
+    `timings.predicted_n`, the choice's tokens so far, and `prompt_progress` during prefill. Text is
+    that of a call of one of `forced_tools`, if there are any.
     """
 
-    def __init__(self, choices: int, stop: tuple[str, ...], top_logprobs: int | None) -> None:
-        self._choices = [_Choice(index, stop, top_logprobs) for index in range(choices)]
+    def __init__(
+        self,
+        choices: int,
+        stop: tuple[str, ...],
+        top_logprobs: int | None,
+        forced_tools: Sequence[Tool] = (),
+    ) -> None:
+        self._choices = [
+            _Choice(index, stop, top_logprobs, ForcedCall(forced_tools) if forced_tools else None)
+            for index in range(choices)
+        ]
         self._accepted = False
 
     @property
@@ -42,42 +55,62 @@ class ChunkTranslator:
             self._accepted = True
             events.append(Accepted())
         for part in chunk["choices"]:
-            events += self._choices[part["index"]].feed(part, chunk["timings"]["predicted_n"])
+            tokens = chunk.get("timings", {}).get("predicted_n")
+            events += self._choices[part["index"]].feed(part, tokens)
         return events or [Working()]
 
 
 class _Choice:
-    def __init__(self, index: int, stop: tuple[str, ...], top_logprobs: int | None) -> None:
+    def __init__(
+        self, index: int, stop: tuple[str, ...], top_logprobs: int | None, call: ForcedCall | None
+    ) -> None:
         self._index = index
         self._scanner = StopScanner(stop)
         self._top_logprobs = top_logprobs
+        self._call = call
+        self._tokens = 0
         self._told_tokens = 0
         self._logprobs: list[TokenLogprob] = []
         self.done = False
 
-    def feed(self, part: Mapping[str, Any], tokens: int) -> list[EngineEvent]:
+    def feed(self, part: Mapping[str, Any], tokens: int | None) -> list[EngineEvent]:
+        """`tokens` so far; None in some chunks of a chat."""
         if self.done:
             return []
+        self._tokens = self._tokens if tokens is None else tokens
         if self._top_logprobs is not None:
             content = (part["logprobs"] or {}).get("content", ())
             self._logprobs += [_logprob(entry, self._top_logprobs) for entry in content]
-        text, stopped = self._scanner.feed(part["text"])
-        ended = part["finish_reason"]
+        if self._call is not None:
+            return self._tell("", self._call.feed(part["text"]), _ending(part, called=True))
+        chat = part.get("delta", {})
+        text, stopped = self._scanner.feed(part.get("text") or chat.get("content") or "")
+        ended = _ending(part)
         if ended and not stopped:
             text += self._scanner.flush()
+        calls = call_parts(chat.get("tool_calls", ()))
+        return self._tell(text, calls, FinishReason.STOP if stopped else ended)
+
+    def _tell(
+        self, text: str, calls: tuple[ToolCallPart, ...], ended: FinishReason | None
+    ) -> list[EngineEvent]:
         events: list[EngineEvent] = []
-        if text:
-            events.append(
-                Delta(self._index, text, tokens - self._told_tokens, tuple(self._logprobs))
-            )
-            self._told_tokens = tokens
+        if text or calls:
+            tokens = self._tokens - self._told_tokens
+            events.append(Delta(self._index, text, tokens, tuple(self._logprobs), calls))
+            self._told_tokens = self._tokens
             self._logprobs.clear()
-        if ended or stopped:
+        if ended:
             self.done = True
-            cut = ended == "length" and not stopped
-            reason = FinishReason.LENGTH if cut else FinishReason.STOP
-            events.append(ChoiceFinished(self._index, reason, tokens))
+            events.append(ChoiceFinished(self._index, ended, self._tokens))
         return events
+
+
+def _ending(part: Mapping[str, Any], *, called: bool = False) -> FinishReason | None:
+    reason = part["finish_reason"]
+    if reason is None:
+        return None
+    return FinishReason.TOOL_CALLS if called and reason == "stop" else FinishReason(reason)
 
 
 def _logprob(entry: Mapping[str, Any], top: int) -> TokenLogprob:

@@ -16,6 +16,7 @@ HTTP_THREADS = 4
 CONNECTIONS = 2
 """Fewer than threads; let go before the listener closes them after 5 s."""
 
+TEMPLATE_PATH = "/apply-template"
 RETRY_SECONDS = 0.5
 CHECK_SECONDS = 5.0
 
@@ -50,10 +51,24 @@ class LlamaCppHttp:
         answer = await self._call("POST", "/tokenize", body)
         return tuple(answer["tokens"])
 
-    async def render(self, turns: Sequence[tuple[str, str]]) -> str:
-        """A conversation, (role, content) by turn, under the model's chat template."""
-        messages = [{"role": role, "content": content} for role, content in turns]
-        answer = await self._call("POST", "/apply-template", {"messages": messages})
+    async def knows_tools(self) -> bool:
+        """Whether the model's chat template has a place for tools and their calls."""
+        able = (await self._call("GET", "/props"))["chat_template_caps"]
+        return bool(able["supports_tools"] and able["supports_tool_calls"])
+
+    async def render(
+        self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]]
+    ) -> str:
+        """A conversation, in OpenAI's shapes, under the model's chat template.
+
+        Raises INVALID_FIELD for one that the template refuses.
+        """
+        body = {"messages": messages, "tools": tools}
+        answer = await self._call("POST", TEMPLATE_PATH, body)
+        if "prompt" not in answer:
+            param = "tools" if tools else "messages"
+            message = f"{param}: this model's chat template cannot take them"
+            raise HeadraceError(Reason.INVALID_FIELD, message, param=param)
         return str(answer["prompt"])
 
     async def until_mute(self, seconds: float) -> None:
@@ -91,7 +106,8 @@ class LlamaCppHttp:
     async def _request(self, method: str, path: str, body: Any) -> Any:
         try:
             response = await self._client.request(method, path, json=body)
-            response.raise_for_status()
+            if path != TEMPLATE_PATH:  # whose failures are those of the conversation
+                response.raise_for_status()
             self._answered.set()
             return response.json()
         except (httpx.HTTPError, ValueError) as error:

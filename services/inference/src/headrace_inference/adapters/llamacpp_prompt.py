@@ -2,9 +2,17 @@
 
 import re
 import secrets
+from collections.abc import Sequence
+from dataclasses import replace
 
+from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp_http import LlamaCppHttp
-from headrace_inference.domain.requests import Message, Prompt
+from headrace_inference.adapters.llamacpp_tools import (
+    template_messages,
+    template_texts,
+    template_tools,
+)
+from headrace_inference.domain.requests import Message, Prompt, Tool
 from headrace_inference.domain.rules import check_characters
 
 
@@ -18,22 +26,36 @@ class PromptReader:
         self._context_tokens = context_tokens
         self._control = re.compile("|".join(map(re.escape, control_texts)) or "(?!)")
 
-    async def tokens(self, prompt: Prompt) -> tuple[int, ...]:
+    async def tokens(self, prompt: Prompt, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         """Token ids; a conversation is rendered first, and ends where the answer begins."""
         texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
         check_characters(sum(map(len, texts)), self._context_tokens)
         if isinstance(prompt, str):
             return await self._http.tokens(prompt, add_special=True, parse_special=False)
+        for param, text in template_texts(prompt, tools):
+            self._refuse_control(param, text)
         if any(self._control.search(turn.content) for turn in prompt):
-            return await self._tokens_by_piece(prompt)
-        text = await self._http.render([(_role(turn), turn.content) for turn in prompt])
+            return await self._tokens_by_piece(prompt, tools)
+        text = await self._http.render(template_messages(prompt), template_tools(tools))
         return await self._http.tokens(text, add_special=True, parse_special=True)
 
-    async def _tokens_by_piece(self, turns: tuple[Message, ...]) -> tuple[int, ...]:
+    def check_contents(self, prompt: Prompt) -> None:
+        """Raise INVALID_FIELD for control tokens' texts in messages: for whoever cannot read
+        these by piece."""
+        if not isinstance(prompt, str):
+            for index, turn in enumerate(prompt):
+                self._refuse_control(f"messages[{index}].content", turn.content)
+
+    async def _tokens_by_piece(
+        self, turns: tuple[Message, ...], tools: Sequence[Tool]
+    ) -> tuple[int, ...]:
         """The template's own pieces with control tokens, the messages between them without."""
         contents = {f"\ue000{secrets.token_hex(12)}\ue001": turn.content for turn in turns}
-        marked = zip(map(_role, turns), contents, strict=True)
-        text = await self._http.render(list(marked))
+        marked = [
+            replace(turn, content=mark) if turn.content else turn
+            for turn, mark in zip(turns, contents, strict=True)
+        ]
+        text = await self._http.render(template_messages(marked), template_tools(tools))
         tokens: tuple[int, ...] = ()
         for index, piece in enumerate(re.split(f"({'|'.join(contents)})", text)):
             content = contents.get(piece)
@@ -43,7 +65,8 @@ class PromptReader:
                 tokens += await self._http.tokens(content, add_special=False, parse_special=False)
         return tokens
 
-
-def _role(turn: Message) -> str:
-    # chat templates of open models know no developer; OpenAI treats the two alike
-    return "system" if turn.role == "developer" else turn.role
+    def _refuse_control(self, param: str, text: str) -> None:
+        found = self._control.search(text)
+        if found is not None:
+            message = f"{param} must not contain {found[0]}, which controls this model, with tools"
+            raise HeadraceError(Reason.INVALID_FIELD, message, param=param)

@@ -3,6 +3,11 @@
 import json
 from typing import Any
 
+from headrace_inference.adapters.llamacpp_tools import (
+    call_grammar,
+    template_messages,
+    template_tools,
+)
 from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Sampling
 
 SEEDS = 2**32 - 1
@@ -40,7 +45,27 @@ def completion_body(
         body["json_schema"] = json.loads(request.response_format.schema)
     elif request.response_format is not None:
         body["json_schema"] = {"type": "object"}
+    if request.must_call:
+        body["grammar"] = call_grammar(request.offered_tools)
     return body
+
+
+def chat_body(
+    request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
+) -> dict[str, Any]:
+    """The body for `handle_chat_completions`, which finds calls in what the model writes.
+
+    It renders and tokenizes the conversation once more, so no message may have a control token's
+    text. Thoughts stay in the text, as they do without tools.
+    """
+    body = completion_body(request, prompt_tokens, max_tokens)
+    del body["prompt"]
+    turns = () if isinstance(request.prompt, str) else request.prompt
+    return body | {
+        "messages": template_messages(turns),
+        "tools": template_tools(request.offered_tools),
+        "reasoning_format": "none",
+    }
 
 
 def _draw(sampling: Sampling) -> dict[str, Any]:

@@ -88,6 +88,19 @@ class GenerationRequest:
     tool_choice: str = ""
     """`none`, `auto`, `required` or a tool's name; empty is `auto`."""
 
+    @property
+    def offered_tools(self) -> tuple[Tool, ...]:
+        """Those that this answer may call."""
+        if self.tool_choice == "none":
+            return ()
+        named = tuple(tool for tool in self.tools if tool.name == self.tool_choice)
+        return named or self.tools
+
+    @property
+    def must_call(self) -> bool:
+        """Whether the answer has to be a call."""
+        return self.tool_choice not in ("", "none", "auto")
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest:

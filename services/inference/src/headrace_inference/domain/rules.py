@@ -11,6 +11,7 @@ from headrace_inference.domain.requests import (
     Prompt,
     Sampling,
 )
+from headrace_inference.domain.tool_rules import check_calls
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 MAXIMUM_STOPS = 4
@@ -41,7 +42,7 @@ def check_request(request: GenerationRequest) -> None:
 
 
 def check_prompt(prompt: Prompt) -> None:
-    """Raise INVALID_FIELD for an empty prompt, UNSUPPORTED_PARAMETER for an unknown role."""
+    """Raise INVALID_FIELD for an empty or malformed one, UNSUPPORTED_PARAMETER for a role."""
     if isinstance(prompt, str):
         _require(bool(prompt), "prompt", "must not be empty")
         return
@@ -54,6 +55,7 @@ def check_prompt(prompt: Prompt) -> None:
                 f"{param}: this model takes the roles {', '.join(ROLES)}",
                 param=param,
             )
+    check_calls(prompt)
 
 
 def check_embedding_request(
