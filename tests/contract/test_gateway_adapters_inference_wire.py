@@ -15,12 +15,15 @@ from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.inference_grpc import GrpcInferenceTarget
 from headrace_gateway.domain.completion import (
     CompletionRequest,
+    Delta,
     Event,
     Finished,
     Message,
     ModelVersion,
     Started,
     Tool,
+    ToolCall,
+    ToolCallPart,
 )
 
 REQUEST = CompletionRequest("echo", "one two")
@@ -75,7 +78,10 @@ async def test_tools_and_names_are_written_and_the_call_carries_its_request_id()
     servicer = ScriptedServicer(pb.GenerateResponse(finished=pb.Finished()))
     wanted = CompletionRequest(
         "echo",
-        (Message("tool", "4", name="adder", tool_call_id="call_1"),),
+        (
+            Message("assistant", "", tool_calls=(ToolCall("call_1", "add", "{}"),)),
+            Message("tool", "4", name="adder", tool_call_id="call_1"),
+        ),
         tools=(Tool("add", "Adds.", "{}"),),
         tool_choice="add",
     )
@@ -83,11 +89,30 @@ async def test_tools_and_names_are_written_and_the_call_carries_its_request_id()
         await collect(target, wanted)
     assert servicer.metadata["x-request-id"] == "req_1"
     assert servicer.request is not None
-    (message,), (tool,) = servicer.request.chat.messages, servicer.request.tools
+    (asked, message), (tool,) = servicer.request.chat.messages, servicer.request.tools
+    (call,) = asked.tool_calls
+    assert (call.id, call.name, call.arguments_json) == ("call_1", "add", "{}")
     assert (message.role, message.content) == ("tool", "4")
     assert (message.name, message.tool_call_id) == ("adder", "call_1")
     assert (tool.name, tool.description, tool.parameters_schema_json) == ("add", "Adds.", "{}")
     assert servicer.request.tool_choice == "add"
+
+
+async def test_calls_of_tools_are_read_piece_by_piece_and_join() -> None:
+    parts = (
+        pb.ToolCallPart(index=0, id="call_1", name="add", arguments_json='{"a"'),
+        pb.ToolCallPart(index=0, arguments_json=": 1}"),
+    )
+    deltas = [pb.GenerateResponse(delta=pb.Delta(tokens=2, tool_calls=[part])) for part in parts]
+    finished = pb.Finished(finish_reasons=[pb.FINISH_REASON_TOOL_CALLS])
+    servicer = ScriptedServicer(STARTED, *deltas, pb.GenerateResponse(finished=finished))
+    async with scripted(servicer) as target:
+        got = [event for event in await collect(target, REQUEST) if isinstance(event, Delta)]
+    assert [part for delta in got for part in delta.tool_calls] == [
+        ToolCallPart(0, '{"a"', "call_1", "add"),
+        ToolCallPart(0, ": 1}"),
+    ]
+    assert sum(delta.tokens for delta in got) == 4
 
 
 async def test_times_and_reasons_that_no_engine_here_gives_yet() -> None:

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_gateway.adapters.answer_codec import FORMAT, AnswerCodec
-from headrace_gateway.domain.completion import Answer, Choice, ModelVersion, TokenLogprob
+from headrace_gateway.domain.completion import (
+    Answer,
+    Choice,
+    ModelVersion,
+    TokenLogprob,
+    ToolCall,
+)
 
 TEXTS = st.text(max_size=20)
 COUNTS = st.integers(min_value=0, max_value=2**32 - 1)
@@ -25,6 +31,7 @@ CHOICES = st.builds(
     TEXTS,
     st.sampled_from(["stop", "length", "tool_calls", "content_filter"]),
     st.lists(TOKENS, max_size=3).map(tuple),
+    st.lists(st.builds(ToolCall, TEXTS, TEXTS, TEXTS), max_size=3).map(tuple),
 )
 ANSWERS = st.builds(
     Answer,
@@ -66,17 +73,19 @@ def test_another_format_is_not_read() -> None:
     payload = CODEC.encode(ANSWER)
     assert payload.startswith(FORMAT)
     with pytest.raises(ValueError, match="format"):
-        CODEC.decode(payload.replace(FORMAT, b"answer/0\n", 1))
+        CODEC.decode(payload.replace(FORMAT, b"answer/1\n", 1))
 
 
-def test_format_1_is_these_fields() -> None:
+def test_format_2_is_these_fields() -> None:
     """Whoever changes them changes FORMAT too, or old entries are read wrongly."""
-    assert FORMAT == b"answer/1\n"
+    assert FORMAT == b"answer/2\n"
     names = {
-        kind: [field.name for field in fields(kind)] for kind in (Answer, Choice, TokenLogprob)
+        kind: [field.name for field in fields(kind)]
+        for kind in (Answer, Choice, TokenLogprob, ToolCall)
     }
     assert names == {
         Answer: ["model", "choices", "prompt_tokens", "completion_tokens"],
-        Choice: ["text", "finish_reason", "logprobs"],
+        Choice: ["text", "finish_reason", "logprobs", "tool_calls"],
         TokenLogprob: ["token", "logprob", "token_bytes", "top"],
+        ToolCall: ["id", "name", "arguments"],
     }

@@ -7,6 +7,7 @@ import pytest
 
 from headrace_gateway.testing.gateway import Gateway, running_gateway
 
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CHAT = "/v1/chat/completions"
 
 
@@ -51,6 +52,11 @@ def _chat(**fields: Any) -> dict[str, Any]:
             {"messages": [{"role": "user", "content": "x", "tool_call_id": "c"}]},
             "messages[0]",
             "tool_call_id",
+        ),
+        (
+            {"messages": [{"role": "user", "content": "x", "tool_calls": [CALL]}]},
+            "messages[0]",
+            "role assistant only",
         ),
     ],
 )

@@ -4,7 +4,7 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 
 from headrace_gateway.domain.completion import Answer
 
-FORMAT = b"answer/1\n"
+FORMAT = b"answer/2\n"
 """Changes whenever Answer's fields do; payloads of another format are not read."""
 
 

@@ -26,6 +26,7 @@ from headrace_gateway.domain.completion import (
     Sampling,
     Started,
     TokenLogprob,
+    ToolCallPart,
 )
 from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
 
@@ -118,7 +119,11 @@ def _events(messages: Iterable[inference_pb2.GenerateResponse]) -> Iterator[Even
             case "delta":
                 delta = message.delta
                 logprobs = tuple(_logprob(entry) for entry in delta.logprobs)
-                yield Delta(delta.choice, delta.text, delta.tokens, logprobs)
+                calls = tuple(
+                    ToolCallPart(part.index, part.arguments_json, part.id, part.name)
+                    for part in delta.tool_calls
+                )
+                yield Delta(delta.choice, delta.text, delta.tokens, logprobs, calls)
             case "finished":
                 yield _finished(message.finished)
 
@@ -190,6 +195,10 @@ def _message(turn: Message) -> inference_pb2.ChatMessage:
         content=turn.content,
         name=turn.name or "",
         tool_call_id=turn.tool_call_id or "",
+        tool_calls=[
+            inference_pb2.ToolCall(id=call.id, name=call.name, arguments_json=call.arguments)
+            for call in turn.tool_calls
+        ],
     )
 
 

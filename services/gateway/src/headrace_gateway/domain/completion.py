@@ -8,6 +8,15 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that a model made; `arguments` are JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation; content parts are joined already."""
 
@@ -15,6 +24,7 @@ class Message:
     content: str
     name: str | None = None
     tool_call_id: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +81,15 @@ class CompletionRequest:
         return "prompt" if isinstance(self.input, str) else "messages"
 
     def texts(self) -> Iterator[str]:
-        """Every text of the input, oldest first."""
+        """Every text that the model reads: the tools', and the input's, oldest first."""
+        for tool in self.tools:
+            yield from (tool.description, tool.parameters_schema_json)
         if isinstance(self.input, str):
             yield self.input
         else:
-            yield from (message.content for message in self.input)
+            for message in self.input:
+                yield message.content
+                yield from (call.arguments for call in message.tool_calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,16 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCallPart:
+    """A piece of a choice's call number `index`; id and name are in the first one only."""
+
+    index: int
+    arguments: str
+    id: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The engine works on the request; everything that could be refused has been."""
 
@@ -125,12 +149,18 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Text that became ready, of one choice."""
+    """Text and pieces of calls that became ready, of one choice."""
 
     choice: int
     text: str
     tokens: int
     logprobs: tuple[TokenLogprob, ...] = ()
+    tool_calls: tuple[ToolCallPart, ...] = ()
+
+    @property
+    def tells(self) -> bool:
+        """Whether there is anything in it for the caller."""
+        return bool(self.text or self.logprobs or self.tool_calls)
 
     def join(self, following: "Delta") -> "Delta":
         """This delta and the following one of the same choice as one."""
@@ -139,6 +169,7 @@ class Delta:
             self.text + following.text,
             self.tokens + following.tokens,
             self.logprobs + following.logprobs,
+            self.tool_calls + following.tool_calls,
         )
 
 
@@ -173,6 +204,7 @@ class Choice:
     text: str
     finish_reason: FinishReason
     logprobs: tuple[TokenLogprob, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +223,17 @@ class AnswerBuilder:
     def __init__(self) -> None:
         self._texts: dict[int, list[str]] = {}
         self._logprobs: dict[int, list[TokenLogprob]] = {}
+        self._calls: dict[int, dict[int, ToolCall]] = {}
 
     def add(self, delta: Delta) -> None:
         self._texts.setdefault(delta.choice, []).append(delta.text)
         self._logprobs.setdefault(delta.choice, []).extend(delta.logprobs)
+        calls = self._calls.setdefault(delta.choice, {})
+        for part in delta.tool_calls:
+            begun = calls.get(part.index, ToolCall("", "", ""))
+            calls[part.index] = ToolCall(
+                begun.id + part.id, begun.name + part.name, begun.arguments + part.arguments
+            )
 
     def finish(self, finished: Finished) -> Answer:
         """The whole answer; choices that never had text are empty."""
@@ -203,6 +242,7 @@ class AnswerBuilder:
                 text="".join(self._texts.get(index, ())),
                 finish_reason=reason,
                 logprobs=tuple(self._logprobs.get(index, ())),
+                tool_calls=tuple(call for _, call in sorted(self._calls.get(index, {}).items())),
             )
             for index, reason in enumerate(finished.finish_reasons)
         )

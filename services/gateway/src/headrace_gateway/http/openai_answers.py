@@ -15,6 +15,7 @@ from headrace_gateway.domain.completion import (
     ModelCard,
     Started,
     TokenLogprob,
+    ToolCallPart,
 )
 
 Json = dict[str, Any]
@@ -50,7 +51,7 @@ class ChatShape:
     def choice(self, index: int, choice: Choice) -> Json:
         return {
             "index": index,
-            "message": {"role": "assistant", "content": choice.text, "refusal": None},
+            "message": _chat_message(choice),
             "logprobs": _chat_logprobs(choice.logprobs),
             "finish_reason": choice.finish_reason,
         }
@@ -59,7 +60,9 @@ class ChatShape:
         return _chat_chunk(index, {"role": "assistant", "content": ""}, None, None)
 
     def piece(self, delta: Delta) -> Json:
-        content = {"content": delta.text}
+        content: Json = {"content": delta.text} if delta.text or not delta.tool_calls else {}
+        if delta.tool_calls:
+            content["tool_calls"] = [_call_chunk(part) for part in delta.tool_calls]
         return _chat_chunk(delta.choice, content, _chat_logprobs(delta.logprobs), None)
 
     def ending(self, index: int, reason: FinishReason) -> Json:
@@ -183,6 +186,28 @@ def _usage(prompt_tokens: int, completion_tokens: int) -> Json:
         "completion_tokens": completion_tokens,
         "total_tokens": prompt_tokens + completion_tokens,
     }
+
+
+def _chat_message(choice: Choice) -> Json:
+    message: Json = {"role": "assistant", "content": choice.text, "refusal": None}
+    if choice.tool_calls:
+        message["content"] = choice.text or None
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": _function(call.name, call.arguments)}
+            for call in choice.tool_calls
+        ]
+    return message
+
+
+def _call_chunk(part: ToolCallPart) -> Json:
+    if not part.id:
+        return {"index": part.index, "function": {"arguments": part.arguments}}
+    function = _function(part.name, part.arguments)
+    return {"index": part.index, "id": part.id, "type": "function", "function": function}
+
+
+def _function(name: str, arguments: str) -> Json:
+    return {"name": name, "arguments": arguments}
 
 
 def _chat_chunk(

@@ -12,6 +12,7 @@ from headrace_gateway.domain.completion import (
     ResponseFormat,
     Sampling,
     Tool,
+    ToolCall,
 )
 from headrace_gateway.http.bodies import Body
 
@@ -79,6 +80,24 @@ class TextPart(Body):
     text: str
 
 
+class CalledFunction(Body):
+    """A function that was called, with its arguments as JSON text."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    arguments: str
+
+
+class ToolCallField(Body):
+    """A call that the model made."""
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    type: Literal["function"]
+    function: CalledFunction
+
+    def domain(self) -> ToolCall:
+        return ToolCall(self.id, self.function.name, self.function.arguments)
+
+
 class ChatMessage(Body):
     """One turn."""
 
@@ -86,16 +105,23 @@ class ChatMessage(Body):
     content: str | Annotated[list[TextPart], Field(max_length=256)] | None = None
     name: str | None = None
     tool_call_id: str | None = None
+    tool_calls: Annotated[list[ToolCallField], Field(max_length=128)] | None = None
 
     @model_validator(mode="after")
     def _content_is_there(self) -> "ChatMessage":
-        if self.content is None or self.content == []:
+        if not self.content and self.content != "" and not self.tool_calls:
             raise ValueError("content is required")
+        if self.tool_calls and self.role != "assistant":
+            raise ValueError("tool_calls are for role assistant only")
         if (self.tool_call_id is not None) != (self.role == "tool"):
             raise ValueError("tool_call_id is required for role tool and only for it")
         return self
 
-    def text(self) -> str:
+    def domain(self) -> Message:
+        calls = tuple(call.domain() for call in self.tool_calls or ())
+        return Message(self.role, self._text(), self.name, self.tool_call_id, calls)
+
+    def _text(self) -> str:
         if isinstance(self.content, str):
             return self.content
         return "".join(part.text for part in self.content or ())
@@ -188,10 +214,7 @@ class ChatCompletionBody(GenerationFields):
         max_tokens = self.max_completion_tokens or self.max_tokens
         return CompletionRequest(
             model=self.model,
-            input=tuple(
-                Message(turn.role, turn.text(), turn.name, turn.tool_call_id)
-                for turn in self.messages
-            ),
+            input=tuple(turn.domain() for turn in self.messages),
             sampling=self.sampling(max_tokens, (self.top_logprobs or 0) if self.logprobs else None),
             response_format=self.response_format.domain() if self.response_format else None,
             tools=tuple(_tool(tool.function) for tool in self.tools or ()),

@@ -2,6 +2,7 @@
 
 from collections import defaultdict, deque
 from contextlib import aclosing
+from dataclasses import replace
 
 from headrace_gateway.domain.completion import (
     CompletionRequest,
@@ -12,6 +13,7 @@ from headrace_gateway.domain.completion import (
     ModelVersion,
     Started,
     TokenLogprob,
+    ToolCallPart,
 )
 from headrace_gateway.domain.embedding import ModelRequest
 from headrace_gateway.domain.exchange import Exchange
@@ -21,6 +23,7 @@ from headrace_gateway.domain.guard import (
     PromptBlockedError,
     RuleSet,
 )
+from headrace_gateway.domain.plain_json import PlainJson
 
 
 class Guard:
@@ -56,13 +59,13 @@ class Guard:
                         exchange.guard_decisions.extend(choices[event.choice].decisions)
                         yield _filtered(exchange, request, model)
                         return
-                    if released.text or released.logprobs:
+                    if released.tells:
                         yield released
                 else:
                     for index, choice in choices.items():
                         exchange.guard_decisions.extend(choice.decisions)
                         rest = choice.flush(index)
-                        if rest.text or rest.logprobs:
+                        if rest.tells:
                             yield rest
                     yield event
 
@@ -72,6 +75,7 @@ class ChoiceGuard:
 
     def __init__(self, rules: RuleSet) -> None:
         self._screen = OutputScreen(rules)
+        self._calls: defaultdict[int, CallGuard] = defaultdict(lambda: CallGuard(rules))
         self._waiting: deque[tuple[int, Delta]] = deque()
         """Deltas not yet wholly released, each with where its text ends in the choice's text."""
         self._pushed = 0
@@ -79,20 +83,28 @@ class ChoiceGuard:
 
     @property
     def decisions(self) -> list[str]:
-        return self._screen.decisions
+        """What was decided, each once."""
+        calls = (decision for call in self._calls.values() for decision in call.decisions)
+        return list(dict.fromkeys((*self._screen.decisions, *calls)))
 
     def push(self, delta: Delta) -> Delta | None:
         """What may leave now; None if the answer must end."""
         self._pushed += len(delta.text)
         self._waiting.append((self._pushed, delta))
         released = self._screen.push(delta.text)
-        return None if released is None else self._release(delta.choice, released)
+        calls = [self._calls[part.index].push(part) for part in delta.tool_calls]
+        if released is None or None in calls:
+            return None
+        parts = (part for part in calls if part is not None and (part.arguments or part.name))
+        return self._release(delta.choice, released, tuple(parts))
 
     def flush(self, choice: int) -> Delta:
         """What is left once no more text can come."""
-        return self._release(choice, self._screen.flush())
+        rest = ((index, call.flush()) for index, call in self._calls.items())
+        parts = tuple(ToolCallPart(index, arguments) for index, arguments in rest if arguments)
+        return self._release(choice, self._screen.flush(), parts)
 
-    def _release(self, choice: int, text: str) -> Delta:
+    def _release(self, choice: int, text: str, calls: tuple[ToolCallPart, ...]) -> Delta:
         self._released += len(text)
         tokens = 0
         logprobs: list[TokenLogprob] = []
@@ -100,7 +112,28 @@ class ChoiceGuard:
             _, delta = self._waiting.popleft()
             tokens += delta.tokens
             logprobs.extend(delta.logprobs)
-        return Delta(choice, text, tokens, tuple(logprobs))
+        return Delta(choice, text, tokens, tuple(logprobs), calls)
+
+
+class CallGuard:
+    """Screens the arguments of one call, read as whoever parses them will read them."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._screen = OutputScreen(rules)
+        self._plain = PlainJson()
+
+    @property
+    def decisions(self) -> list[str]:
+        return self._screen.decisions
+
+    def push(self, part: ToolCallPart) -> ToolCallPart | None:
+        """What of it may leave now; None if the answer must end."""
+        released = self._screen.push(self._plain.feed(part.arguments))
+        return None if released is None else replace(part, arguments=released)
+
+    def flush(self) -> str:
+        """What was held back of the arguments."""
+        return self._screen.flush() + self._plain.flush()
 
 
 def _filtered(exchange: Exchange, request: CompletionRequest, model: ModelVersion) -> Finished:

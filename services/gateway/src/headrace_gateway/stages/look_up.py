@@ -9,6 +9,7 @@ from headrace_gateway.domain.completion import (
     Events,
     Finished,
     Started,
+    ToolCallPart,
 )
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.fingerprint import request_digest
@@ -56,8 +57,13 @@ async def replay(answer: Answer) -> Events:
     """A cached answer as the events of a fresh one."""
     yield Started(answer.model, queue_seconds=0.0, prompt_tokens=answer.prompt_tokens)
     for index, choice in enumerate(answer.choices):
-        if choice.text:
-            yield Delta(index, choice.text, tokens=0, logprobs=choice.logprobs)
+        calls = tuple(
+            ToolCallPart(number, call.arguments, call.id, call.name)
+            for number, call in enumerate(choice.tool_calls)
+        )
+        delta = Delta(index, choice.text, 0, choice.logprobs, calls)
+        if delta.tells:
+            yield delta
     reasons = tuple(choice.finish_reason for choice in answer.choices)
     yield Finished(answer.model, reasons, answer.prompt_tokens, answer.completion_tokens)
 

@@ -70,8 +70,9 @@ class LlamaCppEngine:
     """An Engine over one xllamacpp server.
 
     What is cancelled ends when llama.cpp next calls back, which it does at each decode step and
-    each prefill chunk of the choice, but not for a call's marks where it looks for calls. A choice whose prefill waits behind others' gets no such call,
-    so prefills are let in only as far as they fit into one chunk together, first come first served.
+    each prefill chunk of the choice, but not for a call's marks where it looks for calls. A choice
+    whose prefill waits behind others' gets no such call, so prefills are let in only as far as
+    they fit into one chunk together, first come first served.
     """
 
     def __init__(self, options: LlamaCppOptions, clock: Clock) -> None:

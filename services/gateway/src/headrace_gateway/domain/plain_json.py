@@ -1,0 +1,35 @@
+"""JSON text without needless escapes, so that patterns meet what a reader of the JSON will read."""
+
+import re
+
+WHOLE = re.compile(r"(?:[^\\]|\\u[0-9a-fA-F]{4}|\\[^u])*", re.DOTALL)
+ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\.", re.DOTALL)
+NEEDED = frozenset('"\\')
+
+
+class PlainJson:
+    """Rewrites a stream of JSON text: the same value, with visible ASCII characters unescaped."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """As much of it as ends with no half escape."""
+        text = self._held + text
+        whole = WHOLE.match(text)
+        end = whole.end() if whole else 0
+        self._held = text[end:]
+        return ESCAPE.sub(_plain, text[:end])
+
+    def flush(self) -> str:
+        """Half an escape, which is no JSON, once no more text can come."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _plain(escape: re.Match[str]) -> str:
+    if escape[0] == "\\/":
+        return "/"
+    character = chr(int(escape[1], 16)) if escape[1] else ""
+    needless = " " <= character <= "~" and character not in NEEDED
+    return character if needless else escape[0]

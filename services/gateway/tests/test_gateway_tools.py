@@ -1,0 +1,182 @@
+"""Calls of tools: OpenAI's shapes both ways, from the cache too, and no way around the guard."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace_gateway.adapters.memory import EchoTarget
+from headrace_gateway.domain.completion import (
+    CompletionRequest,
+    Delta,
+    Events,
+    Finished,
+    Message,
+    ModelVersion,
+    Started,
+    Tool,
+    ToolCall,
+    ToolCallPart,
+)
+from headrace_gateway.domain.plain_json import PlainJson
+from headrace_gateway.testing.gateway import Gateway, running_gateway
+
+CHAT = "/v1/chat/completions"
+FUNCTION = {"name": "add", "description": "Adds.", "parameters": {"type": "object"}}
+BODY: dict[str, Any] = {
+    "model": "echo",
+    "messages": [{"role": "user", "content": "1 + 2?"}],
+    "tools": [{"type": "function", "function": FUNCTION}],
+    "temperature": 0,
+}
+SECRET = "AKIA" + "Z7" * 8
+
+
+class Calling(EchoTarget):
+    """Calls a tool, its arguments in these pieces; remembers what it was asked."""
+
+    def __init__(self, *pieces: str) -> None:
+        super().__init__()
+        self._pieces = pieces
+        self.asked: list[CompletionRequest] = []
+
+    async def generate(self, request_id: str, tenant: str, request: CompletionRequest) -> Events:
+        self.asked.append(request)
+        model = ModelVersion("echo", "v1")
+        yield Started(model, queue_seconds=0.0, prompt_tokens=7)
+        yield Delta(0, "", 3, (), (ToolCallPart(0, "", "call_1", "add"),))
+        for piece in self._pieces:
+            yield Delta(0, "", 1, (), (ToolCallPart(0, piece),))
+        yield Finished(model, ("tool_calls",), 7, 3 + len(self._pieces))
+
+
+async def ask(gateway: Gateway, **fields: Any) -> Any:
+    response = await gateway.client.post(CHAT, json=BODY | fields)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def stream(gateway: Gateway) -> list[Any]:
+    """The first choice of each chunk."""
+    response = await gateway.client.post(CHAT, json=BODY | {"stream": True})
+    blocks = response.text.strip().split("\n\n")
+    return [json.loads(each.removeprefix("data: "))["choices"][0] for each in blocks[:-1]]
+
+
+async def test_a_call_has_openais_shape_also_from_the_cache() -> None:
+    async with running_gateway(target=Calling('{"a": 1,', ' "b": 2}')) as gateway:
+        fresh, cached = await ask(gateway), await ask(gateway)
+    assert gateway.events.exchanges[1].cache_status == "hit"
+    function = {"name": "add", "arguments": '{"a": 1, "b": 2}'}
+    for body in (fresh, cached):
+        [choice] = body["choices"]
+        assert choice["finish_reason"] == "tool_calls"
+        assert choice["message"] == {
+            "role": "assistant",
+            "content": None,
+            "refusal": None,
+            "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
+        }
+
+
+async def test_a_streamed_call_comes_in_pieces_the_first_with_its_name() -> None:
+    async with running_gateway(target=Calling('{"a": 1,', ' "b": 2}')) as gateway:
+        opening, *pieces, ending = await stream(gateway)
+    assert opening["delta"] == {"role": "assistant", "content": ""}
+    first, *rest = (piece["delta"]["tool_calls"][0] for piece in pieces)
+    assert first["index"] == 0
+    assert (first["id"], first["type"]) == ("call_1", "function")
+    assert first["function"]["name"] == "add"
+    written = [first["function"]["arguments"], *(each["function"]["arguments"] for each in rest)]
+    assert "".join(written) == '{"a": 1, "b": 2}'
+    assert all("id" not in each and "content" not in each for each in rest)
+    assert (ending["delta"], ending["finish_reason"]) == ({}, "tool_calls")
+
+
+async def test_a_conversation_with_calls_reaches_the_model_whole() -> None:
+    target = Calling("{}")
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+    turns = [
+        *BODY["messages"],
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "3", "tool_call_id": "c1"},
+    ]
+    choice = {"type": "function", "function": {"name": "add"}}
+    async with running_gateway(target=target) as gateway:
+        await ask(gateway, messages=turns, tool_choice=choice)
+    [asked] = target.asked
+    assert asked.input == (
+        Message("user", "1 + 2?"),
+        Message("assistant", "", tool_calls=(ToolCall("c1", "add", '{"a": 1}'),)),
+        Message("tool", "3", tool_call_id="c1"),
+    )
+    assert asked.tools == (Tool("add", "Adds.", '{"type": "object"}'),)
+    assert asked.tool_choice == "add"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (f'{{"a": "{SECRET}"}}',),
+        tuple(f'{{"a": "{SECRET}"}}'),
+        tuple('{"a": "' + "".join(f"\\u{ord(each):04x}" for each in SECRET) + '"}'),
+    ],
+    ids=["whole", "by character", "escaped"],
+)
+async def test_no_secret_leaves_through_arguments(pieces: tuple[str, ...]) -> None:
+    async with running_gateway(target=Calling(*pieces)) as gateway:
+        chunks = await stream(gateway)
+        whole = await ask(gateway)
+    parts = [call for chunk in chunks for call in chunk["delta"].get("tool_calls", [])]
+    written = "".join(part["function"]["arguments"] for part in parts)
+    assert '{"a": "'.startswith(written)
+    assert chunks[-1]["finish_reason"] == "content_filter"
+    assert whole["choices"][0]["finish_reason"] == "content_filter"
+    assert gateway.events.exchanges[0].guard_decisions == ["output:aws-access-key:block"]
+
+
+@pytest.mark.parametrize("place", ["description", "parameters", "arguments"])
+async def test_no_secret_enters_through_tools_or_calls(place: str) -> None:
+    function: dict[str, Any] = FUNCTION | (
+        {"description": SECRET} if place == "description" else {}
+    )
+    if place == "parameters":
+        function = FUNCTION | {"parameters": {"const": SECRET}}
+    arguments = json.dumps({"a": SECRET if place == "arguments" else ""})
+    call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": arguments}}
+    body = BODY | {
+        "messages": [{"role": "assistant", "tool_calls": [call]}],
+        "tools": [{"type": "function", "function": function}],
+    }
+    async with running_gateway() as gateway:
+        response = await gateway.client.post(CHAT, json=body)
+    assert response.status_code == 400
+    assert "aws-access-key" in response.json()["error"]["message"]
+
+
+VISIBLE = st.characters(min_codepoint=32, max_codepoint=126, exclude_characters='"\\')
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+
+
+@given(DOCUMENTS, st.booleans(), st.data())
+def test_plain_json_is_the_same_value_however_it_is_cut(
+    document: Any, ascii_only: bool, data: st.DataObject
+) -> None:
+    text = json.dumps(document, ensure_ascii=ascii_only)
+    cut = data.draw(st.integers(0, len(text)))
+    plain = PlainJson()
+    written = plain.feed(text[:cut]) + plain.feed(text[cut:]) + plain.flush()
+    assert json.loads(written) == document
+
+
+@given(st.text(alphabet=VISIBLE, max_size=8))
+def test_needless_escapes_are_undone(text: str) -> None:
+    escaped = "".join(f"\\u{ord(character):04X}" for character in text)
+    plain = PlainJson()
+    assert plain.feed(f'"{escaped}"') + plain.flush() == json.dumps(text)
