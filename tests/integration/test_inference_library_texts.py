@@ -14,7 +14,7 @@ from tests.integration.llamacpp_engine import CHUNK_TOKENS, SLOTS, ask_all, runn
 from headrace_inference.adapters.llamacpp import LlamaCppEngine
 from headrace_inference.testing import collect, prepared_model, question
 
-ANSWER_TOKENS = 12
+ANSWER_TOKENS = 8
 CONTEXT_TOKENS = 256
 ENGLISH = tuple(
     f"{task} {subject}."

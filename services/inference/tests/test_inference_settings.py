@@ -120,3 +120,11 @@ def test_a_chat_template_is_read_when_the_engine_is_made(tmp_path: Path) -> None
         settings.chat_template()
     path.write_text("{{ messages }}")
     assert settings.chat_template() == "{{ messages }}"
+
+
+def test_adapters_have_ids_of_their_own(tmp_path: Path) -> None:
+    own = {"smollm2-135m-instruct": tmp_path / "a.gguf"}
+    with pytest.raises(ValidationError, match="ids of their own"):
+        InferenceSettings(model_path=tmp_path / "m.gguf", lora_adapters=own)
+    with pytest.raises(ValidationError, match="llamacpp engine only"):
+        InferenceSettings(engine="echo", lora_adapters={"support": tmp_path / "a.gguf"})

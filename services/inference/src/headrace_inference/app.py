@@ -113,8 +113,11 @@ def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
         prefill_chunk_tokens=settings.prefill_chunk_tokens,
         stall_seconds=settings.stall_seconds,
         chat_template=settings.chat_template(),
+        lora_adapters=settings.lora_adapters,
     )
     if pools(options.model_path):
+        if options.chat_template or options.lora_adapters:
+            raise ValueError("chat_template_path and lora_adapters are for models that write text")
         return LlamaCppEmbeddings(options, clock)
     return LlamaCppEngine(options, clock)
 

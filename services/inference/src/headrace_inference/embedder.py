@@ -58,7 +58,7 @@ class Embedder:
                 vectors = [shortened(vector, request.dimensions) for vector in vectors]
             queue = run.timings().queue
             return Embeddings(
-                self._served.version(),
+                self._served.version(request.model),
                 vectors,
                 run.prompt_tokens,
                 queue_seconds=queue,
@@ -69,7 +69,7 @@ class Embedder:
         """Refuse what will not be answered, at the least cost first; the texts' token ids."""
         served = self._served
         served.scheduler.require_room(request.organization_id, choices=1)
-        served.check_model(request.model)
+        served.version(request.model)
         info = served.info()
         capabilities = info.capabilities
         capabilities.check_embedding()

@@ -51,7 +51,7 @@ class Generator:
             prompt_tokens = await self._read(request)
             run.prompt_tokens = len(prompt_tokens) or estimate_tokens(request.prompt)
             max_tokens = self._clip(request, prompt_tokens)
-            model = self._served.version()
+            model = self._served.version(request.model)
             with await self._scheduler.enter(_demand(request, run, max_tokens)) as turn:
                 self._served.hear()
                 work = self._engine.generate(request, prompt_tokens, max_tokens)
@@ -73,7 +73,7 @@ class Generator:
         """Refuse what will not be answered, at the least cost first; the prompt's token ids."""
         self._scheduler.require_room(request.organization_id, request.sampling.choices)
         check_request(request)
-        self._served.check_model(request.model)
+        self._served.version(request.model)
         if request.sampling.choices > self._engine.info.slots:
             raise HeadraceError(
                 Reason.UNSUPPORTED_PARAMETER,

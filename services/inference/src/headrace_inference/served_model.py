@@ -32,9 +32,19 @@ class ServedModel:
         self._clock = clock
         self._heard = clock.monotonic()
 
-    def version(self) -> ModelVersion:
-        """What answers; raises NOT_SERVING while the engine loads."""
-        return ModelVersion(self._model_id, self.engine.info.digest)
+    def versions(self) -> dict[str, ModelVersion]:
+        """What answers, by its id, the model itself first; raises NOT_SERVING while it loads."""
+        info = self.engine.info
+        digests = {self._model_id: info.digest, **info.adapted}
+        return {name: ModelVersion(name, digest) for name, digest in digests.items()}
+
+    def version(self, model: str) -> ModelVersion:
+        """What answers under this id; raises MODEL_NOT_FOUND, NOT_SERVING while it loads."""
+        versions = self.versions()
+        if model not in versions:
+            message = f"this server serves {', '.join(versions)} only"
+            raise HeadraceError(Reason.MODEL_NOT_FOUND, message, param="model")
+        return versions[model]
 
     def info(self) -> EngineInfo:
         """What runs it; raises NOT_SERVING while the engine loads."""
@@ -56,16 +66,9 @@ class ServedModel:
         if self.load().running_requests and silent > self._silent_seconds:
             raise HeadraceError(Reason.ENGINE_FAILED, f"the engine is silent for {silent:.0f} s")
 
-    def check_model(self, model: str) -> None:
-        """Raise MODEL_NOT_FOUND for another one."""
-        if model != self._model_id:
-            raise HeadraceError(
-                Reason.MODEL_NOT_FOUND, f"this server serves {self._model_id} only", param="model"
-            )
-
     async def tokens(self, model: str, prompt: Prompt) -> tuple[int, ...]:
         """The prompt's token ids."""
-        self.check_model(model)
+        self.version(model)
         check_prompt(prompt)
         self.engine.info.capabilities.check_prompt(prompt)
         return await self.engine.tokenize(prompt)

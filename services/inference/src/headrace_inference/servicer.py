@@ -55,11 +55,11 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     async def ListModels(  # noqa: N802 - the proto's name
         self, _request: inference_pb2.ListModelsRequest, _context: Any
     ) -> inference_pb2.ListModelsResponse:
-        model, engine = self._served.version(), self._served.info()
+        engine = self._served.info()
+        models = [conversions.model_info(each, engine) for each in self._served.versions().values()]
         keys = self._signer.public_keys() if self._signer is not None else ()
         return inference_pb2.ListModelsResponse(
-            models=[conversions.model_info(model, engine)],
-            answer_keys=[conversions.answer_key(key) for key in keys],
+            models=models, answer_keys=[conversions.answer_key(key) for key in keys]
         )
 
     async def GetLoad(  # noqa: N802 - the proto's name

@@ -36,6 +36,9 @@ class InferenceSettings(GrpcServiceSettings):
     """A prepared .gguf file; required by llamacpp."""
     chat_template_path: Path | None = None
     """A Jinja file, for llamacpp, instead of the chat template in the model's file."""
+    lora_adapters: dict[str, Path] = Field(default_factory=dict)
+    """LoRA adapters for llamacpp, .gguf files by the public ids under which callers ask for the
+    model with them; as JSON."""
     slots: int = Field(default=8, ge=1, le=256)
     """Choices that are generated at the same time."""
     context_tokens: int = Field(default=2048, ge=16)
@@ -142,6 +145,14 @@ class InferenceSettings(GrpcServiceSettings):
                 raise ValueError(f"answer_signing_keys: each must be {SEED_BYTES} bytes in base64")
             seeds.append(seed)
         return tuple(seeds)
+
+    @model_validator(mode="after")
+    def _check_adapters(self) -> "InferenceSettings":
+        if self.lora_adapters and self.engine != "llamacpp":
+            raise ValueError("lora_adapters are for the llamacpp engine only")
+        if self.model_id in self.lora_adapters or "" in self.lora_adapters:
+            raise ValueError("lora_adapters must have ids of their own")
+        return self
 
     def required_model_path(self) -> Path:
         """The model's file; raises ValueError when the settings name none."""

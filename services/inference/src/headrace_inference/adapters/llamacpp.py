@@ -2,10 +2,11 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from headrace_common.clock import Clock
@@ -14,12 +15,17 @@ from headrace_inference.adapters.json_schemas import SchemaChecker
 from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp_completion import Completion
 from headrace_inference.adapters.llamacpp_http import HTTP_THREADS, LlamaCppHttp
-from headrace_inference.adapters.llamacpp_library import server_parameters, start_server
+from headrace_inference.adapters.llamacpp_library import (
+    idle_adapters,
+    server_parameters,
+    start_server,
+)
 from headrace_inference.adapters.llamacpp_prompt import PromptReader
 from headrace_inference.adapters.llamacpp_request import chat_body, completion_body
 from headrace_inference.adapters.llamacpp_tools import is_free_to_call, schema_of
 from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import EngineEvent
+from headrace_inference.domain.group_gate import GroupGate
 from headrace_inference.domain.models import EngineInfo
 from headrace_inference.domain.queue import BoundedQueue
 from headrace_inference.domain.requests import (
@@ -30,6 +36,7 @@ from headrace_inference.domain.requests import (
     Sampling,
     Tool,
 )
+from headrace_inference.weights.adapters import AdapterDoesNotFitError, check_adapter
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import combined_digest, file_digest
 from headrace_inference.weights.memory import ModelDoesNotFitError, check_fits, free_bytes
@@ -44,6 +51,7 @@ FEATURES = frozenset(
     }
 )
 TOOLS = frozenset({Feature.TOOLS})
+NO_ADAPTERS: Mapping[str, Path] = MappingProxyType({})
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
 
 
@@ -55,6 +63,7 @@ class LlamaCppOptions:
     is faster prefill, smaller is smoother streams and quicker cancellation. No event for
     `stall_seconds` means that the engine is dead; it has as long to obey a cancellation, and its
     listener, which reads prompts, to answer. `chat_template` is Jinja text instead of the model's.
+    `lora_adapters` are files by the ids of the models that they make of this one.
     """
 
     model_path: Path
@@ -64,6 +73,7 @@ class LlamaCppOptions:
     prefill_chunk_tokens: int = 128
     stall_seconds: float = 30.0
     chat_template: str = ""
+    lora_adapters: Mapping[str, Path] = field(default_factory=lambda: NO_ADAPTERS)
 
 
 class LlamaCppEngine:
@@ -73,11 +83,16 @@ class LlamaCppEngine:
     each prefill chunk of the choice, but not for a call's marks where it looks for calls. A choice
     whose prefill waits behind others' gets no such call, so prefills are let in only as far as
     they fit into one chunk together, first come first served.
+
+    Choices of one adapter, or of none, run at a time: in a batch llama.cpp would let the adapter of
+    its first busy slot go on and starve the others.
     """
 
     def __init__(self, options: LlamaCppOptions, clock: Clock) -> None:
         self._options = options
         self._clock = clock
+        self._adapters = list(options.lora_adapters)
+        self._gate = GroupGate()
         self._prefill = BoundedQueue(options.prefill_chunk_tokens, options.slots, clock)
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._server: Any = None
@@ -105,9 +120,10 @@ class LlamaCppEngine:
         digest = combined_digest(digest, options.chat_template)
         try:
             await asyncio.to_thread(_check_memory, options)
+            adapted = await asyncio.to_thread(_check_adapters, options, digest)
             control = await asyncio.to_thread(control_texts, options.model_path)
             self._server = await asyncio.to_thread(_load, options, socket_path)
-        except ModelDoesNotFitError as error:
+        except (ModelDoesNotFitError, AdapterDoesNotFitError) as error:
             raise cannot_load(options, str(error)) from error
         except (RuntimeError, ValueError, LookupError) as error:
             raise cannot_load(options, _unknown(options)) from error
@@ -125,6 +141,7 @@ class LlamaCppEngine:
             slots=options.slots,
             loaded_at=self._clock.now(),
             capabilities=Capabilities(features),
+            adapted=adapted,
         )
 
     async def tokenize(self, prompt: Prompt, tools: tuple[Tool, ...] = ()) -> tuple[int, ...]:
@@ -152,8 +169,14 @@ class LlamaCppEngine:
         else:
             complete = self._server.handle_completions
             body = completion_body(request, prompt_tokens, max_tokens)
+        adapter = self._adapters.index(request.model) if request.model in self._adapters else None
+        if adapter is not None:
+            body["lora"] = [{"id": adapter, "scale": 1.0}]
         chunk = self._options.prefill_chunk_tokens
-        with await self._prefill.enter(min(len(prompt_tokens), chunk)) as prefill:
+        with (
+            await self._gate.enter(adapter),
+            await self._prefill.enter(min(len(prompt_tokens), chunk)) as prefill,
+        ):
             completion = Completion(complete, body, translator, on_first_text=prefill.leave)
             self._completions.add(completion)
             try:
@@ -249,8 +272,9 @@ def _no_file(path: Path) -> str:
 
 
 def _unknown(options: LlamaCppOptions) -> str:
-    own_template = ", or the chat template is none" if options.chat_template else ""
-    return f"it is no model that llama.cpp knows{own_template}"
+    template = ", or the chat template is none" if options.chat_template else ""
+    adapter = ", or an adapter does not fit it" if options.lora_adapters else ""
+    return f"it is no model that llama.cpp knows{template}{adapter}"
 
 
 def _check_memory(options: LlamaCppOptions) -> None:
@@ -262,12 +286,22 @@ def _check_memory(options: LlamaCppOptions) -> None:
     )
 
 
+def _check_adapters(options: LlamaCppOptions, digest: str) -> dict[str, str]:
+    """The digests of the models that they make: of the model's own and the adapter's."""
+    adapted = {}
+    for name, path in options.lora_adapters.items():
+        check_adapter(options.model_path, path)
+        adapted[name] = combined_digest(digest, file_digest(path))
+    return adapted
+
+
 def _load(options: LlamaCppOptions, socket_path: str) -> Any:
     params = server_parameters(
         options.model_path, socket_path=socket_path, slots=options.slots, threads=options.threads
     )
     params.n_threads_http = HTTP_THREADS
     params.chat_template = options.chat_template
+    params.lora_adapters = idle_adapters(options.lora_adapters.values())
     params.n_ctx = options.slots * options.context_tokens
     # one chunk of prefill beside one decoded token per slot, in one pass
     params.n_batch = params.n_ubatch = options.prefill_chunk_tokens + options.slots

@@ -1,6 +1,7 @@
 """What all users of llama.cpp in this process ask of the library."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ def server_parameters(model: Path, *, socket_path: str, slots: int, threads: int
     params.cache_ram_mib = 0
     params.cache_idle_slots = False
     return params
+
+
+def idle_adapters(paths: Iterable[Path]) -> list[Any]:
+    """LoRA adapters that are loaded and weigh nothing until a request asks for one."""
+    import xllamacpp  # noqa: PLC0415
+
+    return [xllamacpp.CommonAdapterLoraInfo(str(path), 0.0) for path in paths]
 
 
 def start_server(params: Any) -> Any:
