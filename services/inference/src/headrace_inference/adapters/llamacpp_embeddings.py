@@ -10,7 +10,10 @@ from typing import Any
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp import LlamaCppOptions, cannot_load
+from headrace_inference.adapters.llamacpp import (
+    LlamaCppOptions,
+    cannot_load,
+)
 from headrace_inference.adapters.llamacpp_call import Call
 from headrace_inference.adapters.llamacpp_library import server_parameters, start_server
 from headrace_inference.adapters.word_pieces import WordPieces
