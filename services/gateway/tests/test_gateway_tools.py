@@ -112,7 +112,7 @@ async def test_a_conversation_with_calls_reaches_the_model_whole() -> None:
         Message("assistant", "", tool_calls=(ToolCall("c1", "add", '{"a": 1}'),)),
         Message("tool", "3", tool_call_id="c1"),
     )
-    assert asked.tools == (Tool("add", "Adds.", '{"type": "object"}'),)
+    assert asked.tools == (Tool("add", "Adds.", '{"type":"object"}'),)
     assert asked.tool_choice == "add"
 
 

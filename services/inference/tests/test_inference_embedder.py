@@ -94,7 +94,7 @@ async def test_vectors_come_with_what_they_took(bench: Bench) -> None:
     embeddings = await bench.embedder.embed(REQUEST)
     assert len(embeddings.vectors) == 2
     assert embeddings.prompt_tokens == 3
-    assert embeddings.model == bench.served.version()
+    assert embeddings.model == bench.served.version(REQUEST.model)
     assert (embeddings.queue_seconds, embeddings.engine_seconds) == (0, 2)
     assert bench.idle()
 

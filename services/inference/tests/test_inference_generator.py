@@ -96,7 +96,7 @@ async def refusal(bench: Bench, **changes: Any) -> HeadraceError:
 
 
 async def test_an_answer_starts_flows_and_finishes_with_what_it_took(bench: Bench) -> None:
-    model = bench.served.version()
+    model = bench.served.version(REQUEST.model)
     assert model.version == model.digest[:12]
     assert await bench.answer() == [
         Started(model, queue_seconds=0.0, prompt_tokens=3),
