@@ -10,6 +10,7 @@ from tests.stack.signed_answers import (
     PLAIN,
     SEED,
     TEXT,
+    TOOL,
     Json,
     ObligingEngine,
     ask,
@@ -24,6 +25,7 @@ from headrace_inference.domain.events import (
     Delta,
     EngineEvent,
     FinishReason,
+    ToolCallPart,
 )
 from headrace_inference.domain.requests import GenerationRequest
 
@@ -101,6 +103,35 @@ async def test_without_a_key_nothing_is_signed() -> None:
         answer, keys = await ask(client, PLAIN), await published(client)
     assert "headrace" not in answer
     assert keys == {"keys": []}
+
+
+class CallingEngine(ObligingEngine):
+    """Calls a tool, in two pieces, beside some text."""
+
+    async def generate(
+        self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
+    ) -> AsyncGenerator[EngineEvent, None]:
+        yield Accepted()
+        yield Delta(0, "Let me see.", 1, (), (ToolCallPart(0, '{"a":', "call_1", "add"),))
+        yield Delta(0, "", 1, (), (ToolCallPart(0, " 1}"),))
+        yield ChoiceFinished(0, FinishReason.TOOL_CALLS, 2)
+
+
+async def test_calls_of_tools_are_signed_and_so_is_their_history() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    history = [
+        {"role": "user", "content": "1 + 1?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "2", "tool_call_id": "1"},
+    ]
+    body = {**PLAIN, "messages": history, "tools": [{"type": "function", "function": TOOL}]}
+    async with signing_gateway(engine=CallingEngine) as client:
+        answer, keys = await ask(client, body), await published(client)
+    assert answer["choices"][0]["message"]["tool_calls"]
+    assert verify(body, answer, keys)
+    answer["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] = "{}"
+    with pytest.raises(ValueError, match="another request or answer"):
+        verify(body, answer, keys)
 
 
 async def test_the_first_key_signs_and_all_are_published() -> None:

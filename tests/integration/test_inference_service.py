@@ -72,14 +72,14 @@ async def test_the_model_is_there_before_readiness_and_goes_after_the_last_answe
     settings: InferenceSettings,
 ) -> None:
     model = prepared_model()
-    real = {"engine": "llamacpp", "model_path": model, "slots": 1, "context_tokens": 256}
+    real = {"engine": "llamacpp", "model_path": model, "slots": 1, "drain_seconds": 14}
     async with running(settings.model_copy(update={**real, "silent_seconds": 60})) as (
         runtime,
         channel,
     ):
         assert is_in_memory(model)
         stub = inference_pb2_grpc.InferenceServiceStub(channel)
-        sampling = pb.SamplingParameters(max_tokens=24, temperature=0)
+        sampling = pb.SamplingParameters(max_tokens=8, temperature=0)
         call = stub.Generate(
             pb.GenerateRequest(
                 request_id="r",

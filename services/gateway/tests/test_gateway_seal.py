@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from headrace_gateway.domain.completion import (
     Finished,
     ModelVersion,
     Started,
+    ToolCallPart,
 )
 from headrace_gateway.domain.seal import Seal
 
@@ -73,3 +75,29 @@ def test_masking_a_single_character_drops_the_signature(said: Said, data: st.Dat
 def test_another_reason_drops_the_signature() -> None:
     changed = replace(FINISHED, finish_reasons=("stop", "stop"))
     assert passed([], [], changed) == replace(changed, signature=None)
+
+
+CALL = Delta(0, "", 1, (), (ToolCallPart(1, '{"a": 1}', "call_1", "add"),))
+
+
+def test_a_call_of_a_tool_may_come_in_pieces() -> None:
+    pieces = [
+        Delta(0, "", 1, (), (ToolCallPart(1, '{"a"', "call_1", "add"),)),
+        Delta(0, "", 0, (), (ToolCallPart(1, ": 1}"),)),
+    ]
+    assert passed([CALL], pieces) == FINISHED
+    assert passed(pieces, [CALL]) == FINISHED
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        ToolCallPart(1, '{"a": 2}', "call_1", "add"),
+        ToolCallPart(1, '{"a": 1}', "call_2", "add"),
+        ToolCallPart(1, '{"a": 1}', "call_1", "sub"),
+        ToolCallPart(0, '{"a": 1}', "call_1", "add"),
+    ],
+)
+def test_another_call_of_a_tool_drops_the_signature(part: ToolCallPart) -> None:
+    assert passed([CALL], [replace(CALL, tool_calls=(part,))]) == replace(FINISHED, signature=None)
+    assert passed([CALL], []) == replace(FINISHED, signature=None)

@@ -40,17 +40,26 @@ class _Hash(Protocol):
 
 
 class _Tally:
-    """What was said so far, choice by choice, as hashes."""
+    """What was said so far as hashes: of each choice's text, and of each part of its calls."""
 
     def __init__(self) -> None:
-        self._texts: defaultdict[int, _Hash] = defaultdict(hashlib.sha256)
+        self._said: defaultdict[tuple[object, ...], _Hash] = defaultdict(hashlib.sha256)
         self._reasons: tuple[FinishReason, ...] = ()
 
     def add(self, event: Event) -> None:
-        if isinstance(event, Delta) and event.text:
-            self._texts[event.choice].update(event.text.encode())
+        if isinstance(event, Delta):
+            self._hash(event.text, event.choice)
+            for part in event.tool_calls:
+                call = (event.choice, part.index)
+                self._hash(part.id, *call, "id")
+                self._hash(part.name, *call, "name")
+                self._hash(part.arguments, *call, "arguments")
         elif isinstance(event, Finished):
             self._reasons = event.finish_reasons
 
-    def result(self) -> tuple[dict[int, bytes], tuple[FinishReason, ...]]:
-        return {choice: text.digest() for choice, text in self._texts.items()}, self._reasons
+    def result(self) -> tuple[dict[tuple[object, ...], bytes], tuple[FinishReason, ...]]:
+        return {part: said.digest() for part, said in self._said.items()}, self._reasons
+
+    def _hash(self, text: str, *part: object) -> None:
+        if text:
+            self._said[part].update(text.encode())
