@@ -1,0 +1,60 @@
+"""Random joins, cancels, stalls and kills leave no slot, queue entry or task behind."""
+
+import asyncio
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from tests.stack.inference_crowd import Crowd, EchoCrowd, ProxiedCrowd, expect_nothing_left
+from tests.stack.llama_server import CONTEXT_TOKENS, KEY, MODEL, SLOTS, running_llama_server
+
+from headrace_common.clock import SystemClock
+from headrace_common.testing.proxy import proxying
+from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
+from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
+from headrace_inference.domain.capabilities import Feature
+from headrace_inference.testing import prepared_model
+
+EXAMPLES, STEPS = 4, 10
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+def test_a_crowd_before_the_echo_engine_leaves_nothing_behind() -> None:
+    expect_nothing_left(EchoCrowd, examples=60, steps=30)
+
+
+def test_a_crowd_before_llamacpp_leaves_nothing_behind(runner: asyncio.Runner) -> None:
+    options = LlamaCppOptions(prepared_model(), slots=3, context_tokens=64, threads=1)
+    engine = LlamaCppEngine(options, SystemClock())
+    runner.run(engine.start())
+    expect_nothing_left(lambda: Crowd(runner, engine), examples=EXAMPLES, steps=STEPS)
+    runner.run(engine.close())
+
+
+def test_a_crowd_before_a_remote_leaves_nothing_behind(runner: asyncio.Runner) -> None:
+    with running_llama_server() as address:
+        url = urlsplit(address)
+        proxies = proxying(lambda: asyncio.open_connection(url.hostname, url.port))
+        proxy = runner.run(proxies.__aenter__())
+        options = RemoteOptions(
+            f"http://127.0.0.1:{proxy.port}/v1",
+            MODEL,
+            slots=SLOTS,
+            context_tokens=CONTEXT_TOKENS,
+            features=frozenset({Feature.CHAT, Feature.CHOICES}),
+            kind=RemoteKind.LLAMACPP,
+            api_key=KEY,
+        )
+        engine = OpenAiRemoteEngine(options, SystemClock())
+        runner.run(engine.start())
+        expect_nothing_left(
+            lambda: ProxiedCrowd(runner, engine, proxy), examples=EXAMPLES, steps=STEPS
+        )
+        runner.run(engine.close())
+        runner.run(proxies.__aexit__(None, None, None))
