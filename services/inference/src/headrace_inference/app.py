@@ -16,6 +16,8 @@ from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
 from headrace_inference.adapters.llamacpp_embeddings import LlamaCppEmbeddings
 from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
 from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
+from headrace_inference.adapters.transformers import TransformersEngine
+from headrace_inference.adapters.transformers_options import TransformersOptions
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.embedder import Embedder
 from headrace_inference.generator import Generator
@@ -105,6 +107,8 @@ def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
         )
     if settings.engine == "openai":
         return OpenAiRemoteEngine(remote_options(settings), clock)
+    if settings.engine == "transformers":
+        return TransformersEngine(_transformers_options(settings), clock)
     options = LlamaCppOptions(
         model_path=settings.required_model_path(),
         slots=settings.slots,
@@ -139,4 +143,17 @@ def remote_options(settings: InferenceSettings) -> RemoteOptions:
         embedding_dimensions=settings.remote_embedding_dimensions,
         stall_seconds=settings.stall_seconds,
         start_seconds=settings.remote_start_seconds,
+    )
+
+
+def _transformers_options(settings: InferenceSettings) -> TransformersOptions:
+    return TransformersOptions(
+        model=str(settings.required_model_path()),
+        slots=settings.slots,
+        context_tokens=settings.context_tokens,
+        threads=settings.threads,
+        device=settings.device,
+        dtype=settings.dtype,
+        prefill_chunk_tokens=settings.prefill_chunk_tokens,
+        stall_seconds=settings.stall_seconds,
     )

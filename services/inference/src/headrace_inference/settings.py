@@ -29,11 +29,15 @@ class InferenceSettings(GrpcServiceSettings):
     drain_seconds: float = Field(default=315.0, gt=0)
     """Longer than `maximum_request_seconds`: an answer that has begun may end."""
 
-    engine: Literal["llamacpp", "openai", "echo"] = "llamacpp"
+    engine: Literal["llamacpp", "transformers", "openai", "echo"] = "llamacpp"
     model_id: str = Field(default="smollm2-135m-instruct", min_length=1)
     """The public id under which callers ask for the model."""
     model_path: Path | None = None
-    """A prepared .gguf file; required by llamacpp."""
+    """A prepared .gguf file for llamacpp; for transformers a directory, or OWNER/NAME on a hub."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where transformers computes; auto is CUDA where it is present."""
+    dtype: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
+    """At which precision transformers computes; auto is int8 on CPU and bf16 on CUDA."""
     chat_template_path: Path | None = None
     """A Jinja file, for llamacpp, instead of the chat template in the model's file."""
     lora_adapters: dict[str, Path] = Field(default_factory=dict)
@@ -105,7 +109,7 @@ class InferenceSettings(GrpcServiceSettings):
 
     @model_validator(mode="after")
     def _check_model_path(self) -> "InferenceSettings":
-        if self.engine == "llamacpp":
+        if self.engine in ("llamacpp", "transformers"):
             self.required_model_path()
         return self
 
@@ -155,9 +159,9 @@ class InferenceSettings(GrpcServiceSettings):
         return self
 
     def required_model_path(self) -> Path:
-        """The model's file; raises ValueError when the settings name none."""
+        """The model's file or directory; raises ValueError when the settings name none."""
         if self.model_path is None:
-            raise ValueError("model_path is required by the llamacpp engine")
+            raise ValueError(f"model_path is required by the {self.engine} engine")
         return self.model_path
 
     def required_remote_url(self) -> str:

@@ -31,7 +31,7 @@ from headrace_inference.domain.requests import (
     Tool,
 )
 from headrace_inference.ports import Engine
-from headrace_inference.prepare import prepare
+from headrace_inference.prepare import prepare, prepare_checkpoint
 from headrace_inference.weights.embedding_source import NAME as EMBEDDING_MODEL
 
 QUESTIONS = (
@@ -68,6 +68,11 @@ def prepared_model() -> Path:
 def prepared_embedding_model() -> Path:
     """The default embedding model, likewise."""
     return prepare(user_cache_path("headrace") / "models", model=EMBEDDING_MODEL)
+
+
+def prepared_checkpoint() -> Path:
+    """The same model for the transformers engine; needs torch."""
+    return prepare_checkpoint(user_cache_path("headrace") / "models")
 
 
 def request_for(prompt: Prompt, **sampling: Any) -> GenerationRequest:

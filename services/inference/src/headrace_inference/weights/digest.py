@@ -1,10 +1,12 @@
-"""The SHA-256 of a model file, and of what a model is made of beside it."""
+"""The SHA-256 of a model, which is a file or a directory, or of what it is made of."""
 
 import hashlib
 import json
 from pathlib import Path
 
 from headrace_inference.weights.notes import remembered
+
+NOTE = ".sha256.json"
 
 
 def file_digest(path: Path) -> str:
@@ -19,6 +21,21 @@ def combined_digest(digest: str, *changes: str) -> str:
     """
     made = [change for change in changes if change]
     return hashlib.sha256(json.dumps([digest, *made]).encode()).hexdigest() if made else digest
+
+
+def directory_digest(directory: Path) -> str:
+    """SHA-256 over the lines `DIGEST  NAME` of its files, hexadecimal, in the order of names.
+
+    Hidden files are left out, and so are the notes that are kept beside files. What it prints is
+    `sha256sum * | sha256sum`, run in the directory before there are notes.
+    """
+    names = sorted(path.name for path in directory.iterdir() if path.is_file())
+    told = "".join(
+        f"{file_digest(directory / name)}  {name}\n"
+        for name in names
+        if not name.startswith(".") and not name.endswith(NOTE)
+    )
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _hash(path: Path) -> str:

@@ -23,8 +23,20 @@ def check_fits(path: Path, *, slots: int, context_tokens: int, free: int) -> Non
 
     Raises ValueError or LookupError for a file that is no GGUF model.
     """
-    weights = path.stat().st_size
-    contexts = slots * context_tokens * bytes_per_token(path)
+    require_room(
+        path.stat().st_size,
+        slots=slots,
+        context_tokens=context_tokens,
+        bytes_per_token=bytes_per_token(path),
+        free=free,
+    )
+
+
+def require_room(
+    weights: int, *, slots: int, context_tokens: int, bytes_per_token: int, free: int
+) -> None:
+    """Raise ModelDoesNotFitError unless `weights` bytes and the contexts fit into `free` bytes."""
+    contexts = slots * context_tokens * bytes_per_token
     needed = weights + contexts + SPARE_BYTES
     if needed > free:
         raise ModelDoesNotFitError(

@@ -1,0 +1,166 @@
+"""Any Hugging Face causal or embedding model, through torch and transformers."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.json_schemas import SchemaChecker
+from headrace_inference.adapters.transformers_options import TransformersOptions
+from headrace_inference.adapters.transformers_run import Run
+from headrace_inference.adapters.transformers_worker import Worker
+from headrace_inference.domain.events import EngineEvent
+from headrace_inference.domain.models import EngineInfo
+from headrace_inference.domain.requests import (
+    EmbeddingRequest,
+    GenerationRequest,
+    JsonSchema,
+    Prompt,
+    Sampling,
+    Tool,
+)
+from headrace_inference.weights.digest import directory_digest
+from headrace_inference.weights.hub import fetch_model_directory
+from headrace_inference.weights.source import PreparationError
+
+if TYPE_CHECKING:
+    from headrace_inference.adapters.transformers_load import Loaded
+
+WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
+
+
+class TransformersEngine:
+    """An Engine whose model belongs to a thread; torch is not imported before `start`."""
+
+    def __init__(self, options: TransformersOptions, clock: Clock) -> None:
+        self._options = options
+        self._clock = clock
+        self._worker: Worker | None = None
+        self._loaded: Loaded | None = None
+        self._info: EngineInfo | None = None
+        self._schemas = SchemaChecker()
+        self._dead = asyncio.Event()
+
+    @property
+    def info(self) -> EngineInfo:
+        if self._info is None:
+            raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
+        return self._info
+
+    async def start(self) -> None:
+        options = self._options
+        _require_torch()
+        try:
+            directory = await asyncio.to_thread(fetch_model_directory, options.model)
+            digest = await asyncio.to_thread(directory_digest, directory)
+            self._loaded = await self._load(directory)
+        except (PreparationError, ValueError, OSError) as error:
+            message = f"transformers cannot load {options.model}: {error}"
+            raise HeadraceError(Reason.ENGINE_FAILED, message) from error
+        if self._loaded.capabilities.generates:
+            async for _ in self.generate(WARM_UP, await self.tokenize(WARM_UP.prompt), 2):
+                pass
+        self._info = EngineInfo(
+            engine="transformers",
+            digest=digest,
+            context_tokens=self._loaded.context_tokens,
+            slots=options.slots,
+            loaded_at=self._clock.now(),
+            capabilities=self._loaded.capabilities,
+        )
+
+    async def tokenize(
+        self,
+        prompt: Prompt,
+        tools: tuple[Tool, ...] = (),  # noqa: ARG002 - it has none
+    ) -> tuple[int, ...]:
+        loaded = self._require_loaded()
+        return await asyncio.to_thread(
+            loaded.vocabulary.tokens, prompt, context_tokens=loaded.context_tokens
+        )
+
+    async def check(self, request: GenerationRequest) -> None:
+        size = self._require_loaded().vocabulary.size
+        if max(request.sampling.logit_bias, default=0) >= size:
+            message = f"logit_bias: this model has {size} tokens"
+            raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
+        if isinstance(request.response_format, JsonSchema):
+            await self._schemas.check(request.response_format.schema)
+
+    async def generate(
+        self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
+    ) -> AsyncGenerator[EngineEvent, None]:
+        worker = self._require_worker()
+        run = Run(request, prompt_tokens, max_tokens)
+        worker.join(run)
+        try:
+            async with aclosing(run.events(self._options.stall_seconds)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            if not run.ended:
+                worker.leave(run)
+                if not await run.until_ended(self._options.stall_seconds):
+                    self._dead.set()
+
+    async def embed(
+        self,
+        request: EmbeddingRequest,  # noqa: ARG002 - its texts are known as tokens
+        prompt_tokens: tuple[tuple[int, ...], ...],
+    ) -> Sequence[Sequence[float]]:
+        embedder = self._require_loaded().embedder
+        if embedder is None:
+            raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, "model: this one makes no embeddings")
+        vectors: list[Sequence[float]] = []
+        slots = self._options.slots
+        for start in range(0, len(prompt_tokens), slots):
+            texts = prompt_tokens[start : start + slots]
+            vectors += await self._require_worker().do(partial(embedder.vectors, texts))
+        return vectors
+
+    async def watch(self) -> None:
+        await self._dead.wait()
+        raise HeadraceError(Reason.ENGINE_FAILED, "the engine does not answer any more")
+
+    async def close(self) -> None:
+        self._info = None
+        self._loaded = None
+        self._schemas.close()
+        worker, self._worker = self._worker, None
+        if worker is not None and not await worker.stop(self._options.stall_seconds):
+            self._dead.set()
+
+    async def _load(self, directory: Path) -> "Loaded":
+        # Threads that spin while they wait for one another collapse as soon as another process
+        # wants the cores too. libgomp reads this once, when torch is loaded.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        load_module = "headrace_inference.adapters.transformers_load"
+        module = await asyncio.to_thread(import_module, load_module)
+        self._worker = Worker()
+        loaded: Loaded = await self._worker.load(partial(module.load, directory, self._options))
+        return loaded
+
+    def _require_loaded(self) -> "Loaded":
+        if self._loaded is None:
+            raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
+        return self._loaded
+
+    def _require_worker(self) -> Worker:
+        if self._worker is None:
+            raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
+        return self._worker
+
+
+def _require_torch() -> None:
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise HeadraceError(
+            Reason.ENGINE_FAILED,
+            "torch is not installed: install headrace-inference[transformers]",
+        )

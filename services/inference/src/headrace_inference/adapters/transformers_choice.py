@@ -1,0 +1,90 @@
+"""One choice of a running request: its slot, its tokens, and what is told of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headrace_inference.adapters.transformers_drawing import TokenDrawer
+from headrace_inference.adapters.transformers_vocabulary import Vocabulary
+from headrace_inference.domain.events import (
+    ChoiceFinished,
+    Delta,
+    EngineEvent,
+    FinishReason,
+    TokenLogprob,
+)
+from headrace_inference.domain.requests import GenerationRequest
+from headrace_inference.domain.stopping import StopScanner
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A token, with its logprob and the likeliest ones' if they were asked for."""
+
+    token: int
+    logprob: float = 0.0
+    top: Sequence[tuple[int, float]] = ()
+
+
+class Choice:
+    """A choice in slot `row`, which holds `length` tokens; `token` comes next."""
+
+    def __init__(
+        self,
+        request: GenerationRequest,
+        prompt_tokens: tuple[int, ...],
+        max_tokens: int,
+        vocabulary: Vocabulary,
+        *,
+        index: int,
+        row: int,
+    ) -> None:
+        sampling = request.sampling
+        form = vocabulary.form(request)
+        self.drawer = TokenDrawer(sampling, index, prompt_tokens, form)
+        self.top_logprobs = sampling.top_logprobs
+        self.row = row
+        self.length = len(prompt_tokens)
+        self.token = -1
+        self.done = False
+        self._index = index
+        self._max_tokens = max_tokens
+        self._vocabulary = vocabulary
+        self._text = vocabulary.text_stream()
+        self._scanner = StopScanner(sampling.stop)
+        self._tokens = 0
+        self._told = 0
+        self._logprobs: list[TokenLogprob] = []
+
+    def take(self, drawn: Drawn) -> list[EngineEvent]:
+        """Go on by a token; what there is to tell now."""
+        self.token = drawn.token
+        self._tokens += 1
+        ended = drawn.token in self._vocabulary.end_tokens
+        text, stopped = "", False
+        if not ended:
+            if self.top_logprobs is not None:
+                self._logprobs.append(self._described(drawn))
+            text, stopped = self._scanner.feed(self._text.feed(drawn.token))
+        self.done = ended or stopped or self._tokens >= self._max_tokens
+        if self.done and not stopped:
+            text += self._scanner.flush()
+        events: list[EngineEvent] = []
+        if text:
+            events.append(
+                Delta(self._index, text, self._tokens - self._told, tuple(self._logprobs))
+            )
+            self._told = self._tokens
+            self._logprobs.clear()
+        if self.done:
+            reason = FinishReason.STOP if ended or stopped else FinishReason.LENGTH
+            events.append(ChoiceFinished(self._index, reason, self._tokens))
+        return events
+
+    def _described(self, drawn: Drawn) -> TokenLogprob:
+        top = tuple(self._named(token, logprob) for token, logprob in drawn.top)
+        said = self._vocabulary.bytes_of(drawn.token)
+        return TokenLogprob(said.decode(errors="replace"), said, drawn.logprob, top)
+
+    def _named(self, token: int, logprob: float) -> TokenLogprob:
+        said = self._vocabulary.bytes_of(token)
+        return TokenLogprob(said.decode(errors="replace"), said, logprob)

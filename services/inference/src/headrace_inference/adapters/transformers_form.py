@@ -1,0 +1,27 @@
+"""Holds a choice to a JSON schema, token by token."""
+
+from typing import Any
+
+import torch
+from llguidance import LLMatcher
+from llguidance.torch import apply_token_bitmask_inplace, fill_next_token_bitmask
+
+from headrace_common.errors import HeadraceError, Reason
+
+
+class Form:
+    """A grammar that one choice goes through; `grammar` is llguidance's tokenizer."""
+
+    def __init__(self, grammar: Any, schema: str) -> None:
+        self._matcher = LLMatcher(grammar, f"%llguidance {{}}\nstart: %json {schema}")
+        self._allowed = torch.full((1, (grammar.vocab_size + 31) // 32), -1, dtype=torch.int32)
+
+    def restrict(self, scores: torch.Tensor) -> None:
+        """Make all tokens impossible that the grammar does not allow next."""
+        fill_next_token_bitmask(self._matcher, self._allowed, 0)
+        apply_token_bitmask_inplace(scores, self._allowed.to(scores.device))
+
+    def take(self, token: int) -> None:
+        """Go on by the token; raises ENGINE_FAILED if the grammar does not know it."""
+        if not self._matcher.consume_token(token):
+            raise HeadraceError(Reason.ENGINE_FAILED, "the engine left the response format")

@@ -1,0 +1,126 @@
+"""Between text and token ids: the tokenizer and chat template that come with a model."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.transformers_form import Form
+from headrace_inference.domain.requests import (
+    GenerationRequest,
+    JsonSchema,
+    Message,
+    Prompt,
+)
+
+CHARACTERS_PER_TOKEN = 64
+"""More than a token stands for on average, even of spaces: a longer prompt cannot fit."""
+
+
+class Vocabulary:
+    """A fast tokenizer of the library; its methods may be called from any thread.
+
+    `size` is the model's: it may have more logits than the tokenizer has tokens. `grammar` is the
+    tokenizer as llguidance knows it; a model that only embeds needs none.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        size: int,
+        end_tokens: frozenset[int] = frozenset(),
+        grammar: Any = None,
+    ) -> None:
+        self.size = size
+        self.end_tokens = end_tokens
+        self.has_chat_template = bool(tokenizer.chat_template)
+        self._tokenizer = tokenizer
+        self._marked = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self._marked.no_padding()
+        self._marked.no_truncation()
+        self._plain = Tokenizer.from_str(self._marked.to_str())
+        self._plain.encode_special_tokens = True
+        control = sorted((str(t) for t in tokenizer.added_tokens_decoder.values()), key=len)
+        self._control = re.compile("|".join(map(re.escape, reversed(control))) or "(?!)")
+        self._grammar = grammar
+
+    def tokens(self, prompt: Prompt, *, context_tokens: int) -> tuple[int, ...]:
+        """Token ids; a conversation is rendered first, and ends where the answer begins.
+
+        The text of a control token within a prompt or message stays text.
+        """
+        _check_length(prompt, context_tokens * CHARACTERS_PER_TOKEN)
+        if isinstance(prompt, str):
+            return tuple(self._plain.encode(prompt, add_special_tokens=True).ids)
+        if any(self._control.search(turn.content) for turn in prompt):
+            return self._tokens_by_piece(prompt)
+        text = self._render([(_role(turn), turn.content) for turn in prompt])
+        return tuple(self._marked.encode(text, add_special_tokens=False).ids)
+
+    def bytes_of(self, token: int) -> bytes:
+        """What a token stands for, which may be a part of a character."""
+        return bytes(self._grammar.decode_bytes([token]))
+
+    def text_stream(self) -> "TextStream":
+        """Turns one answer's tokens into text."""
+        return TextStream(self._marked)
+
+    def form(self, request: GenerationRequest) -> Form | None:
+        """What holds one choice of the request to its response format."""
+        wanted = request.response_format
+        if wanted is None:
+            return None
+        schema = wanted.schema if isinstance(wanted, JsonSchema) else '{"type": "object"}'
+        return Form(self._grammar, schema)
+
+    def _render(self, turns: Sequence[tuple[str, str]]) -> str:
+        messages = [{"role": role, "content": content} for role, content in turns]
+        return str(
+            self._tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            )
+        )
+
+    def _tokens_by_piece(self, turns: tuple[Message, ...]) -> tuple[int, ...]:
+        """The template's own pieces with control tokens, the messages between them without."""
+        contents = {f"\ue000{secrets.token_hex(12)}\ue001": turn.content for turn in turns}
+        text = self._render(list(zip(map(_role, turns), contents, strict=True)))
+        tokens: tuple[int, ...] = ()
+        for piece in re.split(f"({'|'.join(contents)})", text):
+            content = contents.get(piece)
+            reader, text = (self._marked, piece) if content is None else (self._plain, content)
+            tokens += tuple(reader.encode(text, add_special_tokens=False).ids)
+        return tokens
+
+
+class TextStream:
+    """Text of one answer as its tokens come, whole characters only; control tokens have none."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._stream = DecodeStream(skip_special_tokens=True)
+
+    def feed(self, token: int) -> str:
+        """What can be said now; what is left of a character that never ends is never said."""
+        return self._stream.step(self._tokenizer, token) or ""
+
+
+def _check_length(prompt: Prompt, maximum: int) -> None:
+    texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
+    characters = sum(map(len, texts))
+    if characters > maximum:
+        raise HeadraceError(
+            Reason.CONTEXT_LENGTH_EXCEEDED,
+            f"the prompt has {characters} characters, more than this model's context can hold",
+            param="prompt",
+        )
+
+
+def _role(turn: Message) -> str:
+    # chat templates of open models know no developer; OpenAI treats the two alike
+    return "system" if turn.role == "developer" else turn.role

@@ -1,0 +1,152 @@
+"""The thread that owns a model: it alone calls it, so that the event loop never waits for it."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+from headrace_inference.adapters.transformers_run import End, Event, Run
+
+
+class Batching(Protocol):
+    """What runs requests together, called from one thread."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether `step` has anything to do."""
+
+    def join(self, run: Run) -> None:
+        """Take a request in."""
+
+    def leave(self, run: Run) -> None:
+        """Drop a request, which may be gone already."""
+
+    def leave_all(self) -> list[Run]:
+        """Drop all requests; those that were there."""
+
+    def step(self) -> list[tuple[Run, Event]]:
+        """Go on by one token or chunk; what there is to tell."""
+
+
+class Model(Protocol):
+    """What the thread holds; one that has no batch is only called by `do`."""
+
+    @property
+    def batch(self) -> Batching | None:
+        """Runs requests."""
+
+
+M = TypeVar("M", bound=Model)
+T = TypeVar("T")
+
+
+class Worker:
+    """Started by `load`. A daemon thread: one that hangs must not keep the process from exiting.
+
+    Its queue holds a joining and a leaving of each request at most, and its callers bound these.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._orders: queue.SimpleQueue[Callable[[Model], None] | None] = queue.SimpleQueue()
+        self._stopped = asyncio.Event()
+
+    async def load(self, load: Callable[[], M]) -> M:
+        """Make the model in the thread, and raise what that raises."""
+        loaded: asyncio.Future[M] = self._loop.create_future()
+        thread = threading.Thread(
+            target=self._run, args=(load, loaded), name="transformers", daemon=True
+        )
+        thread.start()
+        return await loaded
+
+    def join(self, run: Run) -> None:
+        """Take a request in before the next step."""
+        self._orders.put(lambda model: _batch(model).join(run))
+
+    def leave(self, run: Run) -> None:
+        """Drop a request before the next step, and end it."""
+
+        def drop(model: Model) -> None:
+            _batch(model).leave(run)
+            self._tell([(run, End())])
+
+        self._orders.put(drop)
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Do something else in the thread, and raise what that raises."""
+        done: asyncio.Future[T] = self._loop.create_future()
+
+        def settle(_model: Model) -> None:
+            self._settle(done, work)
+
+        self._orders.put(settle)
+        return await done
+
+    async def stop(self, seconds: float) -> bool:
+        """End the thread and every request; False if it does not in this time."""
+        self._orders.put(None)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _run(self, load: Callable[[], M], loaded: "asyncio.Future[M]") -> None:
+        model = self._settle(loaded, load)
+        if model is not None:
+            self._work(model)
+        self._call(self._stopped.set)
+
+    def _work(self, model: Model) -> None:
+        batch = model.batch
+        while True:
+            while batch is None or not (batch.busy and self._orders.empty()):
+                order = self._orders.get()
+                if order is None:
+                    ended = batch.leave_all() if batch is not None else []
+                    self._tell([(run, End()) for run in ended])
+                    return
+                order(model)
+            try:
+                told = batch.step()
+            except Exception as error:  # noqa: BLE001 - handed to those that it hit
+                told = [(run, End(error)) for run in batch.leave_all()]
+            self._tell(told)
+
+    def _settle(self, future: "asyncio.Future[T]", work: Callable[[], T]) -> T | None:
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits for it
+            self._call(_unless_cancelled, future, future.set_exception, error)
+            return None
+        self._call(_unless_cancelled, future, future.set_result, result)
+        return result
+
+    def _tell(self, told: list[tuple[Run, Event]]) -> None:
+        self._call(_deliver, told)
+
+    def _call(self, function: Callable[..., object], *arguments: object) -> None:
+        with suppress(RuntimeError):  # an engine that stalled may outlive the event loop
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+
+def _batch(model: Model) -> Batching:
+    if model.batch is None:
+        raise TypeError("this model does not generate")
+    return model.batch
+
+
+def _deliver(told: list[tuple[Run, Event]]) -> None:
+    for run, event in told:
+        run.deliver(event)
+
+
+def _unless_cancelled(
+    future: "asyncio.Future[Any]", settle: Callable[[Any], None], value: object
+) -> None:
+    if not future.cancelled():
+        settle(value)
