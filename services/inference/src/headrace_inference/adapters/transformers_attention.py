@@ -16,8 +16,8 @@ NAME = "headrace_slots"
 class SlotCache:
     """Keys and values, `slots` times `context_tokens` of them, of each layer.
 
-    Layers take their memory when they are first met, since only then their shapes are known; the
-    system hands out its pages as slots fill up.
+    Layers take their memory when they are first met, since only then their shapes are known. It is
+    zeroed: what a mask hides is still multiplied, by nought, and what lies about may be no number.
     """
 
     def __init__(self, slots: int, context_tokens: int) -> None:
@@ -50,7 +50,7 @@ class SlotCache:
             values[target, :length] = values[source, :length]
 
     def _room_for(self, states: torch.Tensor) -> torch.Tensor:
-        return states.new_empty(self._slots, self._context_tokens, *states.shape[1:])
+        return states.new_zeros(self._slots, self._context_tokens, *states.shape[1:])
 
 
 @dataclass(slots=True)

@@ -1,9 +1,7 @@
-"""One choice of a running request: its slot, its tokens, and what is told of them."""
+"""One choice of a running request: its tokens, and what is told of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from headrace_inference.adapters.transformers_drawing import TokenDrawer
+from headrace_inference.adapters.transformers_drawing import Drawn, TokenDrawer
+from headrace_inference.adapters.transformers_run import Run
 from headrace_inference.adapters.transformers_vocabulary import Vocabulary
 from headrace_inference.domain.events import (
     ChoiceFinished,
@@ -12,42 +10,20 @@ from headrace_inference.domain.events import (
     FinishReason,
     TokenLogprob,
 )
-from headrace_inference.domain.requests import GenerationRequest
 from headrace_inference.domain.stopping import StopScanner
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A token, with its logprob and the likeliest ones' if they were asked for."""
-
-    token: int
-    logprob: float = 0.0
-    top: Sequence[tuple[int, float]] = ()
-
-
 class Choice:
-    """A choice in slot `row`, which holds `length` tokens; `token` comes next."""
+    """What is drawn for it, and what of that is text; `token` is the last one drawn."""
 
-    def __init__(
-        self,
-        request: GenerationRequest,
-        prompt_tokens: tuple[int, ...],
-        max_tokens: int,
-        vocabulary: Vocabulary,
-        *,
-        index: int,
-        row: int,
-    ) -> None:
-        sampling = request.sampling
-        form = vocabulary.form(request)
-        self.drawer = TokenDrawer(sampling, index, prompt_tokens, form)
-        self.top_logprobs = sampling.top_logprobs
-        self.row = row
-        self.length = len(prompt_tokens)
+    def __init__(self, run: Run, vocabulary: Vocabulary, index: int) -> None:
+        sampling = run.request.sampling
+        form = vocabulary.form(run.request.response_format)
+        self.drawer = TokenDrawer(sampling, index, run.prompt_tokens, form)
         self.token = -1
         self.done = False
         self._index = index
-        self._max_tokens = max_tokens
+        self._max_tokens = run.max_tokens
         self._vocabulary = vocabulary
         self._text = vocabulary.text_stream()
         self._scanner = StopScanner(sampling.stop)
@@ -62,7 +38,7 @@ class Choice:
         ended = drawn.token in self._vocabulary.end_tokens
         text, stopped = "", False
         if not ended:
-            if self.top_logprobs is not None:
+            if self.drawer.top_logprobs is not None:
                 self._logprobs.append(self._described(drawn))
             text, stopped = self._scanner.feed(self._text.feed(drawn.token))
         self.done = ended or stopped or self._tokens >= self._max_tokens

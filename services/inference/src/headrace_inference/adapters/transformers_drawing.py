@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,6 +12,15 @@ from headrace_inference.domain.requests import Sampling
 
 LIKELY = 256
 """Tokens among which the nucleus usually is; sorting a whole vocabulary takes milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A token, with its logprob and the likeliest ones' if they were asked for."""
+
+    token: int
+    logprob: float = 0.0
+    top: Sequence[tuple[int, float]] = ()
 
 
 class TokenDrawer:
@@ -39,6 +49,11 @@ class TokenDrawer:
         sampling = self._sampling
         plain = sampling.temperature == 0 and not self._bias and self._form is None
         return plain and not self._punishes
+
+    @property
+    def top_logprobs(self) -> int | None:
+        """How many logprobs are asked for beside the drawn token's, None for not even that."""
+        return self._sampling.top_logprobs
 
     @property
     def _punishes(self) -> bool:
@@ -90,6 +105,21 @@ def nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
     kept = torch.zeros_like(probabilities)
     kept[tokens[inside]] = values[inside]
     return kept
+
+
+def draw_all(drawers: Sequence[TokenDrawer], logits: torch.Tensor) -> list[Drawn]:
+    """A token for each drawer; `logits` are (drawers, vocabulary)."""
+    if not drawers:
+        return []
+    best = logits.argmax(-1).tolist()
+    drawn = []
+    for drawer, row, likely in zip(drawers, logits, best, strict=True):
+        token = likely if drawer.takes_the_likeliest else drawer.draw(row)
+        if drawer.top_logprobs is None:
+            drawn.append(Drawn(token))
+        else:
+            drawn.append(Drawn(token, *likeliest(row, token, drawer.top_logprobs)))
+    return drawn
 
 
 def likeliest(logits: torch.Tensor, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:

@@ -12,10 +12,7 @@ from transformers.utils import logging
 
 from headrace_inference.adapters.transformers_attention import NAME, register
 from headrace_inference.adapters.transformers_batch import Batch
-from headrace_inference.adapters.transformers_embedding import Embedder, read_pooling
-from headrace_inference.adapters.transformers_int8 import quantize_linears
-from headrace_inference.adapters.transformers_options import TransformersOptions
-from headrace_inference.adapters.transformers_plan import (
+from headrace_inference.adapters.transformers_directory import (
     CannotLoadError,
     Plan,
     check_memory,
@@ -24,6 +21,10 @@ from headrace_inference.adapters.transformers_plan import (
     is_causal,
     read_config,
 )
+from headrace_inference.adapters.transformers_embedding import Embedder, read_pooling
+from headrace_inference.adapters.transformers_int8 import quantize_linears
+from headrace_inference.adapters.transformers_managed import ManagedBatch
+from headrace_inference.adapters.transformers_options import TransformersOptions
 from headrace_inference.adapters.transformers_vocabulary import Vocabulary
 from headrace_inference.adapters.transformers_worker import Batching
 from headrace_inference.domain.capabilities import Capabilities, Feature
@@ -63,8 +64,10 @@ def load(directory: Path, options: TransformersOptions) -> Loaded:
 def _load_causal(
     directory: Path, plan: Plan, options: TransformersOptions, context_tokens: int
 ) -> Loaded:
+    managed = options.batching == "manager" or (options.batching, plan.device) == ("auto", "cuda")
     register()
-    model = _model(AutoModelForCausalLM, directory, plan, attn_implementation=NAME)
+    attention = "sdpa" if managed else NAME
+    model = _model(AutoModelForCausalLM, directory, plan, attn_implementation=attention)
     tokenizer = _tokenizer(directory)
     told = model.generation_config.eos_token_id
     ends = {told} if isinstance(told, int) else set(told or ())
@@ -76,7 +79,8 @@ def _load_causal(
         end_tokens=frozenset(ends),
         grammar=hf.from_tokenizer(tokenizer, n_vocab=size, eos_token=sorted(ends) or None),
     )
-    batch = Batch(
+    batching: type[Batch | ManagedBatch] = ManagedBatch if managed else Batch
+    batch = batching(
         model,
         vocabulary,
         slots=options.slots,

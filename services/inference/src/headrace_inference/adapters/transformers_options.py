@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Device = Literal["auto", "cpu", "cuda"]
+Batching = Literal["auto", "slots", "manager"]
 Dtype = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 
@@ -14,7 +15,8 @@ class TransformersOptions:
     `auto` is CUDA where it is present, and there the weights' own dtype; int8 on CPU.
     `prefill_chunk_tokens` are read between two decode steps: larger is faster prefill, smaller is
     smoother streams and quicker cancellation. No event for `stall_seconds` means that the engine is
-    dead; it has as long to obey a cancellation.
+    dead; it has as long to obey a cancellation. `batching` is by our slots or by the library's
+    manager, which `auto` takes on CUDA; it also runs on a CPU, slowly.
     """
 
     model: str
@@ -25,3 +27,4 @@ class TransformersOptions:
     dtype: Dtype = "auto"
     prefill_chunk_tokens: int = 128
     stall_seconds: float = 30.0
+    batching: Batching = "auto"

@@ -10,12 +10,7 @@ from tokenizers.decoders import DecodeStream
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.transformers_form import Form
-from headrace_inference.domain.requests import (
-    GenerationRequest,
-    JsonSchema,
-    Message,
-    Prompt,
-)
+from headrace_inference.domain.requests import JsonSchema, Message, Prompt, ResponseFormat
 
 CHARACTERS_PER_TOKEN = 64
 """More than a token stands for on average, even of spaces: a longer prompt cannot fit."""
@@ -70,9 +65,8 @@ class Vocabulary:
         """Turns one answer's tokens into text."""
         return TextStream(self._marked)
 
-    def form(self, request: GenerationRequest) -> Form | None:
-        """What holds one choice of the request to its response format."""
-        wanted = request.response_format
+    def form(self, wanted: ResponseFormat | None) -> Form | None:
+        """What holds one choice to the format, if one is wanted."""
         if wanted is None:
             return None
         schema = wanted.schema if isinstance(wanted, JsonSchema) else '{"type": "object"}'

@@ -26,6 +26,9 @@ class Batching(Protocol):
     def leave_all(self) -> list[Run]:
         """Drop all requests; those that were there."""
 
+    def close(self) -> None:
+        """Let go of what runs; all requests have left."""
+
     def step(self) -> list[tuple[Run, Event]]:
         """Go on by one token or chunk; what there is to tell."""
 
@@ -107,8 +110,9 @@ class Worker:
             while batch is None or not (batch.busy and self._orders.empty()):
                 order = self._orders.get()
                 if order is None:
-                    ended = batch.leave_all() if batch is not None else []
-                    self._tell([(run, End()) for run in ended])
+                    if batch is not None:
+                        self._tell([(run, End()) for run in batch.leave_all()])
+                        batch.close()
                     return
                 order(model)
             try:
