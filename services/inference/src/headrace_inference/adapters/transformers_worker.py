@@ -54,15 +54,15 @@ class Worker:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._orders: queue.SimpleQueue[Callable[[Model], None] | None] = queue.SimpleQueue()
-        self._stopped = asyncio.Event()
+        self._thread: threading.Thread | None = None
 
     async def load(self, load: Callable[[], M]) -> M:
         """Make the model in the thread, and raise what that raises."""
         loaded: asyncio.Future[M] = self._loop.create_future()
-        thread = threading.Thread(
+        self._thread = threading.Thread(
             target=self._run, args=(load, loaded), name="transformers", daemon=True
         )
-        thread.start()
+        self._thread.start()
         return await loaded
 
     def join(self, run: Run) -> None:
@@ -91,18 +91,16 @@ class Worker:
     async def stop(self, seconds: float) -> bool:
         """End the thread and every request; False if it does not in this time."""
         self._orders.put(None)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopped.wait()
-        except TimeoutError:
-            return False
-        return True
+        if self._thread is None:
+            return True
+        # joined: torch aborts the process if it exits while a thread lets go of a model
+        await asyncio.to_thread(self._thread.join, seconds)
+        return not self._thread.is_alive()
 
     def _run(self, load: Callable[[], M], loaded: "asyncio.Future[M]") -> None:
         model = self._settle(loaded, load)
         if model is not None:
             self._work(model)
-        self._call(self._stopped.set)
 
     def _work(self, model: Model) -> None:
         batch = model.batch
