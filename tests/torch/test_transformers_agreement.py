@@ -1,0 +1,175 @@
+"""The transformers engine against the library's `generate`, and in company against alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import torch
+from llguidance import hf
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from headrace_common.clock import SystemClock
+from headrace_inference.adapters.transformers import TransformersEngine
+from headrace_inference.adapters.transformers_options import TransformersOptions
+from headrace_inference.domain.events import Delta, TokenLogprob
+from headrace_inference.domain.requests import GenerationRequest
+from headrace_inference.testing import collect, request_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NEW_TOKENS = 12
+ENGLISH = [
+    "The {} was",
+    "Why is the {}",
+    "Once upon a time a {}",
+    "A poem on the {}:",
+    "My {} and I",
+]
+THINGS = ["river", "old king", "blue sky", "railway", "number seven"]
+CHINESE = ["{}是", "为什么{}", "很久以前，{}", "关于{}的诗：", "我和{}"]
+CHINESE_THINGS = ["河流", "老国王", "蓝天", "铁路", "数字七"]
+PROMPTS = [form.format(thing) for form in ENGLISH for thing in THINGS]
+PROMPTS += [form.format(thing) for form in CHINESE for thing in CHINESE_THINGS]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Tokens as bytes, each with its logprob and how far the second best token was behind."""
+
+    tokens: list[bytes]
+    logprobs: list[float]
+    gaps: list[float]
+
+
+def line_of(entries: list[TokenLogprob]) -> Line:
+    return Line(
+        [entry.token_bytes for entry in entries],
+        [entry.logprob for entry in entries],
+        [entry.top[0].logprob - entry.top[1].logprob for entry in entries],
+    )
+
+
+def first_difference(ours: Line, theirs: Line) -> int | None:
+    pairs = enumerate(zip(ours.tokens, theirs.tokens, strict=False))
+    return next((at for at, (our, their) in pairs if our != their), None)
+
+
+def epsilon_of(pairs: list[tuple[Line, Line]]) -> float:
+    """How far two tokens' order can be changed by rounding: twice the largest error of a logprob,
+    measured as long as the texts are the same."""
+    errors = [0.0]
+    for ours, theirs in pairs:
+        same = first_difference(ours, theirs)
+        both = zip(ours.logprobs[:same], theirs.logprobs[:same], strict=False)
+        errors += [abs(our - their) for our, their in both]
+    return 2 * max(errors)
+
+
+def expect_same_but_for_ties(pairs: list[tuple[Line, Line]], *, most: float) -> None:
+    """`pairs` are (ours, reference); `most` bounds the measured epsilon itself."""
+    epsilon = epsilon_of(pairs)
+    differences = [(first_difference(ours, lone), lone) for ours, lone in pairs]
+    ties = [lone.gaps[at] for at, lone in differences if at is not None]
+    print(f"{len(ties)} of {len(pairs)} differ, epsilon {epsilon:.1e}")  # noqa: T201
+    assert epsilon < most
+    assert [gap for gap in ties if gap > epsilon] == []
+    assert len(ties) <= len(pairs) // 10
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(model: Path) -> AsyncIterator[TransformersEngine]:
+    options = TransformersOptions(
+        str(model), slots=10, context_tokens=128, threads=1, device="cpu", dtype="fp32"
+    )
+    engine = TransformersEngine(options, SystemClock())
+    await engine.start()
+    yield engine
+    async with asyncio.timeout(30):
+        await engine.close()
+
+
+async def line(engine: TransformersEngine, request: GenerationRequest) -> Line:
+    got = await collect(engine, request)
+    return line_of([entry for delta in got.deltas for entry in delta.logprobs])
+
+
+def generated(model: Any, tokenizer: Any, grammar: Any, prompt: str) -> Line:
+    """What `generate` answers alone, without the end token."""
+    ids = tokenizer(prompt, return_tensors="pt").input_ids
+    with torch.no_grad():
+        out = model.generate(
+            ids, do_sample=False, max_new_tokens=NEW_TOKENS,
+            output_logits=True, return_dict_in_generate=True,
+        )  # fmt: skip
+    tokens = [token for token in out.sequences[0, ids.shape[1] :].tolist() if token != 2]
+    logprobs = torch.log_softmax(torch.cat(out.logits), -1)[: len(tokens)]
+    best = logprobs.topk(2).values
+    return Line(
+        [grammar.decode_bytes([token]) for token in tokens],
+        [float(row[token]) for row, token in zip(logprobs, tokens, strict=True)],
+        (best[:, 0] - best[:, 1]).tolist(),
+    )
+
+
+async def test_greedy_answers_are_those_of_generate(
+    engine: TransformersEngine, model: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    library = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    assert len(PROMPTS) == 50
+    grammar = hf.from_tokenizer(tokenizer)
+    reference = [generated(library, tokenizer, grammar, text) for text in PROMPTS]
+    requests = [request_for(text, max_tokens=NEW_TOKENS, top_logprobs=2) for text in PROMPTS]
+    ours = await asyncio.gather(*(line(engine, request) for request in requests))
+    expect_same_but_for_ties(list(zip(ours, reference, strict=True)), most=1e-3)
+
+
+async def test_a_seed_draws_the_same_in_company_as_alone(engine: TransformersEngine) -> None:
+    requests = [
+        request_for(
+            text, max_tokens=NEW_TOKENS, top_logprobs=2, temperature=0.8, top_p=0.95, seed=number
+        )
+        for number, text in enumerate(PROMPTS[::5])
+    ]
+    alone = [await line(engine, request) for request in requests]
+    company = await asyncio.gather(*(line(engine, request) for request in requests))
+    expect_same_but_for_ties(list(zip(company, alone, strict=True)), most=1e-3)
+    assert len({tuple(each.tokens) for each in alone}) == len(requests)
+
+
+async def test_requests_join_and_leave_while_others_run(engine: TransformersEngine) -> None:
+    alone = await line(engine, request_for(PROMPTS[0], max_tokens=40, top_logprobs=2))
+    request = request_for(PROMPTS[0], max_tokens=40, top_logprobs=2)
+    work = engine.generate(request, await engine.tokenize(request.prompt), 40)
+    entries: list[TokenLogprob] = []
+    others: list[asyncio.Task[object]] = []
+    async for event in work:
+        if isinstance(event, Delta):
+            entries += event.logprobs
+            # each token one joins, and the one before the last leaves in the middle of its work
+            joining = request_for(PROMPTS[len(others) + 1], max_tokens=6)
+            others.append(asyncio.ensure_future(collect(engine, joining)))
+            if len(others) > 3:
+                others[-3].cancel()
+    ended = await asyncio.gather(*others, return_exceptions=True)
+    assert not [end for end in ended if isinstance(end, Exception)]
+    expect_same_but_for_ties([(line_of(entries), alone)], most=1e-3)
+    assert len(entries) == 40
+
+
+async def test_int8_answers_alike(model: Path) -> None:
+    options = TransformersOptions(
+        str(model), slots=4, context_tokens=128, threads=1, device="cpu", dtype="int8"
+    )
+    engine = TransformersEngine(options, SystemClock())
+    await engine.start()
+    capitals = {"France": "Paris", "Italy": "Rome", "Japan": "Tokyo", "Egypt": "Cairo"}
+    requests = [request_for(f"The capital of {land} is", max_tokens=4) for land in capitals]
+    answers = await asyncio.gather(*(collect(engine, request) for request in requests))
+    await engine.close()
+    right = [city in got.texts[0] for city, got in zip(capitals.values(), answers, strict=True)]
+    assert right == [True] * 4
