@@ -30,7 +30,7 @@ ENGLISH = [
     "My {} and I",
 ]
 THINGS = ["river", "old king", "blue sky", "railway", "number seven"]
-CHINESE = ["{}是", "为什么{}", "很久以前，{}", "关于{}的诗：", "我和{}"]
+CHINESE = ["{}是", "为什么{}", "很久以前，{}", "关于{}的诗：", "我和{}"]  # noqa: RUF001 - it is Chinese
 CHINESE_THINGS = ["河流", "老国王", "蓝天", "铁路", "数字七"]
 PROMPTS = [form.format(thing) for form in ENGLISH for thing in THINGS]
 PROMPTS += [form.format(thing) for form in CHINESE for thing in CHINESE_THINGS]

@@ -14,8 +14,8 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
 from headrace_inference.adapters.llamacpp_call import Call
 from headrace_inference.adapters.llamacpp_embeddings import LlamaCppEmbeddings
-from headrace_inference.app import create_engine
 from headrace_inference.domain.requests import Message
+from headrace_inference.engines import create_engine
 from headrace_inference.settings import InferenceSettings
 from headrace_inference.testing import (
     TEXTS,

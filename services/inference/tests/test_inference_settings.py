@@ -9,8 +9,9 @@ from headrace_common.clock import SystemClock
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.llamacpp import LlamaCppEngine
 from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
-from headrace_inference.app import create_engine, create_signer, remote_options
+from headrace_inference.app import create_signer
 from headrace_inference.domain.capabilities import Feature
+from headrace_inference.engines import create_engine, remote_options
 from headrace_inference.settings import InferenceSettings
 
 REMOTE = "http://vllm:8000/v1"

@@ -10,23 +10,15 @@ from headrace_common.health import watch_dependency
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.runtime import Runtime, run_service
 from headrace_inference.adapters.answer_signer import Ed25519AnswerSigner
-from headrace_inference.adapters.echo import EchoEngine
-from headrace_inference.adapters.echo_pace import Pace
-from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
-from headrace_inference.adapters.llamacpp_embeddings import LlamaCppEmbeddings
-from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
-from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
-from headrace_inference.adapters.transformers import TransformersEngine
-from headrace_inference.adapters.transformers_options import TransformersOptions
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.embedder import Embedder
+from headrace_inference.engines import create_engine
 from headrace_inference.generator import Generator
 from headrace_inference.metrics import InferenceMetrics
 from headrace_inference.ports import AnswerSigner, Engine
 from headrace_inference.served_model import ServedModel
 from headrace_inference.servicer import InferenceServicer, UseCases
 from headrace_inference.settings import InferenceSettings
-from headrace_inference.weights.embedding_shape import pools
 
 
 def run(settings: InferenceSettings) -> None:
@@ -90,70 +82,3 @@ def create_signer(settings: InferenceSettings, clock: Clock) -> AnswerSigner | N
     if not seeds:
         return None
     return Ed25519AnswerSigner(seeds, clock, key_seconds=settings.answer_key_seconds)
-
-
-def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
-    """The engine that the settings name, not started yet."""
-    if settings.engine == "echo":
-        return EchoEngine(
-            clock,
-            slots=settings.slots,
-            context_tokens=settings.context_tokens,
-            pause=Pace(
-                settings.echo_token_seconds,
-                failing_every=settings.echo_failing_every,
-                stalling_every=settings.echo_stalling_every,
-            ),
-        )
-    if settings.engine == "openai":
-        return OpenAiRemoteEngine(remote_options(settings), clock)
-    if settings.engine == "transformers":
-        return TransformersEngine(_transformers_options(settings), clock)
-    options = LlamaCppOptions(
-        model_path=settings.required_model_path(),
-        slots=settings.slots,
-        context_tokens=settings.context_tokens,
-        threads=settings.threads,
-        prefill_chunk_tokens=settings.prefill_chunk_tokens,
-        stall_seconds=settings.stall_seconds,
-        chat_template=settings.chat_template(),
-        lora_adapters=settings.lora_adapters,
-    )
-    if pools(options.model_path):
-        if options.chat_template or options.lora_adapters:
-            raise ValueError("chat_template_path and lora_adapters are for models that write text")
-        return LlamaCppEmbeddings(options, clock)
-    return LlamaCppEngine(options, clock)
-
-
-def remote_options(settings: InferenceSettings) -> RemoteOptions:
-    """Where the openai engine's remote is, and what it is."""
-    key = settings.remote_api_key
-    return RemoteOptions(
-        url=settings.required_remote_url(),
-        model=settings.remote_model or settings.model_id,
-        slots=settings.slots,
-        context_tokens=settings.context_tokens,
-        features=settings.remote_features,
-        kind=RemoteKind(settings.remote_kind),
-        api_key=key.get_secret_value() if key is not None else None,
-        health_path=settings.remote_health_path,
-        digest=settings.remote_digest,
-        generates=settings.remote_generates,
-        embedding_dimensions=settings.remote_embedding_dimensions,
-        stall_seconds=settings.stall_seconds,
-        start_seconds=settings.remote_start_seconds,
-    )
-
-
-def _transformers_options(settings: InferenceSettings) -> TransformersOptions:
-    return TransformersOptions(
-        model=str(settings.required_model_path()),
-        slots=settings.slots,
-        context_tokens=settings.context_tokens,
-        threads=settings.threads,
-        device=settings.device,
-        dtype=settings.dtype,
-        prefill_chunk_tokens=settings.prefill_chunk_tokens,
-        stall_seconds=settings.stall_seconds,
-    )

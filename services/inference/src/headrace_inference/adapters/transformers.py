@@ -125,6 +125,9 @@ class TransformersEngine:
             vectors += await self._require_worker().do(partial(embedder.vectors, texts))
         return vectors
 
+    async def health(self) -> None:
+        """What it is ill with does not pass: see `watch`."""
+
     async def watch(self) -> None:
         await self._dead.wait()
         raise HeadraceError(Reason.ENGINE_FAILED, "the engine does not answer any more")
