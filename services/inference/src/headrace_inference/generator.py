@@ -1,11 +1,12 @@
 """Answers one request: check, tokenize, wait for the turn, run the engine, tell what it took."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.domain.deadline import Deadline
 from headrace_inference.domain.events import (
     Accepted,
     Answer,
@@ -52,11 +53,12 @@ class Generator:
             run.prompt_tokens = len(prompt_tokens) or estimate_tokens(request.prompt)
             max_tokens = self._clip(request, prompt_tokens)
             model = self._served.version(request.model)
-            with await self._scheduler.enter(_demand(request, run, max_tokens)) as turn:
+            demand = _demand(request, run, max_tokens)
+            with await self._scheduler.enter(demand) as turn, self._deadline(run) as deadline:
                 self._served.hear()
                 work = self._engine.generate(request, prompt_tokens, max_tokens)
                 async with aclosing(work) as events:
-                    while (event := await self._next(events, run)) is not None:
+                    while (event := await self._next(deadline, events, run)) is not None:
                         self._served.hear()
                         turn.serve(run.note(event))
                         if isinstance(event, Accepted):
@@ -93,16 +95,17 @@ class Generator:
             request.sampling.max_tokens, len(prompt_tokens), self._engine.info.context_tokens
         )
 
+    def _deadline(self, run: Run) -> Deadline:
+        return Deadline(self._maximum_seconds - run.total_seconds())
+
     async def _next(
-        self, events: AsyncGenerator[EngineEvent, None], run: Run
+        self, deadline: Deadline, events: AsyncGenerator[EngineEvent, None], run: Run
     ) -> EngineEvent | None:
         """The next event, None after the last; an engine that falls silent is not waited for."""
-        left = self._maximum_seconds - run.total_seconds()
-        if left <= 0:
+        if run.total_seconds() >= self._maximum_seconds:
             raise too_late()
         try:
-            async with asyncio.timeout(left):
-                return await anext(events, None)
+            return await deadline.wait(partial(anext, events, None))
         except TimeoutError as error:
             raise too_late() from error
 

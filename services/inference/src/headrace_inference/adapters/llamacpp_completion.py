@@ -9,6 +9,7 @@ from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
+from headrace_inference.domain.deadline import Deadline
 from headrace_inference.domain.events import Delta, EngineEvent, merge_deltas
 
 Chunk = Mapping[str, Any]
@@ -61,15 +62,16 @@ class Completion:
 
         Raises ENGINE_FAILED if none comes for `stall_seconds`, and what the engine failed with.
         """
-        while True:
-            ready = [await self._next(stall_seconds)]
-            while not self._events.empty():
-                ready.append(self._events.get_nowait())
-            for event in merge_deltas(e for e in ready if not isinstance(e, _End)):
-                yield event
-            if isinstance(ready[-1], _End):
-                ready[-1].tell()
-                return
+        with Deadline(stall_seconds) as deadline:
+            while True:
+                ready = [await self._next(deadline)]
+                while not self._events.empty():
+                    ready.append(self._events.get_nowait())
+                for event in merge_deltas(e for e in ready if not isinstance(e, _End)):
+                    yield event
+                if isinstance(ready[-1], _End):
+                    ready[-1].tell()
+                    return
 
     async def stop(self, seconds: float) -> bool:
         """Have the thread end at its next chunk; False if it stalled, or did not in `seconds`."""
@@ -83,10 +85,10 @@ class Completion:
             return False
         return True
 
-    async def _next(self, stall_seconds: float) -> "EngineEvent | _End":
+    async def _next(self, deadline: Deadline) -> "EngineEvent | _End":
+        deadline.renew()
         try:
-            async with asyncio.timeout(stall_seconds):
-                return await self._events.get()
+            return await deadline.wait(self._events.get)
         except TimeoutError as error:
             self._stalled = True
             raise HeadraceError(Reason.ENGINE_FAILED, "the engine stalled") from error
