@@ -62,6 +62,16 @@ def xllamacpp_server(name: str, model: Path, *, slow: bool = False) -> Iterator[
 
 
 @contextmanager
+def transformers_server(name: str, directory: Path, way: str) -> Iterator[Contestant]:
+    """The library alone, by `generate` in static batches or by its `continuous` batching."""
+    port = free_port()
+    module = "benchmarks.transformers_server"
+    command = (sys.executable, "-m", module, str(directory), str(port), way)
+    with _server(command, port, {}) as (process, started):
+        yield Contestant(name, process, started, lambda: http_client(port, MODEL), slow=True)
+
+
+@contextmanager
 def _server(
     command: tuple[str, ...], port: int, environment: dict[str, str]
 ) -> Iterator[tuple[psutil.Process, float]]:

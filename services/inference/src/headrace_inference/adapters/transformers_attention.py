@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from transformers import AttentionInterface
 
+from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.transformers_spans import Span
 
 NAME = "headrace_slots"
@@ -137,7 +138,8 @@ def attend(
 
 
 def refuse_unknown(others: dict[str, Any]) -> None:
-    """Raise ValueError for what would change the scores and is not implemented here."""
+    """Raise ENGINE_FAILED for what would change the scores and is not implemented here."""
     for name in ("softcap", "s_aux", "position_bias"):
         if others.get(name) is not None:
-            raise ValueError(f"its attention needs {name}, which this engine does not have")
+            message = f"the model's attention needs {name}, which this engine does not have"
+            raise HeadraceError(Reason.ENGINE_FAILED, message)

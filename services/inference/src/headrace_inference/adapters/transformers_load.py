@@ -68,6 +68,8 @@ def _load_causal(
     register()
     attention = "sdpa" if managed else NAME
     model = _model(AutoModelForCausalLM, directory, plan, attn_implementation=attention)
+    if not managed:
+        _require_packable(model)
     tokenizer = _tokenizer(directory)
     told = model.generation_config.eos_token_id
     ends = {told} if isinstance(told, int) else set(told or ())
@@ -99,6 +101,14 @@ def _load_embedding(
     vocabulary = Vocabulary(_tokenizer(directory), size=model.config.vocab_size)
     capabilities = Capabilities(generates=False, embedding_dimensions=model.config.hidden_size)
     return Loaded(vocabulary, context_tokens, capabilities, embedder=embedder)
+
+
+def _require_packable(model: Any) -> None:
+    """Refuse models in which tokens meet elsewhere than in attention: callers' would mix."""
+    kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
+    plain = kinds <= {"full_attention", "sliding_attention"}
+    if not plain or model._is_stateful or not model._supports_attention_backend:  # noqa: SLF001
+        raise CannotLoadError("its layers are not all of attention that this engine can replace")
 
 
 def _model(loader: Any, directory: Path, plan: Plan, **arguments: Any) -> Any:
