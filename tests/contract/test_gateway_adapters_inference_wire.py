@@ -84,6 +84,7 @@ async def test_tools_and_names_are_written_and_the_call_carries_its_request_id()
         ),
         tools=(Tool("add", "Adds.", "{}"),),
         tool_choice="add",
+        single_tool_call=True,
     )
     async with scripted(servicer) as target:
         await collect(target, wanted)
@@ -96,6 +97,7 @@ async def test_tools_and_names_are_written_and_the_call_carries_its_request_id()
     assert (message.name, message.tool_call_id) == ("adder", "call_1")
     assert (tool.name, tool.description, tool.parameters_schema_json) == ("add", "Adds.", "{}")
     assert servicer.request.tool_choice == "add"
+    assert servicer.request.single_tool_call
 
 
 async def test_calls_of_tools_are_read_piece_by_piece_and_join() -> None:

@@ -91,6 +91,16 @@ async def test_a_stream_is_started_deltas_finished(served: Served) -> None:
         ({"prompt": "x " * 16}, Reason.CONTEXT_LENGTH_EXCEEDED, "prompt"),
         ({"tools": [pb.Tool(name="f")]}, Reason.UNSUPPORTED_PARAMETER, "tools"),
         ({"tool_choice": "required"}, Reason.UNSUPPORTED_PARAMETER, "tool_choice"),
+        (
+            {"response_format": pb.ResponseFormat(regex=pb.RegexFormat(pattern="a"))},
+            Reason.UNSUPPORTED_PARAMETER,
+            "response_format.grammar",
+        ),
+        (
+            {"response_format": pb.ResponseFormat(grammar=pb.GrammarFormat())},
+            Reason.INVALID_FIELD,
+            "response_format.grammar",
+        ),
         ({"sampling": pb.SamplingParameters(temperature=3)}, Reason.INVALID_FIELD, "temperature"),
         ({"sampling": pb.SamplingParameters(max_tokens=0)}, Reason.INVALID_FIELD, "max_tokens"),
         ({"sampling": pb.SamplingParameters(top_p=0)}, Reason.INVALID_FIELD, "top_p"),

@@ -105,7 +105,7 @@ async def test_a_conversation_with_calls_reaches_the_model_whole() -> None:
     ]
     choice = {"type": "function", "function": {"name": "add"}}
     async with running_gateway(target=target) as gateway:
-        await ask(gateway, messages=turns, tool_choice=choice)
+        await ask(gateway, messages=turns, tool_choice=choice, parallel_tool_calls=False)
     [asked] = target.asked
     assert asked.input == (
         Message("user", "1 + 2?"),
@@ -114,6 +114,7 @@ async def test_a_conversation_with_calls_reaches_the_model_whole() -> None:
     )
     assert asked.tools == (Tool("add", "Adds.", '{"type":"object"}'),)
     assert asked.tool_choice == "add"
+    assert asked.single_tool_call
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from headrace_inference.domain.requests import (
     GenerationRequest,
     JsonObject,
     Message,
+    Regex,
     Tool,
     ToolCall,
 )
@@ -30,6 +31,11 @@ ASKING: list[tuple[GenerationRequest, Feature, str]] = [
         replace(request_for("hi"), response_format=JsonObject()),
         Feature.RESPONSE_FORMAT,
         "response_format",
+    ),
+    (
+        replace(request_for("hi"), response_format=Regex("a")),
+        Feature.GRAMMAR,
+        "response_format.grammar",
     ),
     (replace(request_for("hi"), tools=(Tool("f"),)), Feature.TOOLS, "tools"),
     (replace(request_for("hi"), tool_choice="required"), Feature.TOOLS, "tool_choice"),

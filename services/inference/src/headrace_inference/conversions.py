@@ -23,10 +23,12 @@ from headrace_inference.domain.models import EngineInfo, ModelVersion
 from headrace_inference.domain.requests import (
     EmbeddingRequest,
     GenerationRequest,
+    Grammar,
     JsonObject,
     JsonSchema,
     Message,
     Prompt,
+    Regex,
     ResponseFormat,
     Sampling,
     Tool,
@@ -53,6 +55,7 @@ def generation_request(message: pb.GenerateRequest) -> GenerationRequest:
             Tool(tool.name, tool.description, tool.parameters_schema_json) for tool in message.tools
         ),
         tool_choice=message.tool_choice,
+        single_tool_call=message.single_tool_call,
     )
 
 
@@ -179,10 +182,17 @@ def _sampling(message: pb.SamplingParameters) -> Sampling:
 
 
 def _response_format(message: pb.ResponseFormat) -> ResponseFormat | None:
-    form = message.WhichOneof("format")
-    if form == "json_schema":
-        return JsonSchema(message.json_schema.schema_json)
-    return JsonObject() if form == "json_object" else None
+    match message.WhichOneof("format"):
+        case "json_object":
+            return JsonObject()
+        case "json_schema":
+            return JsonSchema(message.json_schema.schema_json)
+        case "regex":
+            return Regex(message.regex.pattern)
+        case "grammar":
+            return Grammar(message.grammar.lark)
+        case _:
+            return None
 
 
 def _signature(signature: AnswerSignature | None) -> pb.AnswerSignature | None:

@@ -11,7 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from headrace_common.settings import GrpcServiceSettings
 from headrace_inference.domain.capabilities import Feature
 
-REMOTE_FEATURES = frozenset(Feature) - {Feature.TOOLS, Feature.NAMES}
+REMOTE_FEATURES = frozenset(Feature) - {Feature.TOOLS, Feature.NAMES, Feature.GRAMMAR}
 """Tools need a parser that servers are started with; names need a template that shows them."""
 
 ONE_MODEL = "a process serves one; start another process for each further model"

@@ -27,6 +27,7 @@ from headrace_inference.domain.requests import (
     JsonSchema,
     Message,
     Prompt,
+    Regex,
     Sampling,
     Tool,
 )
@@ -127,6 +128,7 @@ async def asking_for(feature: Feature, engine: Engine) -> GenerationRequest:
         ),
         Feature.TOP_LOGPROBS: question("Say hello.", max_tokens=4, top_logprobs=3),
         Feature.RESPONSE_FORMAT: replace(plain, response_format=JsonSchema(YES_OR_NO)),
+        Feature.GRAMMAR: replace(plain, response_format=Regex("a{3}|b{5}")),
         Feature.TOOLS: replace(plain, tools=(Tool("ask", "Asks.", YES_OR_NO),), tool_choice="auto"),
     }[feature]
 
@@ -143,6 +145,8 @@ def expect_honoured(feature: Feature, got: Collected, *, draws: bool) -> None:
             assert text == text[: len(text) // 3] * 3
         case Feature.RESPONSE_FORMAT:
             assert isinstance(json.loads(text)["dry"], bool)
+        case Feature.GRAMMAR:
+            assert text in ("aaa", "bbbbb")
         case Feature.TOOLS:
             arguments = "".join(part.arguments for delta in got.deltas for part in delta.tool_calls)
             assert json.loads(arguments) if arguments else text

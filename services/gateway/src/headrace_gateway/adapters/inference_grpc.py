@@ -175,6 +175,7 @@ def _generate_request(
             for tool in request.tools
         ],
         tool_choice=request.tool_choice,
+        single_tool_call=request.single_tool_call,
     )
     if isinstance(request.input, str):
         message.prompt = request.input

@@ -74,6 +74,7 @@ class CompletionRequest:
     response_format: ResponseFormat | None = None
     tools: tuple[Tool, ...] = ()
     tool_choice: str = ""
+    single_tool_call: bool = False
 
     @property
     def input_name(self) -> str:

@@ -219,6 +219,7 @@ class ChatCompletionBody(GenerationFields):
             response_format=self.response_format.domain() if self.response_format else None,
             tools=tuple(_tool(tool.function) for tool in self.tools or ()),
             tool_choice=choice.function.name if isinstance(choice, ToolChoice) else choice or "",
+            single_tool_call=self.parallel_tool_calls is False,
         )
 
 

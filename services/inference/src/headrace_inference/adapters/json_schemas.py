@@ -1,29 +1,77 @@
-"""Says no to JSON schemas that llama.cpp would silently ignore."""
+"""Says no to JSON schemas and grammars that llama.cpp would silently ignore."""
 
 import asyncio
 import json
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from llguidance import LLMatcher
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.grammars import check_grammar, fits, grammar_of
+from headrace_inference.domain.events import ChoiceFinished, Delta, EngineEvent, FinishReason
+from headrace_inference.domain.requests import (
+    GenerationRequest,
+    Grammar,
+    JsonSchema,
+    Regex,
+    ResponseFormat,
+)
 
 PARAM = "response_format.json_schema"
 COMPILE_SECONDS = 2.0
+VERIFY_SECONDS = 10.0
 MAXIMUM_REPEATS = 100_000
 REPEATS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
 
 
 class SchemaChecker:
-    """Checks one schema at a time, in a thread of its own."""
+    """Checks one schema or grammar at a time, in a thread of its own."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "json schema")
 
     async def check(self, schema: str, param: str = PARAM) -> None:
         """Raise INVALID_FIELD for a schema that cannot be enforced, or not be checked in time."""
-        work = asyncio.get_running_loop().run_in_executor(self._thread, check_schema, schema, param)
+        await self._compile(param, check_schema, schema, param)
+
+    async def check_form(self, form: ResponseFormat | None) -> None:
+        """The same for the form of an answer."""
+        match form:
+            case JsonSchema(schema):
+                await self.check(schema)
+            case Regex() | Grammar():
+                await self._compile("response_format", check_grammar, form)
+
+    async def verified(
+        self, request: GenerationRequest, events: AsyncIterator[EngineEvent]
+    ) -> AsyncGenerator[EngineEvent, None]:
+        """The same events; raises ENGINE_FAILED for a choice that ends without the form asked for.
+
+        llama.cpp goes on without a grammar that outgrows the compiler's limits, and only logs it.
+        """
+        texts: defaultdict[int, str] = defaultdict(str)
+        async for event in events:
+            if isinstance(event, Delta):
+                texts[event.choice] += event.text
+            elif isinstance(event, ChoiceFinished) and request.response_format is not None:
+                whole = event.reason is FinishReason.STOP and not request.sampling.stop
+                await self._require_fit(request.response_format, texts[event.choice], whole)
+            yield event
+
+    async def _require_fit(self, form: ResponseFormat, text: str, whole: bool) -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(VERIFY_SECONDS):
+            good = await loop.run_in_executor(self._thread, partial(fits, form, text, whole=whole))
+        if not good:
+            message = "the answer lost its response_format, which is too complex for this engine"
+            raise HeadraceError(Reason.ENGINE_FAILED, message)
+
+    async def _compile(self, param: str, check: Callable[..., None], *given: Any) -> None:
+        work = asyncio.get_running_loop().run_in_executor(self._thread, check, *given)
         try:
             async with asyncio.timeout(COMPILE_SECONDS):
                 await work
@@ -43,13 +91,13 @@ def check_schema(schema: str, param: str = PARAM) -> None:
     """
     try:
         parsed = json.loads(schema)
-        document = json.dumps(parsed, allow_nan=False)
+        json.dumps(parsed, allow_nan=False)
     except (ValueError, RecursionError) as error:
         raise HeadraceError(
             Reason.INVALID_FIELD, f"{param} is not valid JSON", param=param
         ) from error
     _check_repeats(parsed, 1, param)
-    complaint = LLMatcher.validate_grammar(f"%llguidance {{}}\nstart: %json {document}", None)
+    complaint = LLMatcher.validate_grammar(grammar_of(JsonSchema(schema)), None)
     if complaint:
         what = complaint.splitlines()[0].rpartition("failed to compile JSON schema: ")[2]
         raise HeadraceError(

@@ -31,7 +31,6 @@ from headrace_inference.domain.queue import BoundedQueue
 from headrace_inference.domain.requests import (
     EmbeddingRequest,
     GenerationRequest,
-    JsonSchema,
     Prompt,
     Sampling,
     Tool,
@@ -48,6 +47,7 @@ FEATURES = frozenset(
         Feature.TOP_LOGPROBS,
         Feature.LOGIT_BIAS,
         Feature.RESPONSE_FORMAT,
+        Feature.GRAMMAR,
     }
 )
 TOOLS = frozenset({Feature.TOOLS})
@@ -152,8 +152,7 @@ class LlamaCppEngine:
         if highest >= self._vocabulary_size:
             message = f"logit_bias: this model has {self._vocabulary_size} tokens"
             raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
-        if isinstance(request.response_format, JsonSchema):
-            await self._schemas.check(request.response_format.schema)
+        await self._schemas.check_form(request.response_format)
         if request.offered_tools:
             await self._check_tools(request)
 
@@ -181,6 +180,8 @@ class LlamaCppEngine:
             self._completions.add(completion)
             try:
                 events = completion.events(self._options.stall_seconds)
+                if request.response_format is not None:
+                    events = self._schemas.verified(request, events)
                 async with aclosing(events):
                     async for event in events:
                         yield event

@@ -3,12 +3,20 @@
 import json
 from typing import Any
 
+from headrace_inference.adapters.grammars import grammar_of
 from headrace_inference.adapters.llamacpp_tools import (
     call_grammar,
     template_messages,
     template_tools,
 )
-from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Sampling
+from headrace_inference.domain.requests import (
+    GenerationRequest,
+    Grammar,
+    JsonObject,
+    JsonSchema,
+    Regex,
+    Sampling,
+)
 
 SEEDS = 2**32 - 1
 """llama.cpp's seeds have 32 bits and the highest one means "draw one"."""
@@ -41,10 +49,13 @@ def completion_body(
     }
     if sampling.top_logprobs is not None:
         body["logprobs"] = max(sampling.top_logprobs, 1)
-    if isinstance(request.response_format, JsonSchema):
-        body["json_schema"] = json.loads(request.response_format.schema)
-    elif request.response_format is not None:
-        body["json_schema"] = {"type": "object"}
+    match request.response_format:
+        case JsonSchema(schema):
+            body["json_schema"] = json.loads(schema)
+        case JsonObject():
+            body["json_schema"] = {"type": "object"}
+        case Regex() | Grammar() as form:
+            body["grammar"] = grammar_of(form)
     if request.must_call:
         body["grammar"] = call_grammar(request.offered_tools)
     return body
@@ -65,6 +76,7 @@ def chat_body(
         "messages": template_messages(turns),
         "tools": template_tools(request.offered_tools),
         "reasoning_format": "none",
+        **({"parallel_tool_calls": False} if request.single_tool_call else {}),
     }
 
 

@@ -6,8 +6,10 @@ from typing import Any, NoReturn
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
+from headrace_inference.domain.capabilities import Feature
 from headrace_inference.domain.requests import (
     GenerationRequest,
+    JsonObject,
     JsonSchema,
     Message,
     ResponseFormat,
@@ -74,6 +76,8 @@ def generation_body(
         body["tools"] = chat_tools(request.tools)
     if request.tool_choice:
         body["tool_choice"] = _tool_choice(request.tool_choice)
+    if request.single_tool_call and request.tools:
+        body["parallel_tool_calls"] = False
     return "/chat/completions", body
 
 
@@ -144,8 +148,12 @@ def _tool_choice(choice: str) -> Any:
 
 
 def _form(wanted: ResponseFormat) -> dict[str, Any]:
-    if not isinstance(wanted, JsonSchema):
+    if isinstance(wanted, JsonObject):
         return {"type": "json_object"}
+    if not isinstance(wanted, JsonSchema):  # each server has its own words for grammars
+        param = Feature.GRAMMAR.value
+        message = f"{param}: this engine cannot honour it"
+        raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, message, param=param)
     schema = _schema(wanted.schema, "response_format.json_schema")
     named = {"name": "answer", "schema": schema, "strict": True}
     return {"type": "json_schema", "json_schema": named}

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.domain.requests import GenerationRequest, Message, Prompt
+from headrace_inference.domain.requests import (
+    GenerationRequest,
+    Grammar,
+    JsonObject,
+    JsonSchema,
+    Message,
+    Prompt,
+    Regex,
+)
 
 
 class Feature(StrEnum):
@@ -17,6 +25,7 @@ class Feature(StrEnum):
     TOP_LOGPROBS = "top_logprobs"
     LOGIT_BIAS = "logit_bias"
     RESPONSE_FORMAT = "response_format"
+    GRAMMAR = "response_format.grammar"
     TOOLS = "tools"
 
 
@@ -61,7 +70,8 @@ def _asked_for(request: GenerationRequest) -> Iterator[tuple[Feature, str]]:
         Feature.CHOICES: sampling.choices > 1,
         Feature.TOP_LOGPROBS: sampling.top_logprobs is not None,
         Feature.LOGIT_BIAS: bool(sampling.logit_bias),
-        Feature.RESPONSE_FORMAT: request.response_format is not None,
+        Feature.RESPONSE_FORMAT: isinstance(request.response_format, JsonObject | JsonSchema),
+        Feature.GRAMMAR: isinstance(request.response_format, Regex | Grammar),
         Feature.TOOLS: bool(request.tools),
     }
     yield from ((feature, feature.value) for feature, present in asked.items() if present)

@@ -70,7 +70,21 @@ class JsonSchema:
     schema: str
 
 
-ResponseFormat = JsonObject | JsonSchema
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """The answer must match as a whole."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """The answer must be a text of the grammar, which is in llguidance's dialect of Lark."""
+
+    lark: str
+
+
+ResponseFormat = JsonObject | JsonSchema | Regex | Grammar
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,7 @@ class GenerationRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = ""
     """`none`, `auto`, `required` or a tool's name; empty is `auto`."""
+    single_tool_call: bool = False
 
     @property
     def offered_tools(self) -> tuple[Tool, ...]:

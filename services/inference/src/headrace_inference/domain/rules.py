@@ -7,8 +7,11 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.domain.requests import (
     EmbeddingRequest,
     GenerationRequest,
+    Grammar,
     JsonSchema,
     Prompt,
+    Regex,
+    ResponseFormat,
     Sampling,
 )
 from headrace_inference.domain.tool_rules import check_calls
@@ -35,10 +38,7 @@ def check_request(request: GenerationRequest) -> None:
         _require(bool(getattr(request, name)), name, "is required")
     check_prompt(request.prompt)
     _check_sampling(request.sampling)
-    if isinstance(request.response_format, JsonSchema):
-        length = len(request.response_format.schema)
-        bound = f"must have 1 to {MAXIMUM_SCHEMA_CHARACTERS} characters"
-        _require(1 <= length <= MAXIMUM_SCHEMA_CHARACTERS, "response_format.json_schema", bound)
+    _check_format(request.response_format)
 
 
 def check_prompt(prompt: Prompt) -> None:
@@ -120,6 +120,20 @@ def clip_max_tokens(wanted: int | None, prompt_tokens: int, context_tokens: int)
             param="prompt",
         )
     return room if wanted is None else min(wanted, room)
+
+
+def _check_format(form: ResponseFormat | None) -> None:
+    match form:
+        case JsonSchema(text):
+            param = "response_format.json_schema"
+        case Regex(text):
+            param = "response_format.regex"
+        case Grammar(text):
+            param = "response_format.grammar"
+        case _:
+            return
+    bound = f"must have 1 to {MAXIMUM_SCHEMA_CHARACTERS} characters"
+    _require(1 <= len(text) <= MAXIMUM_SCHEMA_CHARACTERS, param, bound)
 
 
 def _check_sampling(sampling: Sampling) -> None:
