@@ -47,6 +47,7 @@ def _llamacpp(settings: InferenceSettings, clock: Clock) -> LlamaCppEngine | Lla
         stall_seconds=settings.stall_seconds,
         chat_template=settings.chat_template(),
         lora_adapters=settings.lora_adapters,
+        prompt_cache=settings.prompt_cache == "tenant",
     )
     if not pools(options.model_path):
         return LlamaCppEngine(options, clock)

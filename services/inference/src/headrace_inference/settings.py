@@ -57,6 +57,9 @@ class InferenceSettings(GrpcServiceSettings):
     """After so long in the queue a batch's request is treated like one that somebody waits for."""
     maximum_concurrent_calls: int = Field(default=512, ge=1)
     """Must have room for those that run and those that wait, for calls are counted before them."""
+    prompt_cache: Literal["off", "tenant"] = "off"
+    """`tenant`: llamacpp does not read a prompt's beginning again if the same organisation's last
+    prompt in a slot had it; who is in the organisation can tell that from the answer's timing."""
     threads: int = Field(default=2, ge=1)
     """Threads that compute; never more than there are cores, for they wait by spinning."""
     prefill_chunk_tokens: int = Field(default=128, ge=16)

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.json_schemas import SchemaChecker
 from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
-from headrace_inference.adapters.llamacpp_completion import Completion
+from headrace_inference.adapters.llamacpp_completion import Complete, Completion
 from headrace_inference.adapters.llamacpp_http import HTTP_THREADS, LlamaCppHttp
 from headrace_inference.adapters.llamacpp_library import (
     idle_adapters,
@@ -22,9 +22,10 @@ from headrace_inference.adapters.llamacpp_library import (
 )
 from headrace_inference.adapters.llamacpp_prompt import PromptReader
 from headrace_inference.adapters.llamacpp_request import chat_body, completion_body
+from headrace_inference.adapters.llamacpp_slots import SlotTable
 from headrace_inference.adapters.llamacpp_tools import is_free_to_call, schema_of
 from headrace_inference.domain.capabilities import Capabilities, Feature
-from headrace_inference.domain.events import EngineEvent
+from headrace_inference.domain.events import Accepted, EngineEvent
 from headrace_inference.domain.group_gate import GroupGate
 from headrace_inference.domain.models import EngineInfo
 from headrace_inference.domain.queue import BoundedQueue
@@ -63,7 +64,8 @@ class LlamaCppOptions:
     is faster prefill, smaller is smoother streams and quicker cancellation. No event for
     `stall_seconds` means that the engine is dead; it has as long to obey a cancellation, and its
     listener, which reads prompts, to answer. `chat_template` is Jinja text instead of the model's.
-    `lora_adapters` are files by the ids of the models that they make of this one.
+    `lora_adapters` are files by the ids of the models that they make of this one. With
+    `prompt_cache` a prompt's beginning is not read again if the same tenant's last one had it.
     """
 
     model_path: Path
@@ -74,6 +76,7 @@ class LlamaCppOptions:
     stall_seconds: float = 30.0
     chat_template: str = ""
     lora_adapters: Mapping[str, Path] = field(default_factory=lambda: NO_ADAPTERS)
+    prompt_cache: bool = False
 
 
 class LlamaCppEngine:
@@ -93,6 +96,7 @@ class LlamaCppEngine:
         self._clock = clock
         self._adapters = list(options.lora_adapters)
         self._gate = GroupGate()
+        self._slots = SlotTable(options.slots)
         self._prefill = BoundedQueue(options.prefill_chunk_tokens, options.slots, clock)
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._server: Any = None
@@ -159,34 +163,52 @@ class LlamaCppEngine:
     async def generate(
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
     ) -> AsyncGenerator[EngineEvent, None]:
+        complete, body, adapter = self._work(request, prompt_tokens, max_tokens)
         sampling = request.sampling
         forced = request.offered_tools if request.must_call else ()
         translator = ChunkTranslator(sampling.choices, sampling.stop, sampling.top_logprobs, forced)
-        if is_free_to_call(request):
-            complete = self._server.handle_chat_completions
-            body = chat_body(request, prompt_tokens, max_tokens)
-        else:
-            complete = self._server.handle_completions
-            body = completion_body(request, prompt_tokens, max_tokens)
-        adapter = self._adapters.index(request.model) if request.model in self._adapters else None
-        if adapter is not None:
-            body["lora"] = [{"id": adapter, "scale": 1.0}]
-        chunk = self._options.prefill_chunk_tokens
-        with (
-            await self._gate.enter(adapter),
-            await self._prefill.enter(min(len(prompt_tokens), chunk)) as prefill,
-        ):
+        # of several choices llama.cpp alone knows the slots, so they run apart and leave no prefix
+        steered = self._options.prompt_cache and sampling.choices == 1
+        with await self._gate.enter((adapter, steered)), ExitStack() as held:
+            unread, seat = len(prompt_tokens), None
+            if steered:
+                owner = (request.organization_id, adapter)
+                seat = held.enter_context(self._slots.take(owner, prompt_tokens))
+                body |= {"id_slot": seat.slot, "cache_prompt": seat.cached > 0}
+                unread = max(unread - seat.cached, 1)
+            else:
+                self._slots.forget()
+            chunk = min(unread, self._options.prefill_chunk_tokens)
+            prefill = held.enter_context(await self._prefill.enter(chunk))
             completion = Completion(complete, body, translator, on_first_text=prefill.leave)
             self._completions.add(completion)
             try:
-                events = completion.events(self._options.stall_seconds)
-                if request.response_format is not None:
-                    events = self._schemas.verified(request, events)
-                async with aclosing(events):
+                async with aclosing(self._events(request, completion)) as events:
                     async for event in events:
+                        if seat is not None and isinstance(event, Accepted):
+                            seat.begin()
                         yield event
             finally:
                 await self._stop(completion)
+
+    def _work(
+        self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
+    ) -> tuple[Complete, dict[str, Any], int | None]:
+        """The library's function, its body, and the number of the adapter."""
+        complete, body = self._server.handle_completions, completion_body
+        if is_free_to_call(request):
+            complete, body = self._server.handle_chat_completions, chat_body
+        made = body(request, prompt_tokens, max_tokens)
+        adapter = self._adapters.index(request.model) if request.model in self._adapters else None
+        if adapter is not None:
+            made["lora"] = [{"id": adapter, "scale": 1.0}]
+        return complete, made, adapter
+
+    def _events(
+        self, request: GenerationRequest, completion: Completion
+    ) -> AsyncGenerator[EngineEvent, None]:
+        events = completion.events(self._options.stall_seconds)
+        return self._schemas.verified(request, events) if request.response_format else events
 
     async def embed(
         self,

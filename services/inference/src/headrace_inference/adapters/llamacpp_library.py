@@ -26,7 +26,7 @@ def server_parameters(model: Path, *, socket_path: str, slots: int, threads: int
     params.verbosity = 0  # at 1 it already quotes callers' schemas on stderr
     params.n_parallel = slots
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-    # a reused prefix changes the rounding of what follows and tells its timing across tenants
+    # where a prefix may be reused the request says so: its timing tells what was asked before
     params.cache_prompt = False
     params.cache_ram_mib = 0
     params.cache_idle_slots = False
