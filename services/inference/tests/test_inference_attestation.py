@@ -16,9 +16,11 @@ from headrace_inference.domain.attestation import (
 from headrace_inference.domain.events import Delta, FinishReason, ToolCallPart
 from headrace_inference.domain.requests import (
     GenerationRequest,
+    Grammar,
     JsonObject,
     JsonSchema,
     Message,
+    Regex,
     Sampling,
     Tool,
     ToolCall,
@@ -57,9 +59,13 @@ ASKED: dict[str, list[Any]] = {
         ),
     ],
     "sampling": [Sampling(**{name: value}) for name, value in SAMPLED.items()],
-    "response_format": [JsonObject(), JsonSchema("{}"), JsonSchema("[]")],
+    "response_format": [
+        *(JsonObject(), JsonSchema("{}"), JsonSchema("[]")),
+        *(Regex("a"), Regex("b"), Grammar("a"), Grammar("b")),
+    ],
     "tools": [(Tool("a"),), (Tool("a", "b"),), (Tool("a", "", "{}"),)],
     "tool_choice": ["none"],
+    "single_tool_call": [True],
 }
 
 

@@ -14,9 +14,12 @@ from headrace_inference.domain.events import Delta, FinishReason
 from headrace_inference.domain.models import ModelVersion
 from headrace_inference.domain.requests import (
     GenerationRequest,
+    Grammar,
+    JsonObject,
     JsonSchema,
     Message,
     Prompt,
+    Regex,
     ResponseFormat,
     Sampling,
     ToolCall,
@@ -68,6 +71,7 @@ def request_digest(request: GenerationRequest) -> str:
             for tool in request.tools
         ],
         "tool_choice": request.tool_choice or "auto",
+        "single_tool_call": request.single_tool_call,
     }
     return hashlib.sha256(canonical(fields)).hexdigest()
 
@@ -148,8 +152,14 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
 
 
 def _response_format(form: ResponseFormat | None) -> dict[str, str] | None:
-    if form is None:
-        return None
-    if isinstance(form, JsonSchema):
-        return {"type": "json_schema", "schema": form.schema}
-    return {"type": "json_object"}
+    match form:
+        case None:
+            return None
+        case JsonObject():
+            return {"type": "json_object"}
+        case JsonSchema(schema):
+            return {"type": "json_schema", "schema": schema}
+        case Regex(pattern):
+            return {"type": "regex", "pattern": pattern}
+        case Grammar(lark):
+            return {"type": "grammar", "lark": lark}
