@@ -10,10 +10,7 @@ from typing import Any
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp import (
-    LlamaCppOptions,
-    cannot_load,
-)
+from headrace_inference.adapters.llamacpp import LlamaCppOptions, cannot_load
 from headrace_inference.adapters.llamacpp_call import Call
 from headrace_inference.adapters.llamacpp_library import server_parameters, start_server
 from headrace_inference.adapters.word_pieces import WordPieces
@@ -171,7 +168,12 @@ def _check_memory(options: LlamaCppOptions) -> None:
 
 def _load(options: LlamaCppOptions, context_tokens: int, socket_path: str) -> Any:
     params = server_parameters(
-        options.model_path, socket_path=socket_path, slots=options.slots, threads=options.threads
+        options.model_path,
+        socket_path=socket_path,
+        slots=options.slots,
+        threads=options.threads,
+        # passes over whole texts have few barriers; on a busy machine spinning doubled their cost
+        spins="0",
     )
     params.n_threads_http = 1  # nobody calls it
     params.embedding = True

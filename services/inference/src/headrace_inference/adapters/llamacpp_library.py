@@ -10,12 +10,14 @@ SPINS = "10000"
 processes (2 cores of an EPYC; libgomp's own 300,000 gain nothing more)."""
 
 
-def server_parameters(model: Path, *, socket_path: str, slots: int, threads: int) -> Any:
+def server_parameters(
+    model: Path, *, socket_path: str, slots: int, threads: int, spins: str = SPINS
+) -> Any:
     """Parameters of a quiet server with this many slots; the caller adds what is its own."""
     # Threads that wait for one another at each of a token's hundreds of barriers: to sleep at once
     # halves the speed, to spin for long costs it when other processes want the cores too.
     # libgomp reads this once, when the library is loaded.
-    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    os.environ.setdefault("GOMP_SPINCOUNT", spins)
     import xllamacpp  # noqa: PLC0415
 
     params = xllamacpp.CommonParams()
