@@ -79,7 +79,8 @@ async def test_the_model_is_there_before_readiness_and_goes_after_the_last_answe
     ):
         assert is_in_memory(model)
         stub = inference_pb2_grpc.InferenceServiceStub(channel)
-        sampling = pb.SamplingParameters(max_tokens=8, temperature=0)
+        # long enough to see the drain begin before it ends
+        sampling = pb.SamplingParameters(max_tokens=100, temperature=0)
         call = stub.Generate(
             pb.GenerateRequest(
                 request_id="r",
