@@ -5,6 +5,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.stack.inference_service import NOT_SERVING, SECONDS, SERVING, liveness, running, until
 
 from headrace.inference.v1 import inference_pb2 as pb
@@ -92,8 +93,11 @@ async def test_the_model_is_there_before_readiness_and_goes_after_the_last_answe
             timeout=60,
         )
         assert (await call.read()).WhichOneof("event") == "started"
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == SERVING
         closing = asyncio.create_task(runtime.close())
-        await until(channel, NOT_SERVING)
+        assert (await watch.read()).status == NOT_SERVING
+        watch.cancel()
         assert is_in_memory(model)
         assert (await rest_of(call))[-1].WhichOneof("event") == "finished"
         await closing
