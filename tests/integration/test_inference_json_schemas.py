@@ -63,7 +63,7 @@ def _array(draw: random.Random, depth: int) -> Schema:
 
 
 def _object(draw: random.Random, depth: int) -> Schema:
-    names = draw.sample("abcdef", draw.randint(1, 3))
+    names = draw.sample("abcdef", draw.randint(1, 2))
     return {
         "type": "object",
         "properties": {name: draw_schema(draw, depth - 1) for name in names},

@@ -12,10 +12,13 @@ from headrace_inference.adapters.openai_remote_tokens import remote_tokens
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.domain.requests import (
     GenerationRequest,
+    Grammar,
     JsonObject,
     JsonSchema,
     Message,
     Prompt,
+    Regex,
+    ResponseFormat,
     Tool,
     ToolCall,
 )
@@ -103,6 +106,15 @@ def test_tools_and_the_choice_of_one() -> None:
     assert body["tool_choice"] == {"type": "function", "function": {"name": "g"}}
     for choice in ("none", "auto", "required"):
         assert body_of(replace(request, tool_choice=choice))["tool_choice"] == choice
+    assert "parallel_tool_calls" not in body
+    assert body_of(replace(request, single_tool_call=True))["parallel_tool_calls"] is False
+
+
+@pytest.mark.parametrize("form", [Regex("a"), Grammar("start: /a/")])
+def test_grammars_are_refused_by_name(form: ResponseFormat) -> None:
+    with pytest.raises(HeadraceError, match=r"response_format\.grammar") as caught:
+        body_of(replace(question("hi"), response_format=form))
+    assert caught.value.reason is Reason.UNSUPPORTED_PARAMETER
 
 
 def test_forms_of_the_answer() -> None:

@@ -72,13 +72,7 @@ def generation_body(
     body["messages"] = chat_messages(request.prompt)
     if alternatives is not None:
         body |= {"logprobs": True, "top_logprobs": alternatives}
-    if request.tools:
-        body["tools"] = chat_tools(request.tools)
-    if request.tool_choice:
-        body["tool_choice"] = _tool_choice(request.tool_choice)
-    if request.single_tool_call and request.tools:
-        body["parallel_tool_calls"] = False
-    return "/chat/completions", body
+    return "/chat/completions", body | _tools(request)
 
 
 def chat_messages(turns: Sequence[Message]) -> list[dict[str, Any]]:
@@ -92,6 +86,17 @@ def chat_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:
         {"type": "function", "function": _function(tool, f"tools[{index}].parameters")}
         for index, tool in enumerate(tools)
     ]
+
+
+def _tools(request: GenerationRequest) -> dict[str, Any]:
+    asked: dict[str, Any] = {}
+    if request.tools:
+        asked["tools"] = chat_tools(request.tools)
+    if request.tool_choice:
+        asked["tool_choice"] = _tool_choice(request.tool_choice)
+    if request.single_tool_call and request.tools:
+        asked["parallel_tool_calls"] = False
+    return asked
 
 
 def _drawing(sampling: Sampling, options: RemoteOptions) -> dict[str, Any]:
