@@ -63,9 +63,14 @@ class SchemaChecker:
             yield event
 
     async def _require_fit(self, form: ResponseFormat, text: str, whole: bool) -> None:
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(VERIFY_SECONDS):
-            good = await loop.run_in_executor(self._thread, partial(fits, form, text, whole=whole))
+        check = partial(fits, form, text, whole=whole)
+        work = asyncio.get_running_loop().run_in_executor(self._thread, check)
+        try:
+            async with asyncio.timeout(VERIFY_SECONDS):
+                good = await work
+        except TimeoutError as error:
+            message = f"the answer's response_format was not checked within {VERIFY_SECONDS:g} s"
+            raise HeadraceError(Reason.ENGINE_FAILED, message) from error
         if not good:
             message = "the answer lost its response_format, which is too complex for this engine"
             raise HeadraceError(Reason.ENGINE_FAILED, message)
