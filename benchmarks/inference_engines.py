@@ -42,15 +42,16 @@ def _start(stack: ExitStack, folder: Path, *, quick: bool) -> list[Contestant]:
     if quick:
         return contestants
     contestants += [
-        start(headrace(names.HEADRACE_OPENAI, **_remote(server))),
+        start(headrace(names.HEADRACE_OPENAI, _remote(server))),
         start(xllamacpp_server(names.SERVER_Q4_1, original_model(folder), slow=True)),
     ]
     if has_torch():
-        settings = {"ENGINE": "transformers", "MODEL_PATH": str(prepared_checkpoint())}
+        checkpoint = prepared_checkpoint()
+        settings = {"ENGINE": "transformers", "MODEL_PATH": str(checkpoint)}
         contestants += [
-            start(headrace(names.HEADRACE_TRANSFORMERS, slow=True, **settings)),
-            start(transformers_server(names.GENERATE, "generate")),
-            start(transformers_server(names.CONTINUOUS, "continuous")),
+            start(headrace(names.HEADRACE_TRANSFORMERS, settings, slow=True)),
+            start(transformers_server(names.GENERATE, checkpoint, "generate")),
+            start(transformers_server(names.CONTINUOUS, checkpoint, "continuous")),
         ]
     return contestants
 
