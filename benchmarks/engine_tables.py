@@ -9,6 +9,7 @@ from benchmarks.load import nearest_rank
 from benchmarks.report import Target, table
 
 HEADRACE = "headrace llamacpp"
+HEADRACE_ALONE = "headrace llamacpp, set for cores of its own"
 SERVER, SERVER_Q4_1 = "xllamacpp server", "xllamacpp server, Q4_1"
 HEADRACE_OPENAI = "headrace openai, xllamacpp server behind it"
 HEADRACE_TRANSFORMERS = "headrace transformers"
@@ -38,6 +39,7 @@ def targets(cells: Sequence[Cell]) -> Iterator[Target]:
         if cell.contestant == HEADRACE
     ):
         yield _target(cells, HEADRACE, SERVER, load, 0.97)
+        yield _target(cells, HEADRACE_ALONE, SERVER, load, 0.97)
     for concurrency, wanted in ((8, 1.4), (32, 1.6)):
         yield _target(cells, HEADRACE, SERVER_Q4_1, (SHORT, concurrency), wanted)
     for concurrency, wanted in ((1, 1.0), (8, 1.5), (32, 1.5)):

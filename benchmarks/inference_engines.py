@@ -19,6 +19,9 @@ from benchmarks.processes import ContestantError
 from headrace_inference.testing import prepared_checkpoint, prepared_model
 from headrace_inference.weights.source import PreparationError
 
+ALONE = {"SPINS": "300000", "PREFILL_CHUNK_TOKENS": "256"}
+"""As one sets it where nothing else runs: xllamacpp's server waits and reads like that, too."""
+
 
 def has_torch() -> bool:
     """Whether the contestants that need it can run."""
@@ -42,6 +45,7 @@ def _start(stack: ExitStack, folder: Path, *, quick: bool) -> list[Contestant]:
     if quick:
         return contestants
     contestants += [
+        start(headrace(names.HEADRACE_ALONE, ALONE)),
         start(headrace(names.HEADRACE_OPENAI, _remote(server))),
         start(xllamacpp_server(names.SERVER_Q4_1, original_model(folder), slow=True)),
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from headrace_common.clock import SystemClock
-from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
 
 SLOTS = 8
 CHUNK_TOKENS = 128

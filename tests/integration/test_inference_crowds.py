@@ -10,9 +10,9 @@ from tests.stack.llama_server import CONTEXT_TOKENS, KEY, MODEL, SLOTS, running_
 
 from headrace_common.clock import SystemClock
 from headrace_common.testing.proxy import proxying
-from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
-from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
-from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.openai_remote.engine import OpenAiRemoteEngine
+from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.testing import prepared_model
 

@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from tests.integration.llamacpp_engine import ask_all, running_engine
 
-from headrace_inference.adapters.llamacpp import LlamaCppEngine
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
 from headrace_inference.domain.events import FinishReason
 from headrace_inference.domain.requests import JsonSchema
 from headrace_inference.testing import collect, prepared_model, request_for

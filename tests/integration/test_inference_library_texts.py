@@ -11,7 +11,7 @@ from typing import Any
 import xllamacpp
 from tests.integration.llamacpp_engine import CHUNK_TOKENS, SLOTS, ask_all, running_engine
 
-from headrace_inference.adapters.llamacpp import LlamaCppEngine
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
 from headrace_inference.testing import collect, prepared_model, question
 
 ANSWER_TOKENS = 8

@@ -23,8 +23,8 @@ from tests.stack.llama_server import (
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.proxy import Proxy, proxying
-from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
-from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
+from headrace_inference.adapters.openai_remote.engine import OpenAiRemoteEngine
+from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.domain.events import (
     Accepted,

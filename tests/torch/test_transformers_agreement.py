@@ -13,8 +13,8 @@ from llguidance import hf
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from headrace_common.clock import SystemClock
-from headrace_inference.adapters.transformers import TransformersEngine
-from headrace_inference.adapters.transformers_options import TransformersOptions
+from headrace_inference.adapters.transformers.engine import TransformersEngine
+from headrace_inference.adapters.transformers.options import TransformersOptions
 from headrace_inference.domain.events import Delta, TokenLogprob
 from headrace_inference.domain.requests import GenerationRequest
 from headrace_inference.testing import collect, request_for

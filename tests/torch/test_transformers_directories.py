@@ -8,8 +8,8 @@ import pytest
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.transformers import TransformersEngine
-from headrace_inference.adapters.transformers_options import TransformersOptions
+from headrace_inference.adapters.transformers.engine import TransformersEngine
+from headrace_inference.adapters.transformers.options import TransformersOptions
 from headrace_inference.prepare import prepare_checkpoint
 from headrace_inference.testing import prepared_checkpoint
 from headrace_inference.weights.digest import directory_digest

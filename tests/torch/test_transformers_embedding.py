@@ -13,8 +13,8 @@ from transformers import AutoModel, AutoTokenizer
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.transformers import TransformersEngine
-from headrace_inference.adapters.transformers_options import TransformersOptions
+from headrace_inference.adapters.transformers.engine import TransformersEngine
+from headrace_inference.adapters.transformers.options import TransformersOptions
 from headrace_inference.domain.requests import EmbeddingRequest
 from headrace_inference.testing import question
 

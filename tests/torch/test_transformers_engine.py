@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.transformers import TransformersEngine
-from headrace_inference.adapters.transformers_options import TransformersOptions
+from headrace_inference.adapters.transformers.engine import TransformersEngine
+from headrace_inference.adapters.transformers.options import TransformersOptions
 from headrace_inference.domain.events import Accepted, Delta, EngineEvent, FinishReason, Working
 from headrace_inference.domain.requests import JsonObject, JsonSchema, Message
 from headrace_inference.testing import EngineSuite, collect, question, request_for

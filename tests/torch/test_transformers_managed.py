@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from headrace_common.clock import SystemClock
-from headrace_inference.adapters.transformers import TransformersEngine
-from headrace_inference.adapters.transformers_options import Batching, TransformersOptions
+from headrace_inference.adapters.transformers.engine import TransformersEngine
+from headrace_inference.adapters.transformers.options import Batching, TransformersOptions
 from headrace_inference.testing import QUESTIONS, EngineSuite, collect, question
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
-from headrace_inference.adapters.llamacpp_completion import Completion
+from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
+from headrace_inference.adapters.llamacpp.completion import Completion
 from headrace_inference.domain.events import Accepted, ChoiceFinished, Delta, FinishReason, Working
 
 OnChunk = Callable[[Mapping[str, Any]], bool]

@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
-from headrace_inference.adapters.llamacpp_call import Call
-from headrace_inference.adapters.llamacpp_embeddings import LlamaCppEmbeddings
+from headrace_inference.adapters.llamacpp.call import Call
+from headrace_inference.adapters.llamacpp.embeddings import LlamaCppEmbeddings
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
 from headrace_inference.domain.requests import Message
 from headrace_inference.engines import create_engine
 from headrace_inference.settings import InferenceSettings

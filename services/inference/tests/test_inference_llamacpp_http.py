@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from headrace_inference.adapters.llamacpp_http import LlamaCppHttp
+from headrace_inference.adapters.llamacpp.http import LlamaCppHttp
 
 MODELS = b'{"data": [{"meta": {"n_vocab": 7}}]}'
 ANSWER = (

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.openai_remote_chunks import ChunkTranslator
-from headrace_inference.adapters.openai_remote_logprobs import token_logprobs
+from headrace_inference.adapters.openai_remote.chunks import ChunkTranslator
+from headrace_inference.adapters.openai_remote.logprobs import token_logprobs
 from headrace_inference.domain.events import (
     ChoiceFinished,
     Delta,

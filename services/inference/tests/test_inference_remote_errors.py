@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.openai_remote_errors import MAXIMUM_TEXT, refusal
+from headrace_inference.adapters.openai_remote.errors import MAXIMUM_TEXT, refusal
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
-from headrace_inference.adapters import openai_remote_http
-from headrace_inference.adapters.openai_remote_http import RemoteHttp
-from headrace_inference.adapters.openai_remote_options import RemoteOptions
+from headrace_inference.adapters.openai_remote.http import DRAIN_SECONDS, RemoteHttp
+from headrace_inference.adapters.openai_remote.options import RemoteOptions
 
 Pieces = tuple[bytes, ...]
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\n"
@@ -143,7 +142,7 @@ async def test_a_remote_that_hangs_up_without_a_word_is_tried_once_more() -> Non
 
 async def test_after_the_end_a_remote_that_does_not_hang_up_is_left() -> None:
     async with remote(STREAM, b"data: 1\n\ndata: [DONE]\n\n", ends=False) as (http, url, _):
-        async with asyncio.timeout(openai_remote_http.DRAIN_SECONDS + 2):
+        async with asyncio.timeout(DRAIN_SECONDS + 2):
             assert await heard(http, url) == ["1"]
 
 

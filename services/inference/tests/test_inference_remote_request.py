@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
-from headrace_inference.adapters.openai_remote_request import generation_body
-from headrace_inference.adapters.openai_remote_tokens import remote_tokens
+from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
+from headrace_inference.adapters.openai_remote.request import generation_body
+from headrace_inference.adapters.openai_remote.tokens import remote_tokens
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.domain.requests import (
     GenerationRequest,

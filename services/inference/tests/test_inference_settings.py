@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from headrace_common.clock import SystemClock
 from headrace_inference.adapters.echo import EchoEngine
-from headrace_inference.adapters.llamacpp import LlamaCppEngine
-from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
+from headrace_inference.adapters.openai_remote.engine import OpenAiRemoteEngine
 from headrace_inference.app import create_signer
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.engines import create_engine, remote_options

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_inference.adapters.llamacpp_slots import SlotTable
+from headrace_inference.adapters.llamacpp.slots import SlotTable
 
 TOKENS = st.lists(st.integers(0, 1), min_size=1, max_size=40).map(tuple)
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_inference.adapters.transformers_spans import CALL_TOKENS, Span, plan_spans
+from headrace_inference.adapters.transformers.spans import CALL_TOKENS, Span, plan_spans
 
 
 def test_neighbours_of_like_length_are_one_call() -> None:

@@ -3,12 +3,12 @@
 from headrace_common.clock import Clock
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.echo_pace import Pace
-from headrace_inference.adapters.llamacpp import LlamaCppEngine, LlamaCppOptions
-from headrace_inference.adapters.llamacpp_embeddings import LlamaCppEmbeddings
-from headrace_inference.adapters.openai_remote import OpenAiRemoteEngine
-from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
-from headrace_inference.adapters.transformers import TransformersEngine
-from headrace_inference.adapters.transformers_options import TransformersOptions
+from headrace_inference.adapters.llamacpp.embeddings import LlamaCppEmbeddings
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.openai_remote.engine import OpenAiRemoteEngine
+from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
+from headrace_inference.adapters.transformers.engine import TransformersEngine
+from headrace_inference.adapters.transformers.options import TransformersOptions
 from headrace_inference.ports import Engine
 from headrace_inference.settings import InferenceSettings
 from headrace_inference.weights.embedding_shape import pools
@@ -43,6 +43,7 @@ def _llamacpp(settings: InferenceSettings, clock: Clock) -> LlamaCppEngine | Lla
         slots=settings.slots,
         context_tokens=settings.context_tokens,
         threads=settings.threads,
+        spins=settings.spins,
         prefill_chunk_tokens=settings.prefill_chunk_tokens,
         stall_seconds=settings.stall_seconds,
         chat_template=settings.chat_template(),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp_tools import ForcedCall, call_parts
+from headrace_inference.adapters.llamacpp.tools import ForcedCall, call_parts
 from headrace_inference.domain.events import (
     Accepted,
     ChoiceFinished,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
-from headrace_inference.adapters.transformers_run import End, Event, Run
+from headrace_inference.adapters.transformers.run import End, Event, Run
 
 
 class Batching(Protocol):

@@ -1,8 +1,8 @@
 """One choice of a running request: its tokens, and what is told of them."""
 
-from headrace_inference.adapters.transformers_drawing import Drawn, TokenDrawer
-from headrace_inference.adapters.transformers_run import Run
-from headrace_inference.adapters.transformers_vocabulary import Vocabulary
+from headrace_inference.adapters.transformers.drawing import Drawn, TokenDrawer
+from headrace_inference.adapters.transformers.run import Run
+from headrace_inference.adapters.transformers.vocabulary import Vocabulary
 from headrace_inference.domain.events import (
     ChoiceFinished,
     Delta,

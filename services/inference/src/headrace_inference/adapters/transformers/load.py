@@ -10,9 +10,9 @@ from llguidance import hf
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from headrace_inference.adapters.transformers_attention import NAME, register
-from headrace_inference.adapters.transformers_batch import Batch
-from headrace_inference.adapters.transformers_directory import (
+from headrace_inference.adapters.transformers.attention import NAME, register
+from headrace_inference.adapters.transformers.batch import Batch
+from headrace_inference.adapters.transformers.directory import (
     CannotLoadError,
     Plan,
     check_memory,
@@ -21,12 +21,12 @@ from headrace_inference.adapters.transformers_directory import (
     is_causal,
     read_config,
 )
-from headrace_inference.adapters.transformers_embedding import Embedder, read_pooling
-from headrace_inference.adapters.transformers_int8 import quantize_linears
-from headrace_inference.adapters.transformers_managed import ManagedBatch
-from headrace_inference.adapters.transformers_options import TransformersOptions
-from headrace_inference.adapters.transformers_vocabulary import Vocabulary
-from headrace_inference.adapters.transformers_worker import Batching
+from headrace_inference.adapters.transformers.embedding import Embedder, read_pooling
+from headrace_inference.adapters.transformers.int8 import quantize_linears
+from headrace_inference.adapters.transformers.managed import ManagedBatch
+from headrace_inference.adapters.transformers.options import TransformersOptions
+from headrace_inference.adapters.transformers.vocabulary import Vocabulary
+from headrace_inference.adapters.transformers.worker import Batching
 from headrace_inference.domain.capabilities import Capabilities, Feature
 
 GENERATING = frozenset(

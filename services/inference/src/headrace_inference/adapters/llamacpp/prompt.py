@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp_http import LlamaCppHttp
-from headrace_inference.adapters.llamacpp_tools import (
+from headrace_inference.adapters.llamacpp.http import LlamaCppHttp
+from headrace_inference.adapters.llamacpp.tools import (
     template_messages,
     template_texts,
     template_tools,

@@ -11,8 +11,8 @@ import httpx2
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.openai_remote_errors import failed, not_serving, refusal
-from headrace_inference.adapters.openai_remote_options import RemoteOptions
+from headrace_inference.adapters.openai_remote.errors import failed, not_serving, refusal
+from headrace_inference.adapters.openai_remote.options import RemoteOptions
 
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 10.0

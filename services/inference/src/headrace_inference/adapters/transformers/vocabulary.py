@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.transformers_form import Form
+from headrace_inference.adapters.transformers.form import Form
 from headrace_inference.domain.requests import JsonSchema, Message, Prompt, ResponseFormat
 
 CHARACTERS_PER_TOKEN = 64

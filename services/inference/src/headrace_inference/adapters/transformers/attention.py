@@ -8,7 +8,7 @@ import torch
 from transformers import AttentionInterface
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.transformers_spans import Span
+from headrace_inference.adapters.transformers.spans import Span
 
 NAME = "headrace_slots"
 """Under which models are told to call `attend`; no mask is made for names the library knows not."""

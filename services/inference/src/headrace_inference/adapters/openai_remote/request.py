@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
+from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.domain.requests import (
     GenerationRequest,
@@ -58,21 +58,28 @@ def generation_body(
         body["stream_options"]["continuous_usage_stats"] = True
     if max_tokens is not None:
         body["max_tokens"] = max_tokens
-    alternatives = None if sampling.top_logprobs is None else max(sampling.top_logprobs, 1)
     if request.response_format is not None:
         body["response_format"] = _form(request.response_format)
+    alternatives = None if sampling.top_logprobs is None else max(sampling.top_logprobs, 1)
     if isinstance(request.prompt, str):
-        body["prompt"] = request.prompt
-        if kind is RemoteKind.LLAMACPP and isinstance(request.response_format, JsonSchema):
-            # of its text completions response_format is no parameter
-            body["json_schema"] = body["response_format"]["json_schema"]["schema"]
-        if alternatives is not None:
-            body["logprobs"] = alternatives
-        return "/completions", body
+        return "/completions", body | _text(request, request.prompt, alternatives, kind)
     body["messages"] = chat_messages(request.prompt)
     if alternatives is not None:
         body |= {"logprobs": True, "top_logprobs": alternatives}
     return "/chat/completions", body | _tools(request)
+
+
+def _text(
+    request: GenerationRequest, prompt: str, alternatives: int | None, kind: RemoteKind
+) -> dict[str, Any]:
+    parts: dict[str, Any] = {"prompt": prompt}
+    form = request.response_format
+    if kind is RemoteKind.LLAMACPP and isinstance(form, JsonSchema):
+        # of its text completions response_format is no parameter
+        parts["json_schema"] = _form(form)["json_schema"]["schema"]
+    if alternatives is not None:
+        parts["logprobs"] = alternatives
+    return parts
 
 
 def chat_messages(turns: Sequence[Message]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from headrace_inference.adapters.transformers_directory import CannotLoadError
+from headrace_inference.adapters.transformers.directory import CannotLoadError
 
 POOLINGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first"}
 

@@ -10,12 +10,12 @@ from typing import Any
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.logs import get_logger
-from headrace_inference.adapters.openai_remote_chunks import MALFORMED, ChunkTranslator
-from headrace_inference.adapters.openai_remote_errors import failed, not_serving
-from headrace_inference.adapters.openai_remote_http import RemoteHttp
-from headrace_inference.adapters.openai_remote_options import RemoteOptions
-from headrace_inference.adapters.openai_remote_request import generation_body
-from headrace_inference.adapters.openai_remote_tokens import remote_tokens
+from headrace_inference.adapters.openai_remote.chunks import MALFORMED, ChunkTranslator
+from headrace_inference.adapters.openai_remote.errors import failed, not_serving
+from headrace_inference.adapters.openai_remote.http import RemoteHttp
+from headrace_inference.adapters.openai_remote.options import RemoteOptions
+from headrace_inference.adapters.openai_remote.request import generation_body
+from headrace_inference.adapters.openai_remote.tokens import remote_tokens
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.domain.events import Accepted, EngineEvent
 from headrace_inference.domain.models import EngineInfo

@@ -3,9 +3,9 @@
 from typing import Any, Protocol
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.openai_remote_errors import failed
-from headrace_inference.adapters.openai_remote_options import RemoteKind, RemoteOptions
-from headrace_inference.adapters.openai_remote_request import chat_messages, chat_tools
+from headrace_inference.adapters.openai_remote.errors import failed
+from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
+from headrace_inference.adapters.openai_remote.request import chat_messages, chat_tools
 from headrace_inference.domain.requests import Prompt, Tool
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headrace_inference.adapters.transformers_options import TransformersOptions
+from headrace_inference.adapters.transformers.options import TransformersOptions
 from headrace_inference.weights.memory import (
     KEY_AND_VALUE,
     ModelDoesNotFitError,

@@ -12,18 +12,18 @@ from typing import Any
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.json_schemas import SchemaChecker
-from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
-from headrace_inference.adapters.llamacpp_completion import Complete, Completion
-from headrace_inference.adapters.llamacpp_http import HTTP_THREADS, LlamaCppHttp
-from headrace_inference.adapters.llamacpp_library import (
+from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
+from headrace_inference.adapters.llamacpp.completion import Complete, Completion
+from headrace_inference.adapters.llamacpp.http import HTTP_THREADS, LlamaCppHttp
+from headrace_inference.adapters.llamacpp.library import (
     idle_adapters,
     server_parameters,
     start_server,
 )
-from headrace_inference.adapters.llamacpp_prompt import PromptReader
-from headrace_inference.adapters.llamacpp_request import chat_body, completion_body
-from headrace_inference.adapters.llamacpp_slots import SlotTable
-from headrace_inference.adapters.llamacpp_tools import is_free_to_call, schema_of
+from headrace_inference.adapters.llamacpp.prompt import PromptReader
+from headrace_inference.adapters.llamacpp.request import chat_body, completion_body
+from headrace_inference.adapters.llamacpp.slots import SlotTable
+from headrace_inference.adapters.llamacpp.tools import is_free_to_call, schema_of
 from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import Accepted, EngineEvent
 from headrace_inference.domain.group_gate import GroupGate
@@ -77,6 +77,8 @@ class LlamaCppOptions:
     chat_template: str = ""
     lora_adapters: Mapping[str, Path] = field(default_factory=lambda: NO_ADAPTERS)
     prompt_cache: bool = False
+    spins: int = 10_000
+    """See the setting of this name."""
 
 
 class LlamaCppEngine:
@@ -320,7 +322,11 @@ def _check_adapters(options: LlamaCppOptions, digest: str) -> dict[str, str]:
 
 def _load(options: LlamaCppOptions, socket_path: str) -> Any:
     params = server_parameters(
-        options.model_path, socket_path=socket_path, slots=options.slots, threads=options.threads
+        options.model_path,
+        socket_path=socket_path,
+        slots=options.slots,
+        threads=options.threads,
+        spins=options.spins,
     )
     params.n_threads_http = HTTP_THREADS
     params.chat_template = options.chat_template

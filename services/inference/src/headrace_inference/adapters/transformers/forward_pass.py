@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from headrace_inference.adapters.transformers_attention import Group, Pass, SlotCache
-from headrace_inference.adapters.transformers_spans import Span, plan_spans
+from headrace_inference.adapters.transformers.attention import Group, Pass, SlotCache
+from headrace_inference.adapters.transformers.spans import Span, plan_spans
 
 
 class PassPlan:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from headrace_inference.adapters.grammars import grammar_of
-from headrace_inference.adapters.llamacpp_tools import (
+from headrace_inference.adapters.llamacpp.tools import (
     call_grammar,
     template_messages,
     template_tools,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp_chunks import ChunkTranslator
+from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
 from headrace_inference.domain.deadline import Deadline
 from headrace_inference.domain.events import Delta, EngineEvent, merge_deltas
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from headrace_inference.adapters.openai_remote_errors import failed
-from headrace_inference.adapters.openai_remote_logprobs import token_logprobs
+from headrace_inference.adapters.openai_remote.errors import failed
+from headrace_inference.adapters.openai_remote.logprobs import token_logprobs
 from headrace_inference.domain.events import (
     ChoiceFinished,
     Delta,

@@ -10,10 +10,10 @@ from typing import Any
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp import LlamaCppOptions, cannot_load
-from headrace_inference.adapters.llamacpp_call import Call
-from headrace_inference.adapters.llamacpp_library import server_parameters, start_server
-from headrace_inference.adapters.word_pieces import WordPieces
+from headrace_inference.adapters.llamacpp.call import Call
+from headrace_inference.adapters.llamacpp.engine import LlamaCppOptions, cannot_load
+from headrace_inference.adapters.llamacpp.library import server_parameters, start_server
+from headrace_inference.adapters.llamacpp.word_pieces import WordPieces
 from headrace_inference.domain.capabilities import Capabilities
 from headrace_inference.domain.events import EngineEvent
 from headrace_inference.domain.models import EngineInfo
@@ -173,7 +173,7 @@ def _load(options: LlamaCppOptions, context_tokens: int, socket_path: str) -> An
         slots=options.slots,
         threads=options.threads,
         # passes over whole texts have few barriers; on a busy machine spinning doubled their cost
-        spins="0",
+        spins=0,
     )
     params.n_threads_http = 1  # nobody calls it
     params.embedding = True

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.json_schemas import SchemaChecker
-from headrace_inference.adapters.transformers_options import TransformersOptions
-from headrace_inference.adapters.transformers_run import Run
-from headrace_inference.adapters.transformers_worker import Worker
+from headrace_inference.adapters.transformers.options import TransformersOptions
+from headrace_inference.adapters.transformers.run import Run
+from headrace_inference.adapters.transformers.worker import Worker
 from headrace_inference.domain.events import EngineEvent
 from headrace_inference.domain.models import EngineInfo
 from headrace_inference.domain.requests import (
@@ -31,7 +31,7 @@ from headrace_inference.weights.hub import fetch_model_directory
 from headrace_inference.weights.source import PreparationError
 
 if TYPE_CHECKING:
-    from headrace_inference.adapters.transformers_load import Loaded
+    from headrace_inference.adapters.transformers.load import Loaded
 
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
 
@@ -144,7 +144,7 @@ class TransformersEngine:
         # Threads that spin while they wait for one another collapse as soon as another process
         # wants the cores too. libgomp reads this once, when torch is loaded.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        load_module = "headrace_inference.adapters.transformers_load"
+        load_module = "headrace_inference.adapters.transformers.load"
         module = await asyncio.to_thread(import_module, load_module)
         self._worker = Worker()
         loaded: Loaded = await self._worker.load(partial(module.load, directory, self._options))

@@ -1,0 +1,1 @@
+"""A remote server that speaks OpenAI's API."""

@@ -1,0 +1,1 @@
+"""Any Hugging Face model, run by torch."""
