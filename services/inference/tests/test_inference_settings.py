@@ -9,6 +9,7 @@ from headrace_common.clock import SystemClock
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
 from headrace_inference.adapters.openai_remote.engine import OpenAiRemoteEngine
+from headrace_inference.adapters.transformers.engine import TransformersEngine
 from headrace_inference.app import create_signer
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.engines import create_engine, remote_options
@@ -30,11 +31,33 @@ def test_sizes_are_positive(name: str) -> None:
 
 
 def test_the_engine_is_the_one_that_is_named(tmp_path: Path) -> None:
-    model_path = tmp_path / "m.gguf"
-    named = {"echo": EchoEngine, "llamacpp": LlamaCppEngine, "openai": OpenAiRemoteEngine}
-    for engine, kind in named.items():
-        settings = InferenceSettings(engine=engine, model_path=model_path, remote_url=REMOTE)
+    model = {"model_path": tmp_path / "m.gguf"}
+    for engine, kind, needed in (
+        ("echo", EchoEngine, {}),
+        ("llamacpp", LlamaCppEngine, model),
+        ("transformers", TransformersEngine, model),
+        ("openai", OpenAiRemoteEngine, {"remote_url": REMOTE}),
+    ):
+        settings = InferenceSettings.model_validate({"engine": engine, **needed})
         assert isinstance(create_engine(settings, SystemClock()), kind)
+
+
+@pytest.mark.parametrize(
+    ("engine", "setting", "value", "owner"),
+    [
+        ("echo", "prompt_cache", "tenant", "llamacpp"),
+        ("transformers", "chat_template_path", "/t.jinja", "llamacpp"),
+        ("openai", "lora_adapters", {"a": "/a.gguf"}, "llamacpp"),
+        ("llamacpp", "device", "cuda", "transformers"),
+        ("llamacpp", "remote_url", REMOTE, "openai"),
+        ("openai", "echo_token_seconds", 1, "echo"),
+    ],
+)
+def test_what_another_engine_would_heed_is_refused(
+    engine: str, setting: str, value: object, owner: str
+) -> None:
+    with pytest.raises(ValidationError, match=f"{setting} is for the {owner} engine only"):
+        InferenceSettings.model_validate({"engine": engine, setting: value})
 
 
 def test_calls_must_not_be_refused_before_the_queue_is_full() -> None:
@@ -116,7 +139,7 @@ def test_odd_names_of_one_model_are_taken(path: str) -> None:
 
 def test_a_chat_template_is_read_when_the_engine_is_made(tmp_path: Path) -> None:
     path = tmp_path / "template.jinja"
-    settings = InferenceSettings(engine="echo", chat_template_path=path)
+    settings = InferenceSettings(model_path=tmp_path / "m.gguf", chat_template_path=path)
     with pytest.raises(ValueError, match="chat_template_path"):
         settings.chat_template()
     path.write_text("{{ messages }}")

@@ -52,8 +52,10 @@ def _llamacpp(settings: InferenceSettings, clock: Clock) -> LlamaCppEngine | Lla
     )
     if not pools(options.model_path):
         return LlamaCppEngine(options, clock)
-    if options.chat_template or options.lora_adapters:
-        raise ValueError("chat_template_path and lora_adapters are for models that write text")
+    if options.chat_template or options.lora_adapters or options.prompt_cache:
+        raise ValueError(
+            "chat_template_path, lora_adapters and prompt_cache are for models that write text"
+        )
     return LlamaCppEmbeddings(options, clock)
 
 

@@ -3,6 +3,7 @@
 import base64
 import re
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
@@ -19,6 +20,18 @@ SEPARATORS = re.compile(r"[,;\s]")
 SEVERAL_FILES = re.compile(r"\.gguf[^/]*[,;:\s].*\.gguf")
 SEED_BYTES = 32
 """Of an Ed25519 private key (RFC 8032)."""
+ENGINE_OF = MappingProxyType(
+    {
+        "chat_template_path": "llamacpp",
+        "lora_adapters": "llamacpp",
+        "prompt_cache": "llamacpp",
+        "device": "transformers",
+        "dtype": "transformers",
+        "remote": "openai",
+        "echo": "echo",
+    }
+)
+"""Which engine a setting is for, by its name or by how its name begins."""
 
 
 class InferenceSettings(GrpcServiceSettings):
@@ -108,6 +121,15 @@ class InferenceSettings(GrpcServiceSettings):
     """Longest that the start waits for the remote."""
 
     @model_validator(mode="after")
+    def _check_engine(self) -> "InferenceSettings":
+        """What another engine would heed is refused, lest somebody believe that it works."""
+        for name in sorted(self.model_fields_set):
+            engine = ENGINE_OF.get(name, ENGINE_OF.get(name.partition("_")[0], self.engine))
+            if engine != self.engine:
+                raise ValueError(f"{name} is for the {engine} engine only")
+        return self
+
+    @model_validator(mode="after")
     def _check_remote(self) -> "InferenceSettings":
         if self.engine == "openai":
             self.required_remote_url()
@@ -161,8 +183,6 @@ class InferenceSettings(GrpcServiceSettings):
 
     @model_validator(mode="after")
     def _check_adapters(self) -> "InferenceSettings":
-        if self.lora_adapters and self.engine != "llamacpp":
-            raise ValueError("lora_adapters are for the llamacpp engine only")
         if self.model_id in self.lora_adapters or "" in self.lora_adapters:
             raise ValueError("lora_adapters must have ids of their own")
         return self
