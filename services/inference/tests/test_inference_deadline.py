@@ -1,6 +1,7 @@
 """One timer bounds many waits, and is not mistaken for a cancellation from outside."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -51,6 +52,18 @@ async def test_renewed_it_counts_from_then() -> None:
         with pytest.raises(TimeoutError):
             await deadline.wait(forever)
     assert loop.time() - begun >= 6 * SHORT
+
+
+async def test_renewed_after_it_has_passed_it_counts_again() -> None:
+    loop = asyncio.get_running_loop()
+    passed = asyncio.Event()
+    with Deadline(SHORT) as deadline:
+        loop.call_later(2 * SHORT, passed.set)
+        await passed.wait()
+        deadline.renew()
+        await deadline.wait(partial(asyncio.sleep, 0))
+        with pytest.raises(TimeoutError):
+            await deadline.wait(forever)
 
 
 async def test_a_cancellation_from_outside_stays_one() -> None:

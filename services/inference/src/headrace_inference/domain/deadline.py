@@ -25,8 +25,11 @@ class Deadline(Leaving):
         self._timer = self._loop.call_at(self._at, self._pass)
 
     def renew(self) -> None:
-        """Begin anew with all the seconds."""
+        """Begin anew with all the seconds, even if they had passed while nobody waited."""
         self._at = self._loop.time() + self._seconds
+        if self._passed:
+            self._passed = False
+            self._timer = self._loop.call_at(self._at, self._pass)
 
     async def wait(self, begin: Callable[[], Awaitable[T]]) -> T:
         """Await what `begin` returns; raises TimeoutError once the deadline has passed."""
