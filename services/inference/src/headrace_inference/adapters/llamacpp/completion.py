@@ -4,37 +4,22 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
-from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.event_stream import End, EventStream
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
-from headrace_inference.domain.deadline import Deadline
-from headrace_inference.domain.events import Delta, EngineEvent, merge_deltas
+from headrace_inference.domain.events import Delta, EngineEvent
 
 Chunk = Mapping[str, Any]
 Complete = Callable[[Mapping[str, Any], Callable[[Chunk], bool]], object]
 """`xllamacpp.Server.handle_completions`: calls back per chunk, and ends early on True."""
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    failure: Exception | None
-
-    def tell(self) -> None:
-        if self.failure is None:
-            return
-        if isinstance(self.failure, HeadraceError):
-            raise self.failure
-        raise HeadraceError(Reason.ENGINE_FAILED, "the engine failed") from self.failure
-
-
 class Completion:
     """Starts at once; `on_first_text` is called in the event loop, whether anybody reads or not.
 
     It has a thread of its own, since the library blocks it until the last token, and a daemon one:
-    a library that hangs must not keep the process from exiting. What is queued between thread and
-    reader is bounded by the request's own `max_tokens`.
+    a library that hangs must not keep the process from exiting.
     """
 
     def __init__(
@@ -50,48 +35,19 @@ class Completion:
         self._translator = translator
         self._on_first_text: Callable[[], None] | None = on_first_text
         self._loop = asyncio.get_running_loop()
-        self._events: asyncio.Queue[EngineEvent | _End] = asyncio.Queue()
-        self._ended = asyncio.Event()
+        self._stream = EventStream()
         self._stopping = threading.Event()
-        self._stalled = False
         self._failure: Exception | None = None
         threading.Thread(target=self._run, name="llamacpp completion", daemon=True).start()
 
-    async def events(self, stall_seconds: float) -> AsyncGenerator[EngineEvent, None]:
-        """Events as they come, those that are ready together merged.
-
-        Raises ENGINE_FAILED if none comes for `stall_seconds`, and what the engine failed with.
-        """
-        with Deadline(stall_seconds) as deadline:
-            while True:
-                ready = [await self._next(deadline)]
-                while not self._events.empty():
-                    ready.append(self._events.get_nowait())
-                for event in merge_deltas(e for e in ready if not isinstance(e, _End)):
-                    yield event
-                if isinstance(ready[-1], _End):
-                    ready[-1].tell()
-                    return
+    def events(self, stall_seconds: float) -> AsyncGenerator[EngineEvent, None]:
+        """What the library tells, as an EventStream has it."""
+        return self._stream.events(stall_seconds)
 
     async def stop(self, seconds: float) -> bool:
         """Have the thread end at its next chunk; False if it stalled, or did not in `seconds`."""
         self._stopping.set()
-        if self._stalled:
-            return self._ended.is_set()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._ended.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def _next(self, deadline: Deadline) -> "EngineEvent | _End":
-        deadline.renew()
-        try:
-            return await deadline.wait(self._events.get)
-        except TimeoutError as error:
-            self._stalled = True
-            raise HeadraceError(Reason.ENGINE_FAILED, "the engine stalled") from error
+        return await self._stream.until_ended(seconds)
 
     def _run(self) -> None:
         try:
@@ -99,7 +55,7 @@ class Completion:
         except Exception as error:  # noqa: BLE001 - handed to the reader
             self._failure = error
         with suppress(RuntimeError):  # an engine that stalled may outlive the event loop
-            self._loop.call_soon_threadsafe(self._end)
+            self._loop.call_soon_threadsafe(self._stream.put, End(self._failure))
 
     def _on_chunk(self, chunk: Chunk) -> bool:
         if self._stopping.is_set():
@@ -117,8 +73,4 @@ class Completion:
         if self._on_first_text is not None and isinstance(event, Delta):
             self._on_first_text()
             self._on_first_text = None
-        self._events.put_nowait(event)
-
-    def _end(self) -> None:
-        self._ended.set()
-        self._events.put_nowait(_End(self._failure))
+        self._stream.put(event)

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
+from headrace_inference.adapters.event_stream import End, Event
 from headrace_inference.adapters.transformers.attention import SlotCache
 from headrace_inference.adapters.transformers.choice import Choice
 from headrace_inference.adapters.transformers.drawing import draw_all
 from headrace_inference.adapters.transformers.forward_pass import PassPlan
-from headrace_inference.adapters.transformers.run import End, Event, Run
+from headrace_inference.adapters.transformers.run import Run
 from headrace_inference.adapters.transformers.vocabulary import Vocabulary
 from headrace_inference.domain.events import Accepted, Working
 

@@ -101,13 +101,13 @@ class TransformersEngine:
         run = Run(request, prompt_tokens, max_tokens)
         worker.join(run)
         try:
-            async with aclosing(run.events(self._options.stall_seconds)) as events:
+            async with aclosing(run.stream.events(self._options.stall_seconds)) as events:
                 async for event in events:
                     yield event
         finally:
-            if not run.ended:
+            if not run.stream.ended:
                 worker.leave(run)
-                if not await run.until_ended(self._options.stall_seconds):
+                if not await run.stream.until_ended(self._options.stall_seconds):
                     self._dead.set()
 
     async def embed(

@@ -16,9 +16,10 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 )
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.event_stream import End, Event
 from headrace_inference.adapters.transformers.choice import Choice
 from headrace_inference.adapters.transformers.drawing import Drawn, draw_all
-from headrace_inference.adapters.transformers.run import End, Event, Run
+from headrace_inference.adapters.transformers.run import Run
 from headrace_inference.adapters.transformers.vocabulary import Vocabulary
 from headrace_inference.domain.events import Accepted, Working
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
-from headrace_inference.adapters.transformers.run import End, Event, Run
+from headrace_inference.adapters.event_stream import End, Event
+from headrace_inference.adapters.transformers.run import Run
 
 
 class Batching(Protocol):
@@ -144,7 +145,7 @@ def _batch(model: Model) -> Batching:
 
 def _deliver(told: list[tuple[Run, Event]]) -> None:
     for run, event in told:
-        run.deliver(event)
+        run.stream.put(event)
 
 
 def _unless_cancelled(
