@@ -11,9 +11,7 @@ from tokenizers.decoders import DecodeStream
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.transformers.form import Form
 from headrace_inference.domain.requests import JsonSchema, Message, Prompt, ResponseFormat
-
-CHARACTERS_PER_TOKEN = 64
-"""More than a token stands for on average, even of spaces: a longer prompt cannot fit."""
+from headrace_inference.domain.rules import check_characters
 
 
 class Vocabulary:
@@ -49,7 +47,8 @@ class Vocabulary:
 
         The text of a control token within a prompt or message stays text.
         """
-        _check_length(prompt, context_tokens * CHARACTERS_PER_TOKEN)
+        texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
+        check_characters(sum(map(len, texts)), context_tokens)
         if isinstance(prompt, str):
             return tuple(self._plain.encode(prompt, add_special_tokens=True).ids)
         if any(self._control.search(turn.content) for turn in prompt):
@@ -102,17 +101,6 @@ class TextStream:
     def feed(self, token: int) -> str:
         """What can be said now; what is left of a character that never ends is never said."""
         return self._stream.step(self._tokenizer, token) or ""
-
-
-def _check_length(prompt: Prompt, maximum: int) -> None:
-    texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
-    characters = sum(map(len, texts))
-    if characters > maximum:
-        raise HeadraceError(
-            Reason.CONTEXT_LENGTH_EXCEEDED,
-            f"the prompt has {characters} characters, more than this model's context can hold",
-            param="prompt",
-        )
 
 
 def _role(turn: Message) -> str:
