@@ -1,1 +1,1 @@
-"""The engines: llama.cpp for real models, a remote server for large ones, echo for tests."""
+"""The engines (llama.cpp, transformers, a remote server, echo for tests) and who signs answers."""

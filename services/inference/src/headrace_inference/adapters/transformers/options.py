@@ -12,7 +12,7 @@ Dtype = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 class TransformersOptions:
     """`model` is a directory or OWNER/NAME on a hub; `context_tokens` is per slot.
 
-    `auto` is CUDA where it is present, and there the weights' own dtype; int8 on CPU.
+    `auto` is CUDA where it is present, and there bf16; int8 on CPU.
     `prefill_chunk_tokens` are read between two decode steps: larger is faster prefill, smaller is
     smoother streams and quicker cancellation. No event for `stall_seconds` means that the engine is
     dead; it has as long to obey a cancellation. `batching` is by our slots or by the library's
