@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from jinja2.exceptions import TemplateError
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
@@ -45,7 +46,8 @@ class Vocabulary:
     def tokens(self, prompt: Prompt, *, context_tokens: int) -> tuple[int, ...]:
         """Token ids; a conversation is rendered first, and ends where the answer begins.
 
-        The text of a control token within a prompt or message stays text.
+        The text of a control token within a prompt or message stays text. Raises INVALID_FIELD for
+        a conversation that the template refuses.
         """
         texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
         check_characters(sum(map(len, texts)), context_tokens)
@@ -73,11 +75,13 @@ class Vocabulary:
 
     def _render(self, turns: Sequence[tuple[str, str]]) -> str:
         messages = [{"role": role, "content": content} for role, content in turns]
-        return str(
-            self._tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True
-            )
-        )
+        render = self._tokenizer.apply_chat_template
+        try:
+            return str(render(messages, tokenize=False, add_generation_prompt=True))
+        except TemplateError:
+            message = "messages: this model's chat template cannot take them"
+            # without the cause: what a template says may quote the conversation
+            raise HeadraceError(Reason.INVALID_FIELD, message, param="messages") from None
 
     def _tokens_by_piece(self, turns: tuple[Message, ...]) -> tuple[int, ...]:
         """The template's own pieces with control tokens, the messages between them without."""
