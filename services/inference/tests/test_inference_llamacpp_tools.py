@@ -11,11 +11,15 @@ import pytest_asyncio
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.grammars import HEADER, fits
+from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp.tools import call_grammar
 from headrace_inference.domain.capabilities import Feature
-from headrace_inference.domain.events import FinishReason
+from headrace_inference.domain.events import ChoiceFinished, EngineEvent, FinishReason
 from headrace_inference.domain.requests import (
     GenerationRequest,
+    Grammar,
     JsonObject,
     Message,
     Tool,
@@ -140,6 +144,56 @@ async def test_a_call_that_is_cut_ends_for_its_length(engine: LlamaCppEngine) ->
     got = await collect(engine, asking("hi", "get_weather", max_tokens=14))
     assert got.finished[0].reason is FinishReason.LENGTH
     assert call_of(got).name == "get_weather"
+
+
+def forced(text: str, finish: str) -> list[EngineEvent]:
+    """What becomes of a text that had to be a call, written letter by letter."""
+    translator = ChunkTranslator(1, (), None, (WEATHER, TIME))
+    pieces = [(letter, None) for letter in text] + [("", finish)]
+    return [
+        event
+        for number, (piece, reason) in enumerate(pieces)
+        for event in translator.feed(
+            {
+                "choices": [{"index": 0, "text": piece, "finish_reason": reason}],
+                "timings": {"predicted_n": number},
+            }
+        )
+    ]
+
+
+HEAD = '{"name": "get_time", "arguments": '
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "It is noon.",
+        HEAD,
+        HEAD + "{}",
+        HEAD + "[]}",
+        HEAD + '{"a": }}',
+        HEAD + "{}} It is noon.",
+    ],
+)
+async def test_a_call_that_lost_its_form_is_a_failure_and_if_it_is_cut_it_is_cut(text: str) -> None:
+    with pytest.raises(HeadraceError, match="lost the form of its call") as caught:
+        forced(text, "stop")
+    assert caught.value.reason is Reason.ENGINE_FAILED
+    assert forced(text, "length")[-1] == ChoiceFinished(0, FinishReason.LENGTH, len(text))
+
+
+async def test_a_call_that_kept_its_form_is_one() -> None:
+    text = HEAD + '{"a": {"}": "}}"}}}'
+    assert forced(text, "stop")[-1] == ChoiceFinished(0, FinishReason.TOOL_CALLS, len(text))
+
+
+@pytest.mark.parametrize("schema", ["", "{}", '{"properties": {"a": {"type": "null"}}}'])
+async def test_parameters_are_an_object_even_if_their_schema_does_not_say_so(schema: str) -> None:
+    grammar = Grammar(call_grammar((Tool("get_time", "", schema),)).removeprefix(HEADER))
+    assert fits(grammar, HEAD + '{"a":null}}', whole=True)
+    assert not fits(grammar, HEAD + "5}", whole=True)
 
 
 async def test_a_model_that_may_call_can_answer_in_words(engine: LlamaCppEngine) -> None:

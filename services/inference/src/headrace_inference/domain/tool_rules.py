@@ -49,11 +49,12 @@ def _check_calls(param: str, calls: Iterable[ToolCall]) -> None:
         _require(number < MAXIMUM_CALLS, param, f"must be at most {MAXIMUM_CALLS}")
         named = NAME.fullmatch(call.name) is not None
         _require(named, f"{param}[{number}].name", f"must match {NAME.pattern}")
-        is_object = _is_json_object(call.arguments)
+        is_object = is_json_object(call.arguments)
         _require(is_object, f"{param}[{number}].arguments", "must be a JSON object")
 
 
-def _is_json_object(text: str) -> bool:
+def is_json_object(text: str) -> bool:
+    """Whether a text is one JSON object, as a call's arguments must be."""
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):

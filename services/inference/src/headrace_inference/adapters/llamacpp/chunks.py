@@ -46,7 +46,11 @@ class ChunkTranslator:
         return all(choice.done for choice in self._choices)
 
     def feed(self, chunk: Mapping[str, Any]) -> list[EngineEvent]:
-        """Events of one chunk; raises HeadraceError (ENGINE_FAILED) if it carries an error."""
+        """Events of one chunk.
+
+        Raises HeadraceError (ENGINE_FAILED) if it carries an error, or ends a forced call that is
+        none.
+        """
         if "choices" not in chunk:
             kind = chunk.get("error", {}).get("type", "unknown")
             raise HeadraceError(Reason.ENGINE_FAILED, f"the engine failed: {kind}")
@@ -82,7 +86,7 @@ class _Choice:
             content = (part["logprobs"] or {}).get("content", ())
             self._logprobs += [_logprob(entry, self._top_logprobs) for entry in content]
         if self._call is not None:
-            return self._tell("", self._call.feed(part["text"]), _ending(part, called=True))
+            return self._tell("", self._call.feed(part["text"]), _ending_of_call(part, self._call))
         chat = part.get("delta", {})
         text, stopped = self._scanner.feed(part.get("text") or chat.get("content") or "")
         ended = _ending(part)
@@ -106,11 +110,19 @@ class _Choice:
         return events
 
 
-def _ending(part: Mapping[str, Any], *, called: bool = False) -> FinishReason | None:
+def _ending(part: Mapping[str, Any]) -> FinishReason | None:
     reason = part["finish_reason"]
-    if reason is None:
-        return None
-    return FinishReason.TOOL_CALLS if called and reason == "stop" else FinishReason(reason)
+    return None if reason is None else FinishReason(reason)
+
+
+def _ending_of_call(part: Mapping[str, Any], call: ForcedCall) -> FinishReason | None:
+    ended = _ending(part)
+    if ended is not FinishReason.STOP:
+        return ended
+    if not call.is_complete:  # llama.cpp drops a grammar that outgrows its limits, and only logs it
+        message = "the answer lost the form of its call: the tools are too complex for this engine"
+        raise HeadraceError(Reason.ENGINE_FAILED, message)
+    return FinishReason.TOOL_CALLS
 
 
 def _logprob(entry: Mapping[str, Any], top: int) -> TokenLogprob:

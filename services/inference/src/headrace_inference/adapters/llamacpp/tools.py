@@ -7,6 +7,7 @@ from typing import Any
 
 from headrace_inference.domain.events import ToolCallPart
 from headrace_inference.domain.requests import GenerationRequest, Message, Tool
+from headrace_inference.domain.tool_rules import is_json_object
 
 END = "}"
 """What follows the arguments of a forced call."""
@@ -38,8 +39,10 @@ def template_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 
 def schema_of(tool: Tool) -> str:
-    """The JSON Schema of its parameters."""
-    return tool.parameters_schema or '{"type": "object"}'
+    """The JSON Schema of its parameters, which are an object even where it does not say so."""
+    schema = tool.parameters_schema or "{}"
+    parsed = json.loads(schema)
+    return json.dumps({"type": "object"} | parsed) if isinstance(parsed, dict) else schema
 
 
 def template_texts(turns: Iterable[Message], tools: Iterable[Tool]) -> Iterator[tuple[str, str]]:
@@ -73,7 +76,13 @@ class ForcedCall:
     def __init__(self, tools: Iterable[Tool]) -> None:
         self._heads = {_head(tool.name): tool.name for tool in tools}
         self._written = ""
+        self._arguments = ""
         self._begun = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether what was read is a whole call, whose arguments are a JSON object."""
+        return self._begun and self._written == END and is_json_object(self._arguments)
 
     def feed(self, text: str) -> tuple[ToolCallPart, ...]:
         """The part that the text completes; the last END is never part of the arguments."""
@@ -90,6 +99,7 @@ class ForcedCall:
         arguments, self._written = (
             (self._written.removesuffix(END), END) if whole else (self._written, "")
         )
+        self._arguments += arguments
         return (ToolCallPart(0, arguments),) if arguments else ()
 
 
