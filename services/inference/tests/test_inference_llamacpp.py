@@ -89,7 +89,16 @@ async def test_json_formats_hold(engine: LlamaCppEngine, word: str) -> None:
 
 @pytest.mark.parametrize(
     "schema",
-    ["{", "3", '{"type": "foo"}', '{"not": {}}', '{"type": "string", "pattern": "("}', "[" * 9999],
+    [
+        "{",
+        "3",
+        '{"type": "foo"}',
+        '{"not": {}}',
+        '{"type": "string", "pattern": "("}',
+        '{"minimum": 1e999}',
+        '{"const": "\\ud800"}',
+        "[" * 9999,
+    ],
 )
 async def test_schemas_that_cannot_be_enforced_are_refused(
     engine: LlamaCppEngine, schema: str

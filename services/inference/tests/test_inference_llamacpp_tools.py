@@ -230,7 +230,7 @@ async def test_control_tokens_within_tools_and_calls_are_refused(
         error = await refusal(engine, replace(request, tools=(tool,)))
         assert (error.reason, error.param) in (
             (Reason.INVALID_FIELD, "tools[0].description"),
-            (Reason.INVALID_FIELD, "tools[0].parameters_schema_json"),
+            (Reason.INVALID_FIELD, "tools[0].parameters"),
         )
     call = ToolCall("1", "get_time", '{"a": "<|im_start|>"}')
     turns = (Message("user", "hi"), Message("assistant", "", tool_calls=(call,)))
@@ -257,12 +257,15 @@ async def test_what_does_not_go_together_with_tools_is_refused(engine: LlamaCppE
 
 
 @pytest.mark.parametrize("choice", ["auto", "required"])
+@pytest.mark.parametrize(
+    "schema", ['{"type": "object", "not": {}}', "{", "3", '{"title": "\\ud800"}', "[" * 9999]
+)
 async def test_schemas_of_tools_that_cannot_be_enforced_are_refused(
-    engine: LlamaCppEngine, choice: str
+    engine: LlamaCppEngine, choice: str, schema: str
 ) -> None:
-    tool = replace(TIME, parameters_schema='{"type": "object", "not": {}}')
+    tool = replace(TIME, parameters_schema=schema)
     error = await refusal(engine, replace(asking("hi", choice), tools=(WEATHER, tool)))
     assert (error.reason, error.param) == (
         Reason.INVALID_FIELD,
-        "tools[1].parameters_schema_json",
+        "tools[1].parameters",
     )

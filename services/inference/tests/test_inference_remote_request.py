@@ -126,7 +126,10 @@ def test_forms_of_the_answer() -> None:
     assert body["json_schema"] == {"type": "string"}
 
 
-@pytest.mark.parametrize("text", ["{", "NaN", '{"minimum": Infinity}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "NaN", '{"minimum": Infinity}', '{"minimum": 1e999}', '"\\ud800"', "[" * 100_000],
+)
 def test_schemas_that_are_no_json_are_refused(text: str) -> None:
     formed = replace(question("hi"), response_format=JsonSchema(text))
     with_tool = replace(question("hi"), tools=(Tool("f"), Tool("g", "", text)))

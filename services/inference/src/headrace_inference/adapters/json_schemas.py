@@ -1,7 +1,6 @@
 """Says no to JSON schemas and grammars that llama.cpp would silently ignore."""
 
 import asyncio
-import json
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from llguidance import LLMatcher
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.grammars import check_grammar, fits, grammar_of
+from headrace_inference.adapters.schema_text import parse_schema
 from headrace_inference.domain.events import ChoiceFinished, Delta, EngineEvent, FinishReason
 from headrace_inference.domain.requests import (
     GenerationRequest,
@@ -94,14 +94,7 @@ def check_schema(schema: str, param: str = PARAM) -> None:
     llama.cpp compiles schemas with llguidance, and when that fails it only logs and generates free
     text. So the same compiler is asked first.
     """
-    try:
-        parsed = json.loads(schema)
-        json.dumps(parsed, allow_nan=False)
-    except (ValueError, RecursionError) as error:
-        raise HeadraceError(
-            Reason.INVALID_FIELD, f"{param} is not valid JSON", param=param
-        ) from error
-    _check_repeats(parsed, 1, param)
+    _check_repeats(parse_schema(schema, param), 1, param)
     complaint = LLMatcher.validate_grammar(grammar_of(JsonSchema(schema)), None)
     if complaint:
         what = complaint.splitlines()[0].rpartition("failed to compile JSON schema: ")[2]

@@ -251,8 +251,8 @@ class LlamaCppEngine:
 
     async def _check_tools(self, request: GenerationRequest) -> None:
         for index, tool in enumerate(request.offered_tools):
-            param = f"tools[{index}].parameters_schema_json"
-            await self._schemas.check(schema_of(tool), param)
+            param = f"tools[{index}].parameters"
+            await self._schemas.check(schema_of(tool, param), param)
         for param, value in (
             ("response_format", request.response_format),
             ("top_logprobs", request.sampling.top_logprobs),

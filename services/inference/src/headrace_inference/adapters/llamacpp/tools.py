@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from headrace_inference.adapters.schema_text import parse_schema
 from headrace_inference.domain.events import ToolCallPart
 from headrace_inference.domain.requests import GenerationRequest, Message, Tool
 from headrace_inference.domain.tool_rules import is_json_object
@@ -38,11 +39,13 @@ def template_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:
     ]
 
 
-def schema_of(tool: Tool) -> str:
-    """The JSON Schema of its parameters, which are an object even where it does not say so."""
-    schema = tool.parameters_schema or "{}"
-    parsed = json.loads(schema)
-    return json.dumps({"type": "object"} | parsed) if isinstance(parsed, dict) else schema
+def schema_of(tool: Tool, param: str = "tools") -> str:
+    """The JSON Schema of its parameters, which are an object even where it does not say so.
+
+    Raises INVALID_FIELD, naming `param`, for one that is no JSON.
+    """
+    parsed = parse_schema(tool.parameters_schema or "{}", param)
+    return json.dumps({"type": "object"} | parsed if isinstance(parsed, dict) else parsed)
 
 
 def template_texts(turns: Iterable[Message], tools: Iterable[Tool]) -> Iterator[tuple[str, str]]:
@@ -53,7 +56,7 @@ def template_texts(turns: Iterable[Message], tools: Iterable[Tool]) -> Iterator[
             yield f"messages[{index}].tool_calls", f"{call.id} {_plain(call.arguments)}"
     for index, tool in enumerate(tools):
         yield f"tools[{index}].description", tool.description
-        yield f"tools[{index}].parameters_schema_json", _plain(schema_of(tool))
+        yield f"tools[{index}].parameters", _plain(schema_of(tool))
 
 
 def call_grammar(tools: Sequence[Tool]) -> str:

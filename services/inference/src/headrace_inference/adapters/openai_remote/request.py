@@ -1,11 +1,11 @@
 """Our requests in the words of OpenAI's API."""
 
-import json
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
+from headrace_inference.adapters.schema_text import parse_schema
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.domain.requests import (
     GenerationRequest,
@@ -149,7 +149,7 @@ def _function(tool: Tool, param: str) -> dict[str, Any]:
     if tool.description:
         function["description"] = tool.description
     if tool.parameters_schema:
-        function["parameters"] = _schema(tool.parameters_schema, param)
+        function["parameters"] = parse_schema(tool.parameters_schema, param)
     return function
 
 
@@ -166,19 +166,6 @@ def _form(wanted: ResponseFormat) -> dict[str, Any]:
         param = Feature.GRAMMAR.value
         message = f"{param}: this engine cannot honour it"
         raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, message, param=param)
-    schema = _schema(wanted.schema, "response_format.json_schema")
+    schema = parse_schema(wanted.schema, "response_format.json_schema")
     named = {"name": "answer", "schema": schema, "strict": True}
     return {"type": "json_schema", "json_schema": named}
-
-
-def _schema(text: str, param: str) -> Any:
-    try:
-        schema = json.loads(text, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        message = f"{param} is not valid JSON"
-        raise HeadraceError(Reason.INVALID_FIELD, message, param=param) from error
-    return schema
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(name)
