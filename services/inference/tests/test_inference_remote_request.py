@@ -1,6 +1,7 @@
 """Every parameter is passed on to a remote, in OpenAI's words and its own."""
 
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -145,10 +146,23 @@ def test_each_kind_is_told_to_draw_as_openai_does() -> None:
     llamacpp = body_of(request, RemoteKind.LLAMACPP)
     assert llamacpp["seed"] == 2
     assert llamacpp["samplers"] == ["penalties", "temperature", "top_p"]
-    assert not llamacpp["cache_prompt"]
     vllm = body_of(request, RemoteKind.VLLM)
     assert (vllm["seed"], vllm["top_k"]) == (2**32 + 1, -1)
     assert vllm["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}
+
+
+def test_prefixes_are_shared_within_an_organisation_only() -> None:
+    request = question("hi")
+    assert not body_of(request, RemoteKind.LLAMACPP)["cache_prompt"]
+    salts = {
+        organization: body_of(
+            replace(request, organization_id=organization, request_id=request_id), RemoteKind.VLLM
+        )["cache_salt"]
+        for organization in ("org_1", "org_2")
+        for request_id in ("req_1", "req_2")
+    }
+    assert salts["org_1"] == sha256(b"org_1").hexdigest() != salts["org_2"]
+    assert "cache_salt" not in body_of(request, RemoteKind.OPENAI)
 
 
 async def tokens(

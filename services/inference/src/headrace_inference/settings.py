@@ -13,7 +13,8 @@ from headrace_common.settings import GrpcServiceSettings
 from headrace_inference.domain.capabilities import Feature
 
 REMOTE_FEATURES = frozenset(Feature) - {Feature.TOOLS, Feature.NAMES, Feature.GRAMMAR}
-"""Tools need a parser that servers are started with; names need a template that shows them."""
+"""Tools need a parser that servers are started with; names need a template that shows them; for
+grammars each server has words of its own, which the engine does not know."""
 
 ONE_MODEL = "a process serves one; start another process for each further model"
 SEPARATORS = re.compile(r"[,;\s]")

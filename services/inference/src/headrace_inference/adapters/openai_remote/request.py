@@ -1,6 +1,7 @@
 """Our requests in the words of OpenAI's API."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
@@ -56,6 +57,7 @@ def generation_body(
     }
     if kind is RemoteKind.VLLM:
         body["stream_options"]["continuous_usage_stats"] = True
+        body["cache_salt"] = _cache_salt(request.organization_id)
     if max_tokens is not None:
         body["max_tokens"] = max_tokens
     if request.response_format is not None:
@@ -120,6 +122,11 @@ def _drawing(sampling: Sampling, options: RemoteOptions) -> dict[str, Any]:
     if sampling.logit_bias:
         drawing["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias.items()}
     return drawing
+
+
+def _cache_salt(organization_id: str) -> str:
+    """What vLLM shares cached prefixes by, so that no tenant can time another's."""
+    return sha256(organization_id.encode()).hexdigest()
 
 
 def _message(turn: Message) -> dict[str, Any]:
