@@ -25,7 +25,14 @@ from headrace_inference.domain.requests import (
     Tool,
     ToolCall,
 )
-from headrace_inference.testing import Collected, collect, prepared_model, question
+from headrace_inference.testing import (
+    Collected,
+    asking_for,
+    collect,
+    expect_honoured,
+    prepared_model,
+    question,
+)
 from headrace_inference.weights.digest import file_digest
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -138,6 +145,12 @@ async def test_the_tool_that_is_named_is_called_and_its_schema_holds(
     assert sorted(arguments) == ["city", "unit"]
     assert arguments["unit"] in ("C", "F", "}")
     assert len(got.deltas) > 3, "arguments come as they are written"
+
+
+async def test_a_call_holds_what_each_engine_promises(engine: LlamaCppEngine) -> None:
+    got = await collect(engine, await asking_for(Feature.TOOLS, engine))
+    assert list(got.finished) == [0]
+    expect_honoured(Feature.TOOLS, got, draws=True)
 
 
 async def test_a_call_that_is_cut_ends_for_its_length(engine: LlamaCppEngine) -> None:

@@ -20,6 +20,7 @@ from headrace_inference.domain.events import (
     Delta,
     FinishReason,
     TokenLogprob,
+    ToolCallPart,
 )
 from headrace_inference.domain.requests import (
     EmbeddingRequest,
@@ -50,6 +51,8 @@ YES_OR_NO = json.dumps(
         "additionalProperties": False,
     }
 )
+
+SHOWN_CALL = '<tool_call>\n{"name": "ask", "arguments": {"dry": false}}\n</tool_call>'
 
 
 @dataclass(slots=True)
@@ -117,6 +120,10 @@ async def collect(engine: Engine, request: GenerationRequest) -> Collected:
 async def asking_for(feature: Feature, engine: Engine) -> GenerationRequest:
     """A request that needs the feature, in a form in which one sees whether it was honoured."""
     plain = question("Is rain dry?", max_tokens=24)
+    # shown what a call looks like, a model makes one even before a remote that only passes
+    # `required` on
+    shown = (Message("user", "Again."), Message("assistant", SHOWN_CALL)) * 2
+    calling = request_for((*shown, Message("user", "Again.")), max_tokens=40)
     if feature is Feature.LOGIT_BIAS:
         token = (await engine.tokenize(" yes"))[-1]
         return question("Yes?", max_tokens=3, logit_bias={token: 100.0})
@@ -129,7 +136,9 @@ async def asking_for(feature: Feature, engine: Engine) -> GenerationRequest:
         Feature.TOP_LOGPROBS: question("Say hello.", max_tokens=4, top_logprobs=3),
         Feature.RESPONSE_FORMAT: replace(plain, response_format=JsonSchema(YES_OR_NO)),
         Feature.GRAMMAR: replace(plain, response_format=Regex("a{3}|b{5}")),
-        Feature.TOOLS: replace(plain, tools=(Tool("ask", "Asks.", YES_OR_NO),), tool_choice="auto"),
+        Feature.TOOLS: replace(
+            calling, tools=(Tool("ask", "Asks.", YES_OR_NO),), tool_choice="required"
+        ),
     }[feature]
 
 
@@ -142,16 +151,26 @@ def expect_honoured(feature: Feature, got: Collected, *, draws: bool) -> None:
         case Feature.TOP_LOGPROBS:
             expect_logprobs([entry for delta in got.deltas for entry in delta.logprobs], text)
         case Feature.LOGIT_BIAS:
-            assert text == text[: len(text) // 3] * 3
+            assert text == " yes" * 3
         case Feature.RESPONSE_FORMAT:
             assert isinstance(json.loads(text)["dry"], bool)
         case Feature.GRAMMAR:
             assert text in ("aaa", "bbbbb")
         case Feature.TOOLS:
-            arguments = "".join(part.arguments for delta in got.deltas for part in delta.tool_calls)
-            assert json.loads(arguments) if arguments else text
+            expect_call([part for delta in got.deltas for part in delta.tool_calls], got)
         case Feature.CHAT | Feature.NAMES:
             assert text
+
+
+def expect_call(parts: list[ToolCallPart], got: Collected) -> None:
+    """One call of `ask` and nothing else."""
+    assert [part.name for part in parts if part.name] == ["ask"]
+    assert {part.index for part in parts} == {0}
+    arguments = json.loads("".join(part.arguments for part in parts))
+    assert list(arguments) == ["dry"]
+    assert isinstance(arguments["dry"], bool)
+    assert got.finished[0].reason is FinishReason.TOOL_CALLS
+    assert not got.texts.get(0, "").strip()
 
 
 def expect_logprobs(entries: list[TokenLogprob], text: str) -> None:
