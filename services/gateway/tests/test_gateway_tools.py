@@ -20,7 +20,10 @@ from headrace_gateway.domain.completion import (
     ToolCall,
     ToolCallPart,
 )
-from headrace_gateway.domain.plain_json import PlainJson
+from headrace_gateway.domain.guard import GuardPolicy, Rule, RuleSet, built_in_rules
+from headrace_gateway.domain.patterns import Text
+from headrace_gateway.domain.plain_json import PlainJson, plain_json
+from headrace_gateway.stages.guard import ChoiceGuard
 from headrace_gateway.testing.gateway import Gateway, running_gateway
 
 CHAT = "/v1/chat/completions"
@@ -32,6 +35,7 @@ BODY: dict[str, Any] = {
     "temperature": 0,
 }
 SECRET = "AKIA" + "Z7" * 8
+POLICY = GuardPolicy(built_in_rules(), maximum_prompt_characters=200)
 
 
 class Calling(EchoTarget):
@@ -123,8 +127,10 @@ async def test_a_conversation_with_calls_reaches_the_model_whole() -> None:
         (f'{{"a": "{SECRET}"}}',),
         tuple(f'{{"a": "{SECRET}"}}'),
         tuple('{"a": "' + "".join(f"\\u{ord(each):04x}" for each in SECRET) + '"}'),
+        (f'{{"a": "\\uZ {SECRET}"}}',),
+        (f'{{"a": "\\u00{SECRET}\\u',),
     ],
-    ids=["whole", "by character", "escaped"],
+    ids=["whole", "by character", "escaped", "behind no escape", "between no escapes"],
 )
 async def test_no_secret_leaves_through_arguments(pieces: tuple[str, ...]) -> None:
     async with running_gateway(target=Calling(*pieces)) as gateway:
@@ -132,29 +138,80 @@ async def test_no_secret_leaves_through_arguments(pieces: tuple[str, ...]) -> No
         whole = await ask(gateway)
     parts = [call for chunk in chunks for call in chunk["delta"].get("tool_calls", [])]
     written = "".join(part["function"]["arguments"] for part in parts)
-    assert '{"a": "'.startswith(written)
+    assert SECRET[:4] not in written
     assert chunks[-1]["finish_reason"] == "content_filter"
     assert whole["choices"][0]["finish_reason"] == "content_filter"
     assert gateway.events.exchanges[0].guard_decisions == ["output:aws-access-key:block"]
 
 
-@pytest.mark.parametrize("place", ["description", "parameters", "arguments"])
-async def test_no_secret_enters_through_tools_or_calls(place: str) -> None:
-    function: dict[str, Any] = FUNCTION | (
-        {"description": SECRET} if place == "description" else {}
-    )
-    if place == "parameters":
-        function = FUNCTION | {"parameters": {"const": SECRET}}
-    arguments = json.dumps({"a": SECRET if place == "arguments" else ""})
-    call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": arguments}}
-    body = BODY | {
-        "messages": [{"role": "assistant", "tool_calls": [call]}],
-        "tools": [{"type": "function", "function": function}],
-    }
+@pytest.mark.parametrize("part", [("call_1", SECRET), (SECRET, "add")], ids=["name", "id"])
+def test_no_secret_leaves_as_the_name_or_the_id_of_a_call(part: tuple[str, str]) -> None:
+    events = (ToolCallPart(0, "", *part),)
+    guard = ChoiceGuard(POLICY.output_rules)
+    assert guard.push(Delta(0, "", 1, (), events)) is None
+    assert guard.decisions == ["output:aws-access-key:block"]
+
+
+def test_a_secret_that_only_the_end_completes_does_not_leave() -> None:
+    rules = RuleSet([Rule("half", "block", ("output",), (Text("\\u00"),))])
+    guard = ChoiceGuard(rules)
+    assert guard.push(Delta(0, "", 1, (), (ToolCallPart(0, "\\u00"),))) is not None
+    assert guard.flush(0) is None
+    assert guard.decisions == ["output:half:block"]
+
+
+def tool(**fields: Any) -> dict[str, Any]:
+    return {"tools": [{"type": "function", "function": FUNCTION | fields}]}
+
+
+def called(identifier: str = "c", **fields: str) -> dict[str, Any]:
+    function = {"name": "add", "arguments": "{}"} | fields
+    call = {"id": identifier, "type": "function", "function": function}
+    return {"messages": [{"role": "assistant", "tool_calls": [call]}]}
+
+
+ESCAPED = f'{{"a": "\\u0041{SECRET[1:]}"}}'
+FORM = {"name": "form", "schema": {"const": SECRET}}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        tool(name=SECRET),
+        tool(description=SECRET),
+        tool(parameters={"const": SECRET}),
+        called(arguments=json.dumps({"a": SECRET})),
+        called(arguments=ESCAPED),
+        called(name=SECRET),
+        called(SECRET),
+        {"messages": [{"role": "tool", "content": "3", "tool_call_id": SECRET}]},
+        {"messages": [{"role": "user", "content": "3", "name": SECRET}]},
+        {"response_format": {"type": "json_schema", "json_schema": FORM}},
+    ],
+)
+async def test_no_secret_enters_beside_the_messages_contents(fields: dict[str, Any]) -> None:
     async with running_gateway() as gateway:
-        response = await gateway.client.post(CHAT, json=body)
+        response = await gateway.client.post(CHAT, json=BODY | fields)
     assert response.status_code == 400
     assert "aws-access-key" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        called("c" * 201),
+        called(name="add me"),
+        called(name="a" * 65),
+        {"messages": [{"role": "tool", "content": "3", "tool_call_id": "c" * 201}]},
+        {"messages": [{"role": "user", "content": "3", "name": "n" * 65}]},
+        {"tool_choice": {"type": "function", "function": {"name": "a" * 65}}},
+    ],
+)
+async def test_names_and_ids_are_short(fields: dict[str, Any]) -> None:
+    async with running_gateway() as gateway:
+        response = await gateway.client.post(CHAT, json=BODY | fields)
+    assert response.status_code == 400
+    assert response.json()["error"]["type"] == "invalid_request_error"
 
 
 VISIBLE = st.characters(min_codepoint=32, max_codepoint=126, exclude_characters='"\\')
@@ -174,6 +231,19 @@ def test_plain_json_is_the_same_value_however_it_is_cut(
     plain = PlainJson()
     written = plain.feed(text[:cut]) + plain.feed(text[cut:]) + plain.flush()
     assert json.loads(written) == document
+
+
+@given(st.lists(st.sampled_from([*"\\\\\\uuu0aZ\n", "\\u0041", "AKIA"]), max_size=12), st.data())
+def test_only_half_an_escape_waits_whatever_is_written(
+    pieces: list[str], data: st.DataObject
+) -> None:
+    text = "".join(pieces)
+    cut = data.draw(st.integers(0, len(text)))
+    plain = PlainJson()
+    written = plain.feed(text[:cut]) + plain.feed(text[cut:])
+    waiting = plain.flush()
+    assert len(waiting) <= 5
+    assert written + waiting == plain_json(text)
 
 
 @given(st.text(alphabet=VISIBLE, max_size=8))

@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headrace_gateway.domain.plain_json import plain_json
+
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
@@ -25,6 +27,13 @@ class Message:
     name: str | None = None
     tool_call_id: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+
+    def texts(self) -> Iterator[str]:
+        """Its content, even if that is empty, and whatever else the model reads of it."""
+        yield from filter(None, (self.name, self.tool_call_id))
+        yield self.content
+        for call in self.tool_calls:
+            yield from (call.id, call.name, plain_json(call.arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +91,16 @@ class CompletionRequest:
         return "prompt" if isinstance(self.input, str) else "messages"
 
     def texts(self) -> Iterator[str]:
-        """Every text that the model reads: the tools', and the input's, oldest first."""
+        """Every text that the model reads: the tools', the form's, and the input's in order."""
         for tool in self.tools:
-            yield from (tool.description, tool.parameters_schema_json)
+            yield from (tool.name, tool.description, tool.parameters_schema_json)
+        if self.response_format and self.response_format.schema_json:
+            yield self.response_format.schema_json
         if isinstance(self.input, str):
             yield self.input
         else:
             for message in self.input:
-                yield message.content
-                yield from (call.arguments for call in message.tool_calls)
+                yield from message.texts()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 import re
 
-WHOLE = re.compile(r"(?:[^\\]|\\u[0-9a-fA-F]{4}|\\[^u])*", re.DOTALL)
+WHOLE = re.compile(
+    r"(?:[^\\]++|\\u[0-9a-fA-F]{4}|\\u(?=[0-9a-fA-F]{0,3}[^0-9a-fA-F])|\\[^u])*+", re.DOTALL
+)
+"""All but half an escape at the end. A `\\u` without its four digits is no JSON, and stays."""
 ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\.", re.DOTALL)
 NEEDED = frozenset('"\\')
 
@@ -25,6 +28,12 @@ class PlainJson:
         """Half an escape, which is no JSON, once no more text can come."""
         held, self._held = self._held, ""
         return held
+
+
+def plain_json(text: str) -> str:
+    """A whole text, rewritten."""
+    plain = PlainJson()
+    return plain.feed(text) + plain.flush()
 
 
 def _plain(escape: re.Match[str]) -> str:

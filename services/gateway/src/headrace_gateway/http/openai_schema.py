@@ -19,6 +19,8 @@ from headrace_gateway.http.bodies import Body
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 StopText = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 TokenCount = Annotated[int, Field(ge=1, le=2**31 - 1)]
+FunctionName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+CallId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 JsonObject = dict[str, Any]
 
 COMPLETIONS_MAX_TOKENS = 16
@@ -83,14 +85,14 @@ class TextPart(Body):
 class CalledFunction(Body):
     """A function that was called, with its arguments as JSON text."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    name: FunctionName
     arguments: str
 
 
 class ToolCallField(Body):
     """A call that the model made."""
 
-    id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    id: CallId
     type: Literal["function"]
     function: CalledFunction
 
@@ -103,8 +105,8 @@ class ChatMessage(Body):
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | Annotated[list[TextPart], Field(max_length=256)] | None = None
-    name: str | None = None
-    tool_call_id: str | None = None
+    name: Annotated[str, StringConstraints(max_length=64)] | None = None
+    tool_call_id: CallId | None = None
     tool_calls: Annotated[list[ToolCallField], Field(max_length=128)] | None = None
 
     @model_validator(mode="after")
@@ -159,7 +161,7 @@ class ResponseFormatField(Body):
 class FunctionField(Body):
     """A function that the model may call."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    name: FunctionName
     description: str = ""
     parameters: JsonObject = Field(default_factory=dict)
     strict: bool | None = None
@@ -175,7 +177,7 @@ class ToolField(Body):
 class FunctionChoice(Body):
     """The function that must be called."""
 
-    name: str
+    name: FunctionName
 
 
 class ToolChoice(Body):

@@ -63,8 +63,11 @@ class Guard:
                         yield released
                 else:
                     for index, choice in choices.items():
-                        exchange.guard_decisions.extend(choice.decisions)
                         rest = choice.flush(index)
+                        exchange.guard_decisions.extend(choice.decisions)
+                        if rest is None:
+                            yield _filtered(exchange, request, model)
+                            return
                         if rest.tells:
                             yield rest
                     yield event
@@ -95,14 +98,19 @@ class ChoiceGuard:
         calls = [self._calls[part.index].push(part) for part in delta.tool_calls]
         if released is None or None in calls:
             return None
-        parts = (part for part in calls if part is not None and (part.arguments or part.name))
+        parts = (part for part in calls if part and (part.arguments or part.name or part.id))
         return self._release(delta.choice, released, tuple(parts))
 
-    def flush(self, choice: int) -> Delta:
-        """What is left once no more text can come."""
-        rest = ((index, call.flush()) for index, call in self._calls.items())
-        parts = tuple(ToolCallPart(index, arguments) for index, arguments in rest if arguments)
-        return self._release(choice, self._screen.flush(), parts)
+    def flush(self, choice: int) -> Delta | None:
+        """What is left once no more text can come; None if the answer must end."""
+        parts = []
+        for index, call in self._calls.items():
+            arguments = call.flush()
+            if arguments is None:
+                return None
+            if arguments:
+                parts.append(ToolCallPart(index, arguments))
+        return self._release(choice, self._screen.flush(), tuple(parts))
 
     def _release(self, choice: int, text: str, calls: tuple[ToolCallPart, ...]) -> Delta:
         self._released += len(text)
@@ -116,24 +124,33 @@ class ChoiceGuard:
 
 
 class CallGuard:
-    """Screens the arguments of one call, read as whoever parses them will read them."""
+    """Screens one call; its arguments are read as whoever parses them will read them."""
 
     def __init__(self, rules: RuleSet) -> None:
-        self._screen = OutputScreen(rules)
+        self._id = OutputScreen(rules)
+        self._name = OutputScreen(rules)
+        self._arguments = OutputScreen(rules)
         self._plain = PlainJson()
 
     @property
     def decisions(self) -> list[str]:
-        return self._screen.decisions
+        """What was decided; the same may be in it more than once."""
+        return self._id.decisions + self._name.decisions + self._arguments.decisions
 
     def push(self, part: ToolCallPart) -> ToolCallPart | None:
-        """What of it may leave now; None if the answer must end."""
-        released = self._screen.push(self._plain.feed(part.arguments))
+        """What of it may leave now; None if the answer must end.
+
+        Nothing of an id or a name is held back, since both are whole in the first part.
+        """
+        if self._id.push(part.id) is None or self._name.push(part.name) is None:
+            return None
+        released = self._arguments.push(self._plain.feed(part.arguments))
         return None if released is None else replace(part, arguments=released)
 
-    def flush(self) -> str:
-        """What was held back of the arguments."""
-        return self._screen.flush() + self._plain.flush()
+    def flush(self) -> str | None:
+        """What was held back of the arguments; None if the answer must end."""
+        released = self._arguments.push(self._plain.flush())
+        return None if released is None else released + self._arguments.flush()
 
 
 def _filtered(exchange: Exchange, request: CompletionRequest, model: ModelVersion) -> Finished:
