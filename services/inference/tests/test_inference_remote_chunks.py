@@ -144,6 +144,15 @@ def test_calls_of_tools_come_in_pieces() -> None:
     ]
 
 
+@pytest.mark.parametrize("told", [2**40, [0] * 257, [256], "ab", {"1": 1}])
+def test_bytes_that_no_token_has_fail_the_answer(told: object) -> None:
+    entry = {"token": "a", "bytes": told, "logprob": -1}
+    chunk = {"choices": [{"index": 0, "delta": {}, "logprobs": {"content": [entry]}}]}
+    with pytest.raises(HeadraceError, match="nonsense") as caught:
+        translated(json.dumps(chunk), top_logprobs=0)
+    assert caught.value.reason is Reason.ENGINE_FAILED
+
+
 def test_reasoning_is_counted_and_not_shown() -> None:
     thought = json.dumps({"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]})
     assert translated(thought, said("so", "stop"))[0] == Delta(0, "so", 2)
@@ -164,6 +173,7 @@ def test_reasoning_is_counted_and_not_shown() -> None:
         said("x", "abort"),
         said("\ud83d"),
         '{"choices": [{"index": 0, "delta": {"content": 7}}]}',
+        '{"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 128}]}}]}',
         '{"choices": [], "usage": {"prompt_tokens": "many"}}',
         '{"error": {"message": "canary", "type": "server_error"}}',
         '{"error": "canary in words"}',

@@ -103,6 +103,16 @@ def test_the_remotes_hint_when_to_come_back_is_passed_on(header: str, seconds: f
         assert refused(status, retry_after=header).retry_after_seconds == seconds
 
 
+@pytest.mark.parametrize("before", ["", "a" * (MAXIMUM_TEXT - 4)])
+def test_a_secret_is_not_passed_on_however_it_is_written(before: str) -> None:
+    escaped = "".join(f"\\u{ord(character):04x}" for character in "sk-canary")
+    for quoted in ("sk-canary", escaped):
+        body = f'{{"error": {{"message": "{before}{quoted}", "param": "{quoted}"}}}}'.encode()
+        told = refusal(400, {}, body, now=NOW, secret="sk-canary")
+        assert "sk-" not in told.message
+        assert told.param == "[key]"
+
+
 @given(
     st.binary(max_size=200)
     | st.recursive(st.text(), st.lists).map(lambda v: json.dumps(v).encode())

@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.rules import complaint
-from headrace_inference.domain.requests import GenerationRequest, JsonSchema, Message, Sampling
-from headrace_inference.domain.rules import check_request, clip_max_tokens
+from headrace_inference.domain.requests import (
+    GenerationRequest,
+    JsonSchema,
+    Message,
+    Sampling,
+    Tool,
+    ToolCall,
+)
+from headrace_inference.domain.rules import check_request, clip_max_tokens, estimate_tokens
 
 REQUEST = GenerationRequest("req_1", "org_1", "model", "Hello")
 
@@ -95,3 +102,20 @@ def test_prompt_and_answer_always_fit(wanted: int | None, prompt: int, context: 
     clipped = clip_max_tokens(wanted, prompt, context)
     assert 1 <= clipped <= context - prompt
     assert clipped in (wanted, context - prompt)
+
+
+def test_an_estimate_counts_all_that_the_model_reads() -> None:
+    long = "x" * 400
+    bare = Message("assistant", "")
+    for message in (
+        replace(bare, content=long),
+        replace(bare, name=long),
+        replace(bare, tool_call_id=long),
+        replace(bare, tool_calls=(ToolCall(long, "", ""),)),
+        replace(bare, tool_calls=(ToolCall("", long, ""),)),
+        replace(bare, tool_calls=(ToolCall("", "", long),)),
+    ):
+        assert estimate_tokens((message,)) == 101
+    for tool in (Tool(long), Tool("", long), Tool("", "", long)):
+        assert estimate_tokens((bare,), (tool,)) == 101
+    assert estimate_tokens(long) == 101

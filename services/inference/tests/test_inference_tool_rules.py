@@ -51,6 +51,11 @@ def test_tools_outside_their_bounds_are_refused(request_: GenerationRequest, par
         ("assistant", ToolCall("1", "add", "{"), "messages[0].tool_calls[0].arguments"),
         ("assistant", ToolCall("1", "add", "[]"), "messages[0].tool_calls[0].arguments"),
         ("assistant", ToolCall("1", "add", "[" * 9999), "messages[0].tool_calls[0].arguments"),
+        (
+            "assistant",
+            ToolCall("1", "add", '{"a": "\\ud800"}'),
+            "messages[0].tool_calls[0].arguments",
+        ),
     ],
 )
 def test_calls_that_no_template_could_write_are_refused(

@@ -50,7 +50,9 @@ class Generator:
         run = Run(self._clock, request.sampling.choices)
         with self._metrics.measure(run):
             prompt_tokens = await self._read(request)
-            run.prompt_tokens = len(prompt_tokens) or estimate_tokens(request.prompt)
+            run.prompt_tokens = len(prompt_tokens) or estimate_tokens(
+                request.prompt, request.offered_tools
+            )
             max_tokens = self._clip(request, prompt_tokens)
             model = self._served.version(request.model)
             demand = _demand(request, run, max_tokens)

@@ -1,6 +1,6 @@
 """What a caller asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -40,6 +40,19 @@ class Message:
 
 Prompt = str | tuple[Message, ...]
 """A text to be completed as it is, or a conversation, oldest turn first."""
+
+
+def texts_of(prompt: Prompt, tools: Iterable[Tool] = ()) -> Iterator[str]:
+    """Everything that a model reads of them, beside what its template puts around it."""
+    for tool in tools:
+        yield from (tool.name, tool.description, tool.parameters_schema)
+    if isinstance(prompt, str):
+        yield prompt
+        return
+    for turn in prompt:
+        yield from (turn.content, turn.name, turn.tool_call_id)
+        for call in turn.tool_calls:
+            yield from (call.id, call.name, call.arguments)
 
 
 @dataclass(frozen=True, slots=True)

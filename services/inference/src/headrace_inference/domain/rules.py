@@ -1,7 +1,7 @@
 """Bounds on what may be asked; everything here is refused before it could wait or cost anything."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.domain.requests import (
@@ -13,6 +13,8 @@ from headrace_inference.domain.requests import (
     Regex,
     ResponseFormat,
     Sampling,
+    Tool,
+    texts_of,
 )
 from headrace_inference.domain.tool_rules import check_calls
 
@@ -90,10 +92,9 @@ def check_embedding_tokens(counts: Sequence[int], context_tokens: int) -> None:
         )
 
 
-def estimate_tokens(prompt: Prompt) -> int:
+def estimate_tokens(prompt: Prompt, tools: Iterable[Tool] = ()) -> int:
     """About how many tokens a prompt has, for engines that cannot tell before they answer."""
-    texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
-    return sum(len(text.encode()) for text in texts) // BYTES_PER_TOKEN + 1
+    return sum(len(text.encode()) for text in texts_of(prompt, tools)) // BYTES_PER_TOKEN + 1
 
 
 def check_characters(characters: int, context_tokens: int, param: str = "prompt") -> None:

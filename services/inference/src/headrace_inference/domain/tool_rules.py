@@ -56,7 +56,9 @@ def _check_calls(param: str, calls: Iterable[ToolCall]) -> None:
 def is_json_object(text: str) -> bool:
     """Whether a text is one JSON object, as a call's arguments must be."""
     try:
-        return isinstance(json.loads(text), dict)
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair would be no text
+        return isinstance(value, dict)
     except (ValueError, RecursionError):
         return False
 

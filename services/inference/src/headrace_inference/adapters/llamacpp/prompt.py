@@ -12,7 +12,7 @@ from headrace_inference.adapters.llamacpp.tools import (
     template_texts,
     template_tools,
 )
-from headrace_inference.domain.requests import Message, Prompt, Tool
+from headrace_inference.domain.requests import Message, Prompt, Tool, texts_of
 from headrace_inference.domain.rules import check_characters
 
 
@@ -28,8 +28,7 @@ class PromptReader:
 
     async def tokens(self, prompt: Prompt, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         """Token ids; a conversation is rendered first, and ends where the answer begins."""
-        texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
-        check_characters(sum(map(len, texts)), self._context_tokens)
+        check_characters(sum(map(len, texts_of(prompt, tools))), self._context_tokens)
         if isinstance(prompt, str):
             return await self._http.tokens(prompt, add_special=True, parse_special=False)
         for param, text in template_texts(prompt, tools):

@@ -134,7 +134,8 @@ def _message(turn: Message) -> dict[str, Any]:
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
+                # what `template_texts` is checked for, not a text that may say more
+                "function": {"name": call.name, "arguments": _plain(call.arguments)},
             }
             for call in turn.tool_calls
         ]

@@ -19,6 +19,7 @@ from headrace_inference.domain.events import (
 )
 from headrace_inference.domain.requests import Sampling
 from headrace_inference.domain.stopping import StopScanner
+from headrace_inference.domain.tool_rules import MAXIMUM_CALLS
 
 REASONS = {
     "stop": FinishReason.STOP,
@@ -165,8 +166,11 @@ def _text(value: Any) -> str:
 
 def _call(call: Mapping[str, Any]) -> ToolCallPart:
     function = call.get("function") or {}
+    index = _index(call)
+    if index >= MAXIMUM_CALLS:
+        raise ValueError(index)
     return ToolCallPart(
-        index=_index(call),
+        index=index,
         arguments=_text(function.get("arguments")),
         id=_text(call.get("id")),
         name=_text(function.get("name")),

@@ -29,14 +29,15 @@ OPERATORS: dict[int, str] = {
 
 
 def refusal(
-    status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
+    status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, secret: str = ""
 ) -> HeadraceError:
     """The error that an answer with a status other than 200 stands for; `body` may be cut.
 
-    Its text is passed on only where it is about the caller's own request.
+    Its text is passed on only where it is about the caller's own request, and without `secret`,
+    which a server may quote.
     """
     if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
-        return _about_the_request(_error_object(body))
+        return _about_the_request(_error_object(body), secret)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return HeadraceError(Reason.REQUEST_TOO_LARGE, "too large for the model's server")
     wait = _retry_after(headers, now)
@@ -60,9 +61,10 @@ def failed(what: str) -> HeadraceError:
     return HeadraceError(Reason.ENGINE_FAILED, f"the remote {what}")
 
 
-def _about_the_request(error: Mapping[str, Any]) -> HeadraceError:
-    text, param = _words(error.get("message")), _words(error.get("param"))
-    marks = " ".join((text, _words(error.get("code")), _words(error.get("type"))))
+def _about_the_request(error: Mapping[str, Any], secret: str) -> HeadraceError:
+    names = ("message", "param", "code", "type")
+    text, param, code, kind = (_words(error.get(name), secret) for name in names)
+    marks = f"{text} {code} {kind}"
     message = f"the model's server refuses the request: {text or 'it does not say why'}"
     if TOO_LONG.search(marks):
         return HeadraceError(Reason.CONTEXT_LENGTH_EXCEEDED, message, param="prompt")
@@ -82,11 +84,12 @@ def _error_object(body: bytes) -> Mapping[str, Any]:
     return error if isinstance(error, dict) else {"message": error}
 
 
-def _words(value: object) -> str:
-    """One line of bounded length; nothing for what is no text."""
+def _words(value: object, secret: str) -> str:
+    """One line of bounded length without `secret`; nothing for what is no text."""
     if not isinstance(value, str):
         return ""
-    return " ".join("".join(c if c.isprintable() else " " for c in value).split())[:MAXIMUM_TEXT]
+    line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    return (line.replace(secret, "[key]") if secret else line)[:MAXIMUM_TEXT]
 
 
 def _retry_after(headers: Mapping[str, str], now: datetime) -> float:

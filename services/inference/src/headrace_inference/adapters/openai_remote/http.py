@@ -35,7 +35,7 @@ class RemoteHttp:
 
     def __init__(self, options: RemoteOptions, clock: Clock) -> None:
         self._clock = clock
-        self._key = (options.api_key or "").encode()
+        self._key = options.api_key or ""
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "headrace"}
         if options.api_key:
             self._headers["Authorization"] = f"Bearer {options.api_key}"
@@ -124,10 +124,8 @@ class RemoteHttp:
     async def _check(self, response: httpx2.Response) -> None:
         if response.status_code != HTTPStatus.OK:
             body = await _read(response, MAXIMUM_REFUSAL)
-            if self._key:  # a server may quote what it was sent
-                body = body.replace(self._key, b"[key]")
             now = self._clock.now()
-            raise refusal(response.status_code, response.headers, body, now=now)
+            raise refusal(response.status_code, response.headers, body, now=now, secret=self._key)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise failed("compresses, which nobody asked it for")  # it could unpack to any size
 

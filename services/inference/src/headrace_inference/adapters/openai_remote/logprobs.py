@@ -10,6 +10,9 @@ from headrace_inference.domain.events import TokenLogprob
 ESCAPED = "bytes:"
 """How OpenAI's text completions write a token that is no whole characters: `bytes:\\xe2\\x80`."""
 
+MAXIMUM_BYTES = 256
+"""Of one token; common vocabularies have runs of 128 spaces."""
+
 
 def token_logprobs(logprobs: Mapping[str, Any] | None, top: int | None) -> list[TokenLogprob]:
     """Of a chunk's choice; none if `top` is None, else with so many alternatives at most.
@@ -34,10 +37,17 @@ def _from_object(entry: Mapping[str, Any], top: int) -> TokenLogprob:
     told = entry.get("bytes")
     return TokenLogprob(
         token=token,
-        token_bytes=token.encode() if told is None else bytes(told),
+        token_bytes=token.encode() if told is None else _told_bytes(told),
         logprob=float(entry["logprob"]),
         top=tuple(_from_object(other, 0) for other in (entry.get("top_logprobs") or ())[:top]),
     )
+
+
+def _told_bytes(told: Any) -> bytes:
+    # a list, since `bytes` makes as many zeros as a number says
+    if not isinstance(told, list) or len(told) > MAXIMUM_BYTES:
+        raise ValueError("bytes")
+    return bytes(told)
 
 
 def _from_mapping(others: Mapping[str, float], top: int) -> tuple[TokenLogprob, ...]:
