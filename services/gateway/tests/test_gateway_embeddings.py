@@ -39,11 +39,15 @@ class Pausing(EchoTarget):
 
 
 class Refusing(EchoTarget):
-    """Refuses as a server of chat models does."""
+    """Refuses, by default as a server of chat models does."""
+
+    def __init__(self, reason: Reason = Reason.UNSUPPORTED_PARAMETER) -> None:
+        super().__init__()
+        self._reason = reason
 
     async def embed(self, request_id: str, tenant: str, request: EmbeddingRequest) -> Embeddings:
         message = "model: this one makes no embeddings"
-        raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, message, param="model")
+        raise HeadraceError(self._reason, message, param="model")
 
 
 @pytest.fixture
@@ -128,6 +132,25 @@ async def test_a_model_without_embeddings_is_a_clear_refusal() -> None:
     assert (response.status_code, error["param"]) == (400, "model")
     assert "makes no embeddings" in error["message"]
     assert (exchange.outcome, exchange.prompt_tokens) == (Outcome.REFUSED, 0)
+
+
+@pytest.mark.parametrize(
+    ("reason", "tokens"),
+    [
+        (Reason.INVALID_FIELD, 0),
+        (Reason.CONTEXT_LENGTH_EXCEEDED, 0),
+        (Reason.NOT_SERVING, 0),
+        (Reason.ENGINE_FAILED, 3 + 4),
+        (Reason.DEADLINE_EXCEEDED, 3 + 4),
+        (Reason.DEPENDENCY_UNAVAILABLE, 3 + 4),
+    ],
+)
+async def test_work_that_was_done_is_settled_even_if_it_failed(reason: Reason, tokens: int) -> None:
+    async with running_gateway(Refusing(reason)) as gateway:
+        response = await gateway.client.post(PATH, json=_body("twelve chars"))
+        [exchange] = gateway.events.exchanges
+    assert response.status_code >= 400
+    assert exchange.prompt_tokens == tokens
 
 
 async def test_an_unknown_model_is_404_and_a_stranger_401(gateway: Gateway) -> None:

@@ -35,6 +35,17 @@ from headrace_gateway.stages.look_up import LookUp, replay
 from headrace_gateway.stages.route import Route, Router
 from headrace_gateway.stages.settle import Settle
 
+NOTHING_DONE = frozenset(
+    {
+        Reason.INVALID_FIELD,
+        Reason.UNSUPPORTED_PARAMETER,
+        Reason.CONTEXT_LENGTH_EXCEEDED,
+        Reason.MODEL_NOT_FOUND,
+        Reason.NOT_SERVING,
+    }
+)
+"""Why a model server refuses before it works; its queue can be full between two pieces of work."""
+
 T = TypeVar("T")
 R = TypeVar("R", bound=ModelRequest)
 
@@ -109,8 +120,9 @@ class Pipeline:
                 embeddings = await route.target.embed(
                     exchange.request_id, principal.organization_id, request
                 )
-            except HeadraceError:
-                exchange.prompt_tokens = 0
+            except HeadraceError as error:
+                if error.reason in NOTHING_DONE:
+                    exchange.prompt_tokens = 0
                 raise
             exchange.note_embeddings(embeddings)
             return embeddings
