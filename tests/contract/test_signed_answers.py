@@ -138,6 +138,8 @@ async def test_the_first_key_signs_and_all_are_published() -> None:
     async with signing_gateway(f"{OTHER_SEED},{SEED}") as client:
         answer, keys = await ask(client, PLAIN), await published(client)
     assert len(keys["keys"]) == 2
-    assert all(set(key) == {"kty", "crv", "x", "kid", "use", "alg"} for key in keys["keys"])
+    members = {"kty", "crv", "x", "kid", "use", "alg", "headrace_models"}
+    assert all(set(key) == members for key in keys["keys"])
+    assert all(key["headrace_models"] == ["echo"] for key in keys["keys"])
     async with signing_gateway(OTHER_SEED) as client:
         assert verify(PLAIN, answer, await published(client))

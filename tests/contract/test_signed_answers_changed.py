@@ -127,3 +127,10 @@ async def test_the_key_of_another_platform_does_not_vouch(
     lying = {"keys": [{**others["keys"][0], "kid": keys["keys"][0]["kid"]}]}
     with pytest.raises(InvalidSignature):
         verify(FULL, answer, lying)
+
+
+async def test_the_key_of_another_model_does_not_vouch(signed: Signed) -> None:
+    answer, keys = copy.deepcopy(signed)
+    keys["keys"][0]["headrace_models"] = ["other"]
+    with pytest.raises(ValueError, match="of another request or answer"):
+        verify(FULL, answer, keys)

@@ -1,6 +1,7 @@
 """Router: who may use which model, and what callers hear while its server is away."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.adapters.memory import EchoTarget
+from headrace_gateway.domain.answer_keys import AnswerKey, PublishedAnswerKey
 from headrace_gateway.domain.completion import ModelCard, ModelVersion
 from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.stages.route import Router
@@ -151,3 +153,29 @@ async def test_models_that_a_credential_may_not_use_do_not_exist_for_it() -> Non
     assert hidden.message.replace("large", "none") == missing.message
     assert told.model == "large", "the audit tells what was wanted"
     assert told.model_version == ""
+
+
+def answer_key(byte: bytes) -> AnswerKey:
+    key = AnswerKey("", byte * 32)
+    return replace(key, kid=key.thumbprint())
+
+
+def test_a_thumbprint_is_the_standards() -> None:
+    x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"  # RFC 8037, appendix A
+    key = AnswerKey("", base64.urlsafe_b64decode(x + "="))
+    assert key.jwk() == {"kty": "OKP", "crv": "Ed25519", "x": x}
+    assert key.thumbprint() == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+
+
+async def test_no_server_publishes_its_key_for_anothers() -> None:
+    own, shared = answer_key(b"a"), answer_key(b"b")
+    honest, lying = Server("honest"), Server("lying")
+    honest.card = replace(honest.card, answer_keys=(own, shared))
+    lying.card = replace(lying.card, answer_keys=(AnswerKey(own.kid, b"c" * 32), shared))
+    async with refreshing(honest=honest, lying=lying) as router:
+        await asyncio.wait_for(router.known.wait(), 5)
+        published = {each.key.kid: each for each in router.answer_keys()}
+    assert published == {
+        own.kid: PublishedAnswerKey(own, ("honest",)),
+        shared.kid: PublishedAnswerKey(shared, ("honest", "lying")),
+    }

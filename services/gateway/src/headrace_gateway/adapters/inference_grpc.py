@@ -11,8 +11,8 @@ from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.grpc_interceptors import REQUEST_ID_KEY
 from headrace_common.grpc_streams import read_batches
 from headrace_gateway.adapters.embeddings_grpc import embed
+from headrace_gateway.domain.answer_keys import AnswerKey
 from headrace_gateway.domain.completion import (
-    AnswerKey,
     AnswerSignature,
     CompletionRequest,
     Delta,

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headrace_gateway.domain.answer_keys import AnswerKey
 from headrace_gateway.domain.plain_json import plain_json
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -109,14 +110,6 @@ class ModelVersion:
 
     id: str
     version: str
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerKey:
-    """A public Ed25519 key, 32 bytes, by which signatures of answers are verified."""
-
-    kid: str
-    public_key: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headrace_common.clock import Clock
-from headrace_gateway.domain.completion import AnswerKey
+from headrace_gateway.domain.answer_keys import PublishedAnswerKey
 from headrace_gateway.http.completion_response import Patience
 from headrace_gateway.pipeline import Pipeline
 from headrace_gateway.ports import Accounts, PublishedKeys
@@ -33,7 +33,7 @@ class FrontDoor:
     pipeline: Pipeline
     accounts: Accounts
     published_keys: PublishedKeys
-    answer_keys: Callable[[], Sequence[AnswerKey]]
+    answer_keys: Callable[[], Sequence[PublishedAnswerKey]]
     clock: Clock
     patience: Patience
     readiness: Readiness

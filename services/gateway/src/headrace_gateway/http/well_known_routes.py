@@ -1,6 +1,5 @@
 """`/.well-known`: what others need to verify our tokens and to find our endpoints."""
 
-import base64
 from contextlib import suppress
 from typing import Any
 
@@ -8,7 +7,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from headrace_common.errors import HeadraceError
-from headrace_gateway.domain.completion import AnswerKey
+from headrace_gateway.domain.answer_keys import PublishedAnswerKey
 from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
@@ -73,6 +72,7 @@ def create_well_known_router(door: FrontDoor) -> APIRouter:
     return router
 
 
-def _jwk(key: AnswerKey) -> dict[str, str]:
-    x = base64.urlsafe_b64encode(key.public_key).rstrip(b"=").decode()
-    return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": key.kid, "use": "sig", "alg": "EdDSA"}
+def _jwk(published: PublishedAnswerKey) -> dict[str, Any]:
+    key = published.key
+    named = {"kid": key.kid, "use": "sig", "alg": "EdDSA"}
+    return {**key.jwk(), **named, "headrace_models": list(published.models)}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.logs import get_logger
-from headrace_gateway.domain.completion import AnswerKey, ModelCard
+from headrace_gateway.domain.answer_keys import PublishedAnswerKey, publishable
+from headrace_gateway.domain.completion import ModelCard
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.ports import InferenceTarget
@@ -56,10 +57,9 @@ class Router:
         """The models that `principal` may use."""
         return [card for name, card in sorted(self._cards.items()) if principal.may_use(name)]
 
-    def answer_keys(self) -> list[AnswerKey]:
+    def answer_keys(self) -> list[PublishedAnswerKey]:
         """Whose signatures answers carry, over all models; those of a server that is away too."""
-        keys = {key.kid: key for card in self._cards.values() for key in card.answer_keys}
-        return [keys[kid] for kid in sorted(keys)]
+        return publishable({name: card.answer_keys for name, card in self._cards.items()})
 
     async def keep_fresh(self) -> None:
         """Ask all servers again and again; runs until cancelled."""
