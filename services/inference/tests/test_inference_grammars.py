@@ -1,17 +1,20 @@
 """Regular expressions and grammars: compiled before they are used, and held by the answer."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.testing.rules import complaint
-from headrace_inference.adapters.grammars import check_grammar, fits, grammar_of
-from headrace_inference.adapters.json_schemas import SchemaChecker
+from headrace_inference.adapters.grammar_child import text_fits
+from headrace_inference.adapters.grammar_process import WAITING_LIMIT
+from headrace_inference.adapters.grammars import grammar_of
+from headrace_inference.adapters.json_schemas import PARAM, SchemaChecker
 from headrace_inference.domain.events import ChoiceFinished, Delta, EngineEvent, FinishReason
 from headrace_inference.domain.requests import (
     GenerationRequest,
@@ -26,13 +29,40 @@ from headrace_inference.domain.requests import (
 SUM = Grammar('start: number ("+" number)*\nnumber: /[0-9]+/')
 GROWING = Grammar('start: (("a"{1,1000}){1,1000}){1,1000}')
 """Compiles, and outgrows the limits when it is followed."""
+HEAVY = JsonSchema(
+    json.dumps(
+        {
+            "allOf": [
+                {"type": "string", "pattern": f"(.*{first}.*{last}){{6}}"}
+                for first in "abcdefgh"
+                for last in "ijkl"
+            ]
+        }
+    )
+)
+"""Does not compile in many seconds, nor in hundreds of megabytes."""
+
+
+@pytest_asyncio.fixture
+async def checker() -> AsyncIterator[SchemaChecker]:
+    checker = SchemaChecker()
+    yield checker
+    await checker.close()
+
+
+async def refusal(checker: SchemaChecker, form: ResponseFormat) -> str:
+    try:
+        await checker.check_form(form, "o")
+    except HeadraceError as error:
+        return error.message
+    return ""
 
 
 @pytest.mark.parametrize(
     "form", [SUM, Regex("a/b|[/\\\\]\n"), Regex(r"\d{3}\/x"), Regex("é+"), Grammar('start: "%"')]
 )
-def test_what_can_be_enforced_passes(form: Regex | Grammar) -> None:
-    assert complaint(check_grammar, form) == ""
+async def test_what_can_be_enforced_passes(checker: SchemaChecker, form: Regex | Grammar) -> None:
+    assert await refusal(checker, form) == ""
 
 
 @pytest.mark.parametrize(
@@ -47,12 +77,16 @@ def test_what_can_be_enforced_passes(form: Regex | Grammar) -> None:
         (Grammar("%llguidance {}\nstart: /a/"), "%llguidance"),
     ],
 )
-def test_what_cannot_be_enforced_is_refused(form: Regex | Grammar, says: str) -> None:
+async def test_what_cannot_be_enforced_is_refused(
+    checker: SchemaChecker, form: Regex | Grammar, says: str
+) -> None:
     if not says:
-        assert not fits(form, "a", whole=True), "a slash must not end the expression"
+        assert not text_fits(grammar_of(form), "a", whole=True), (
+            "a slash must not end the expression"
+        )
         return
     with pytest.raises(HeadraceError, match=says) as caught:
-        check_grammar(form)
+        await checker.check_form(form, "o")
     assert caught.value.reason is Reason.INVALID_FIELD
     assert caught.value.param in ("response_format.regex", "response_format.grammar")
 
@@ -75,12 +109,12 @@ def test_what_cannot_be_enforced_is_refused(form: Regex | Grammar, says: str) ->
     ],
 )
 def test_a_text_fits_or_not(form: ResponseFormat, text: str, whole: bool, fit: bool) -> None:
-    assert fits(form, text, whole=whole) is fit
+    assert text_fits(grammar_of(form), text, whole=whole) is fit
 
 
 @given(st.text(alphabet="ab/\\\n .", min_size=1, max_size=8))
 def test_an_expression_means_the_same_as_elsewhere(text: str) -> None:
-    assert fits(Regex(re.escape(text)), text, whole=True)
+    assert text_fits(grammar_of(Regex(re.escape(text))), text, whole=True)
     assert grammar_of(Regex(re.escape(text))).startswith("%llguidance {}\nstart: /")
 
 
@@ -101,9 +135,12 @@ async def written(*pieces: str, reason: FinishReason) -> AsyncIterator[EngineEve
     ],
 )
 async def test_an_answer_that_lost_its_form_is_a_failure(
-    pieces: tuple[str, ...], reason: FinishReason, stop: tuple[str, ...], holds: bool
+    checker: SchemaChecker,
+    pieces: tuple[str, ...],
+    reason: FinishReason,
+    stop: tuple[str, ...],
+    holds: bool,
 ) -> None:
-    checker = SchemaChecker()
     request = GenerationRequest("r", "o", "m", "p", Sampling(stop=stop), response_format=SUM)
     events = checker.verified(request, written(*pieces, reason=reason))
     if holds:
@@ -112,14 +149,38 @@ async def test_an_answer_that_lost_its_form_is_a_failure(
         with pytest.raises(HeadraceError, match="lost its response_format") as caught:
             assert [event async for event in events] == []
         assert caught.value.reason is Reason.ENGINE_FAILED
-    checker.close()
 
 
-async def test_the_checker_names_the_form() -> None:
-    checker = SchemaChecker()
-    with pytest.raises(HeadraceError, match=r"response_format\.regex"):
-        await checker.check_form(Regex("("))
-    with pytest.raises(HeadraceError, match=r"response_format\.json_schema"):
-        await checker.check_form(JsonSchema(json.dumps({"type": "foo"})))
-    await checker.check_form(JsonObject())
-    checker.close()
+async def test_the_checker_names_the_form(checker: SchemaChecker) -> None:
+    assert "response_format.regex" in await refusal(checker, Regex("("))
+    assert PARAM in await refusal(checker, JsonSchema(json.dumps({"type": "foo"})))
+    assert await refusal(checker, JsonObject()) == ""
+
+
+async def test_a_schema_that_takes_too_long_is_refused_and_delays_others_only_so_long(
+    checker: SchemaChecker,
+) -> None:
+    async with asyncio.timeout(30):
+        heavy = [asyncio.ensure_future(refusal(checker, HEAVY)) for _ in range(8)]
+        while not any(task.done() for task in heavy):
+            await asyncio.wait(heavy, return_when=asyncio.FIRST_COMPLETED)
+        await checker.check_form(SUM, "another tenant")
+        request = GenerationRequest("r", "o", "m", "p", Sampling(), response_format=SUM)
+        events = checker.verified(request, written("1", reason=FinishReason.STOP))
+        assert len([event async for event in events]) == 2
+    assert sum(task.done() for task in heavy) <= 2, "tenants take turns"
+    for task in heavy:
+        task.cancel()
+    said = await asyncio.gather(*heavy, return_exceptions=True)
+    assert said[0] == f"{PARAM} takes too much time or memory to compile"
+
+
+async def test_a_tenant_that_asks_for_too_much_at_once_is_told_to_wait(
+    checker: SchemaChecker,
+) -> None:
+    asked = [checker.check_form(SUM, "o") for _ in range(WAITING_LIMIT + 1)]
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert told[:-1] == [None] * WAITING_LIMIT
+    assert isinstance(told[-1], HeadraceError)
+    assert (told[-1].reason, told[-1].param) == (Reason.QUEUE_FULL, None)
+    assert told[-1].retry_after_seconds is not None

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.grammars import HEADER, fits
+from headrace_inference.adapters.grammar_child import text_fits
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
 from headrace_inference.adapters.llamacpp.tools import call_grammar
@@ -19,7 +19,6 @@ from headrace_inference.domain.capabilities import Feature
 from headrace_inference.domain.events import ChoiceFinished, EngineEvent, FinishReason
 from headrace_inference.domain.requests import (
     GenerationRequest,
-    Grammar,
     JsonObject,
     Message,
     Tool,
@@ -204,9 +203,9 @@ async def test_a_call_that_kept_its_form_is_one() -> None:
 
 @pytest.mark.parametrize("schema", ["", "{}", '{"properties": {"a": {"type": "null"}}}'])
 async def test_parameters_are_an_object_even_if_their_schema_does_not_say_so(schema: str) -> None:
-    grammar = Grammar(call_grammar((Tool("get_time", "", schema),)).removeprefix(HEADER))
-    assert fits(grammar, HEAD + '{"a":null}}', whole=True)
-    assert not fits(grammar, HEAD + "5}", whole=True)
+    grammar = call_grammar((Tool("get_time", "", schema),))
+    assert text_fits(grammar, HEAD + '{"a":null}}', whole=True)
+    assert not text_fits(grammar, HEAD + "5}", whole=True)
 
 
 async def test_a_model_that_may_call_can_answer_in_words(engine: LlamaCppEngine) -> None:

@@ -1,16 +1,12 @@
 """Says no to JSON schemas and grammars that llama.cpp would silently ignore."""
 
-import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from llguidance import LLMatcher
-
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.grammars import check_grammar, fits, grammar_of
+from headrace_inference.adapters.grammar_process import GrammarProcess, TooHeavyError
+from headrace_inference.adapters.grammars import check_directives, grammar_of
 from headrace_inference.adapters.schema_text import parse_schema
 from headrace_inference.domain.events import ChoiceFinished, Delta, EngineEvent, FinishReason
 from headrace_inference.domain.requests import (
@@ -22,29 +18,44 @@ from headrace_inference.domain.requests import (
 )
 
 PARAM = "response_format.json_schema"
-COMPILE_SECONDS = 2.0
-VERIFY_SECONDS = 10.0
+COMPILE_SECONDS = 2
+VERIFY_SECONDS = 5
+"""Of the processor."""
 MAXIMUM_REPEATS = 100_000
 REPEATS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
 
 
 class SchemaChecker:
-    """Checks one schema or grammar at a time, in a thread of its own."""
+    """Checks schemas and grammars in one process, and answers in another.
+
+    Each is killed for what takes too long or too much memory. What passes is compiled once more by
+    the engine itself, at about the same cost.
+    """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "json schema")
+        self._compiler = GrammarProcess(COMPILE_SECONDS)
+        self._verifier = GrammarProcess(VERIFY_SECONDS)
 
-    async def check(self, schema: str, param: str = PARAM) -> None:
-        """Raise INVALID_FIELD for a schema that cannot be enforced, or not be checked in time."""
-        await self._compile(param, check_schema, schema, param)
+    async def check(self, schema: str, tenant: str, param: str = PARAM) -> None:
+        """Raise INVALID_FIELD for a schema that cannot be enforced, or takes too much to compile.
 
-    async def check_form(self, form: ResponseFormat | None) -> None:
+        llama.cpp compiles schemas with llguidance, and when that fails it only logs and generates
+        free text. So the same compiler is asked first. Raises QUEUE_FULL if too many are.
+        """
+        _check_repeats(parse_schema(schema, param), 1, param)
+        await self._compile(grammar_of(JsonSchema(schema)), tenant, param)
+
+    async def check_form(self, form: ResponseFormat | None, tenant: str) -> None:
         """The same for the form of an answer."""
         match form:
             case JsonSchema(schema):
-                await self.check(schema)
-            case Regex() | Grammar():
-                await self._compile("response_format", check_grammar, form)
+                await self.check(schema, tenant)
+            case Regex():
+                await self._compile(grammar_of(form), tenant, "response_format.regex")
+            case Grammar():
+                param = "response_format.grammar"
+                check_directives(form, param)
+                await self._compile(grammar_of(form), tenant, param)
 
     async def verified(
         self, request: GenerationRequest, events: AsyncIterator[EngineEvent]
@@ -57,50 +68,39 @@ class SchemaChecker:
         async for event in events:
             if isinstance(event, Delta):
                 texts[event.choice] += event.text
-            elif isinstance(event, ChoiceFinished) and request.response_format is not None:
+            elif isinstance(event, ChoiceFinished):
                 whole = event.reason is FinishReason.STOP and not request.sampling.stop
-                await self._require_fit(request.response_format, texts[event.choice], whole)
+                await self._require_fit(request, texts[event.choice], whole)
             yield event
 
-    async def _require_fit(self, form: ResponseFormat, text: str, whole: bool) -> None:
-        check = partial(fits, form, text, whole=whole)
-        work = asyncio.get_running_loop().run_in_executor(self._thread, check)
+    async def close(self) -> None:
+        """End the processes."""
+        await self._compiler.close()
+        await self._verifier.close()
+
+    async def _require_fit(self, request: GenerationRequest, text: str, whole: bool) -> None:
+        if request.response_format is None:
+            return
+        grammar, tenant = grammar_of(request.response_format), request.organization_id
         try:
-            async with asyncio.timeout(VERIFY_SECONDS):
-                good = await work
-        except TimeoutError as error:
-            message = f"the answer's response_format was not checked within {VERIFY_SECONDS:g} s"
+            good = await self._verifier.fits(grammar, text, whole=whole, tenant=tenant)
+        except (TooHeavyError, HeadraceError) as error:
+            message = "the answer's response_format could not be checked in time"
             raise HeadraceError(Reason.ENGINE_FAILED, message) from error
         if not good:
             message = "the answer lost its response_format, which is too complex for this engine"
             raise HeadraceError(Reason.ENGINE_FAILED, message)
 
-    async def _compile(self, param: str, check: Callable[..., None], *given: Any) -> None:
-        work = asyncio.get_running_loop().run_in_executor(self._thread, check, *given)
+    async def _compile(self, grammar: str, tenant: str, param: str) -> None:
         try:
-            async with asyncio.timeout(COMPILE_SECONDS):
-                await work
-        except TimeoutError as error:
-            message = f"{param} takes longer than {COMPILE_SECONDS:g} s to compile"
+            complaint = await self._compiler.complaint_of(grammar, tenant)
+        except TooHeavyError as error:
+            message = f"{param} takes too much time or memory to compile"
             raise HeadraceError(Reason.INVALID_FIELD, message, param=param) from error
-
-    def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-
-def check_schema(schema: str, param: str = PARAM) -> None:
-    """Raise INVALID_FIELD for what is no JSON Schema, or one that cannot be enforced in full.
-
-    llama.cpp compiles schemas with llguidance, and when that fails it only logs and generates free
-    text. So the same compiler is asked first.
-    """
-    _check_repeats(parse_schema(schema, param), 1, param)
-    complaint = LLMatcher.validate_grammar(grammar_of(JsonSchema(schema)), None)
-    if complaint:
-        what = complaint.splitlines()[0].rpartition("failed to compile JSON schema: ")[2]
-        raise HeadraceError(
-            Reason.INVALID_FIELD, f"{param} cannot be enforced: {what}", param=param
-        )
+        if complaint:
+            what = complaint.rpartition("failed to compile JSON schema: ")[2]
+            message = f"{param} cannot be enforced: {what}"
+            raise HeadraceError(Reason.INVALID_FIELD, message, param=param)
 
 
 def _check_repeats(node: Any, times: int, param: str) -> None:

@@ -158,7 +158,7 @@ class LlamaCppEngine:
         if highest >= self._vocabulary_size:
             message = f"logit_bias: this model has {self._vocabulary_size} tokens"
             raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
-        await self._schemas.check_form(request.response_format)
+        await self._schemas.check_form(request.response_format, request.organization_id)
         if request.offered_tools:
             await self._check_tools(request)
 
@@ -239,7 +239,7 @@ class LlamaCppEngine:
 
     async def close(self) -> None:
         self._info = None
-        self._schemas.close()
+        await self._schemas.close()
         await asyncio.gather(*(self._stop(completion) for completion in set(self._completions)))
         if self._http is not None:
             await self._http.close()
@@ -252,7 +252,7 @@ class LlamaCppEngine:
     async def _check_tools(self, request: GenerationRequest) -> None:
         for index, tool in enumerate(request.offered_tools):
             param = f"tools[{index}].parameters"
-            await self._schemas.check(schema_of(tool, param), param)
+            await self._schemas.check(schema_of(tool, param), request.organization_id, param)
         for param, value in (
             ("response_format", request.response_format),
             ("top_logprobs", request.sampling.top_logprobs),

@@ -92,7 +92,7 @@ class TransformersEngine:
             message = f"logit_bias: this model has {size} tokens"
             raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
         if isinstance(request.response_format, JsonSchema):
-            await self._schemas.check(request.response_format.schema)
+            await self._schemas.check(request.response_format.schema, request.organization_id)
 
     async def generate(
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
@@ -135,7 +135,7 @@ class TransformersEngine:
     async def close(self) -> None:
         self._info = None
         self._loaded = None
-        self._schemas.close()
+        await self._schemas.close()
         worker, self._worker = self._worker, None
         if worker is not None and not await worker.stop(self._options.stall_seconds):
             self._dead.set()
