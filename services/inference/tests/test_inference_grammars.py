@@ -75,6 +75,8 @@ async def test_what_can_be_enforced_passes(checker: SchemaChecker, form: Regex |
         (Grammar("other: /a/"), "cannot be enforced"),
         (Grammar('start: %json {"type": "string"}'), "%json"),
         (Grammar("%llguidance {}\nstart: /a/"), "%llguidance"),
+        (Grammar("start: <[10813]>+"), r"<\["),
+        (Regex(r"(?-u:\xf0\x9f)+"), "cannot be enforced"),
     ],
 )
 async def test_what_cannot_be_enforced_is_refused(

@@ -24,6 +24,10 @@ from headrace_inference.testing import EngineSuite, collect, prepared_model, que
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PART = 10813
+"""A token of two bytes that begin many an emoji."""
+END = 2
+
 PERSON = {
     "type": "object",
     "properties": {"name": {"type": "string", "maxLength": 12}, "age": {"type": "integer"}},
@@ -115,6 +119,14 @@ async def test_logit_bias_forbids_and_forces(engine: LlamaCppEngine) -> None:
     assert got.texts[0] == " yes yes yes"
     with pytest.raises(HeadraceError, match="logit_bias"):
         await engine.check(question("hi", logit_bias={10**6: 1.0}))
+
+
+@pytest.mark.parametrize("token", [PART, 0], ids=["part of a character", "control token"])
+async def test_logit_bias_forces_no_token_without_text(engine: LlamaCppEngine, token: int) -> None:
+    with pytest.raises(HeadraceError, match=f"token {token} is no text") as caught:
+        await engine.check(question("hi", logit_bias={token: 0.1}))
+    assert (caught.value.reason, caught.value.param) == (Reason.INVALID_FIELD, "logit_bias")
+    await engine.check(question("hi", logit_bias={token: -100.0, END: 1.0}))
 
 
 async def test_logprobs_describe_each_token(engine: LlamaCppEngine) -> None:

@@ -27,6 +27,7 @@ from headrace_inference.weights.source import (
     extract_model,
     verify,
 )
+from headrace_inference.weights.textless_tokens import textless_tokens
 
 DEFAULT_NAME = "smollm2-135m-instruct"
 NEEDED_BYTES = 450_000_000
@@ -64,6 +65,7 @@ def _take_notes(model: Path) -> None:
         word_pieces(model)
     else:
         control_texts(model)
+        textless_tokens(model)
 
 
 def prepare_checkpoint(

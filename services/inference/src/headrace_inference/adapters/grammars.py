@@ -14,8 +14,9 @@ from headrace_inference.domain.requests import (
 
 HEADER = "%llguidance {}\n"
 ANY_OBJECT = '{"type": "object"}'
-DIRECTIVES = ("%llguidance", "%json")
-"""What a caller's grammar must not have: options, and schemas past the bounds of theirs."""
+DIRECTIVES = ("%llguidance", "%json", "<[")
+"""What a caller's grammar must not have: options, schemas past the bounds of theirs, and tokens by
+their numbers, which need not be text."""
 IN_SLASHES = re.compile(r"\\.|/|\n", re.DOTALL)
 
 

@@ -40,6 +40,7 @@ from headrace_inference.weights.adapters import AdapterDoesNotFitError, check_ad
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import combined_digest, file_digest
 from headrace_inference.weights.memory import ModelDoesNotFitError, check_fits, free_bytes
+from headrace_inference.weights.textless_tokens import textless_tokens
 
 FEATURES = frozenset(
     {
@@ -106,6 +107,7 @@ class LlamaCppEngine:
         self._prompts: PromptReader | None = None
         self._info: EngineInfo | None = None
         self._vocabulary_size = 0
+        self._textless: frozenset[int] = frozenset()
         self._schemas = SchemaChecker()
         self._completions: set[Completion] = set()
         self._dead = asyncio.Event()
@@ -128,6 +130,7 @@ class LlamaCppEngine:
             await asyncio.to_thread(_check_memory, options)
             adapted = await asyncio.to_thread(_check_adapters, options, digest)
             control = await asyncio.to_thread(control_texts, options.model_path)
+            self._textless = await asyncio.to_thread(textless_tokens, options.model_path)
             self._server = await asyncio.to_thread(_load, options, socket_path)
         except (ModelDoesNotFitError, AdapterDoesNotFitError) as error:
             raise cannot_load(options, str(error)) from error
@@ -154,10 +157,7 @@ class LlamaCppEngine:
         return await self._reader().tokens(prompt, tools)
 
     async def check(self, request: GenerationRequest) -> None:
-        highest = max(request.sampling.logit_bias, default=0)
-        if highest >= self._vocabulary_size:
-            message = f"logit_bias: this model has {self._vocabulary_size} tokens"
-            raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
+        self._check_bias(request.sampling.logit_bias)
         await self._schemas.check_form(request.response_format, request.organization_id)
         if request.offered_tools:
             await self._check_tools(request)
@@ -248,6 +248,16 @@ class LlamaCppEngine:
             await asyncio.to_thread(self._unload)
         if self._directory is not None:
             self._directory.cleanup()
+
+    def _check_bias(self, bias: Mapping[int, float]) -> None:
+        """An answer of nothing but parts of characters would never call back."""
+        if max(bias, default=0) >= self._vocabulary_size:
+            message = f"logit_bias: this model has {self._vocabulary_size} tokens"
+            raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
+        for token, value in bias.items():
+            if value > 0 and token in self._textless:
+                message = f"logit_bias: token {token} is no text of its own, so at most 0 for it"
+                raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
 
     async def _check_tools(self, request: GenerationRequest) -> None:
         for index, tool in enumerate(request.offered_tools):
