@@ -24,10 +24,10 @@ def completion(
     complete: Callable[[Any, OnChunk], object],
     *,
     stop: tuple[str, ...] = (),
-    on_first_text: Callable[[], None] = lambda: None,
+    on_first_token: Callable[[], None] = lambda: None,
 ) -> Completion:
     translator = ChunkTranslator(1, stop, None)
-    return Completion(complete, {}, translator, on_first_text=on_first_text)
+    return Completion(complete, {}, translator, on_first_token=on_first_token)
 
 
 async def read(work: Completion, stall_seconds: float = 5.0) -> list[Any]:
@@ -49,16 +49,43 @@ async def test_tokens_that_are_ready_together_come_as_one() -> None:
     assert await read(work) == [Accepted(), Delta(0, "abc", 3), end]
 
 
-async def test_the_first_text_is_announced_even_if_nobody_reads() -> None:
+async def test_the_first_token_is_announced_even_if_nobody_reads() -> None:
     announced = asyncio.Event()
 
     def complete(_: Any, on_chunk: OnChunk) -> None:
         on_chunk(chunk("a", 1, "stop"))
 
-    work = completion(complete, on_first_text=announced.set)
+    work = completion(complete, on_first_token=announced.set)
     async with asyncio.timeout(5):
         await announced.wait()
     assert await work.stop(5)
+
+
+async def test_tokens_without_text_are_announced_and_accounted_for() -> None:
+    announced = asyncio.Event()
+    more = threading.Event()
+
+    def complete(_: Any, on_chunk: OnChunk) -> None:
+        on_chunk(chunk("", 0))
+        on_chunk(chunk("", 1))
+        more.wait(5)
+        for number in range(2, 40):
+            on_chunk(chunk("", number))
+        on_chunk(chunk("x", 40))
+
+    work = completion(complete, on_first_token=announced.set)
+    async with asyncio.timeout(5):
+        await announced.wait()
+    more.set()
+    told = [event for event in await read(work) if isinstance(event, Delta)]
+    assert "".join(delta.text for delta in told) == "x"
+    assert sum(delta.tokens for delta in told) == 40
+
+
+def test_a_hang_up_amid_tokens_without_text_leaves_few_uncounted() -> None:
+    translator = ChunkTranslator(1, (), None)
+    events = [event for number in range(48) for event in translator.feed(chunk("", number))]
+    assert sum(event.tokens for event in events if isinstance(event, Delta)) == 32
 
 
 async def test_a_stop_text_ends_the_librarys_work() -> None:

@@ -40,9 +40,13 @@ class Accepted:
     """The engine has begun; nothing is refused any more. Always its first event."""
 
 
+UNTOLD_TOKENS = 16
+"""An engine tells of so many tokens at the latest, shown or not, so that all are accounted for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """New text of one choice, whole characters, and how many tokens it stands for."""
+    """New text of one choice, whole characters or none, and how many tokens it stands for."""
 
     choice: int
     text: str
@@ -62,7 +66,7 @@ class ChoiceFinished:
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """The engine has done something for the request that shows no text yet, such as reading."""
+    """The engine has done something for the request that tells no tokens yet, such as reading."""
 
 
 @dataclass(frozen=True, slots=True)

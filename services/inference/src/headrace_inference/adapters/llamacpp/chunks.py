@@ -6,6 +6,7 @@ from typing import Any
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp.tools import ForcedCall, call_parts
 from headrace_inference.domain.events import (
+    UNTOLD_TOKENS,
     Accepted,
     ChoiceFinished,
     Delta,
@@ -45,6 +46,11 @@ class ChunkTranslator:
         """Every choice has ended, so the rest of the completion is of no use."""
         return all(choice.done for choice in self._choices)
 
+    @property
+    def writing(self) -> bool:
+        """A choice has tokens, so the prompt has been read."""
+        return any(choice.begun for choice in self._choices)
+
     def feed(self, chunk: Mapping[str, Any]) -> list[EngineEvent]:
         """Events of one chunk.
 
@@ -75,6 +81,7 @@ class _Choice:
         self._tokens = 0
         self._told_tokens = 0
         self._logprobs: list[TokenLogprob] = []
+        self.begun = False
         self.done = False
 
     def feed(self, part: Mapping[str, Any], tokens: int | None) -> list[EngineEvent]:
@@ -82,6 +89,7 @@ class _Choice:
         if self.done:
             return []
         self._tokens = self._tokens if tokens is None else tokens
+        self.begun = self.begun or self._tokens > 0
         if self._top_logprobs is not None:
             content = (part["logprobs"] or {}).get("content", ())
             self._logprobs += [_logprob(entry, self._top_logprobs) for entry in content]
@@ -99,13 +107,17 @@ class _Choice:
         self, text: str, calls: tuple[ToolCallPart, ...], ended: FinishReason | None
     ) -> list[EngineEvent]:
         events: list[EngineEvent] = []
+        untold = self._tokens - self._told_tokens
         if text or calls:
-            tokens = self._tokens - self._told_tokens
-            events.append(Delta(self._index, text, tokens, tuple(self._logprobs), calls))
+            events.append(Delta(self._index, text, untold, tuple(self._logprobs), calls))
             self._told_tokens = self._tokens
             self._logprobs.clear()
+            self.begun = True
+        elif untold >= UNTOLD_TOKENS:
+            events.append(Delta(self._index, "", untold))  # log probabilities come with their text
+            self._told_tokens = self._tokens
         if ended:
-            self.done = True
+            self.begun = self.done = True
             events.append(ChoiceFinished(self._index, ended, self._tokens))
         return events
 

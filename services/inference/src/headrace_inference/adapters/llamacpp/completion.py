@@ -8,7 +8,7 @@ from typing import Any
 
 from headrace_inference.adapters.event_stream import End, EventStream
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
-from headrace_inference.domain.events import Delta, EngineEvent
+from headrace_inference.domain.events import EngineEvent
 
 Chunk = Mapping[str, Any]
 Complete = Callable[[Mapping[str, Any], Callable[[Chunk], bool]], object]
@@ -16,7 +16,7 @@ Complete = Callable[[Mapping[str, Any], Callable[[Chunk], bool]], object]
 
 
 class Completion:
-    """Starts at once; `on_first_text` is called in the event loop, whether anybody reads or not.
+    """Starts at once; `on_first_token` is called in the event loop, whether anybody reads or not.
 
     It has a thread of its own, since the library blocks it until the last token, and a daemon one:
     a library that hangs must not keep the process from exiting.
@@ -28,12 +28,13 @@ class Completion:
         body: Mapping[str, Any],
         translator: ChunkTranslator,
         *,
-        on_first_text: Callable[[], None],
+        on_first_token: Callable[[], None],
     ) -> None:
         self._complete = complete
         self._body = body
         self._translator = translator
-        self._on_first_text: Callable[[], None] | None = on_first_text
+        self._on_first_token = on_first_token
+        self._announced = False
         self._loop = asyncio.get_running_loop()
         self._stream = EventStream()
         self._stopping = threading.Event()
@@ -65,12 +66,9 @@ class Completion:
         except Exception as error:  # noqa: BLE001 - the library would swallow it
             self._failure = error
             return True
+        if self._translator.writing and not self._announced:
+            self._announced = True
+            self._loop.call_soon_threadsafe(self._on_first_token)
         for event in events:
-            self._loop.call_soon_threadsafe(self._deliver, event)
+            self._loop.call_soon_threadsafe(self._stream.put, event)
         return self._translator.finished
-
-    def _deliver(self, event: EngineEvent) -> None:
-        if self._on_first_text is not None and isinstance(event, Delta):
-            self._on_first_text()
-            self._on_first_text = None
-        self._stream.put(event)

@@ -182,7 +182,7 @@ class LlamaCppEngine:
                 self._slots.forget()
             chunk = min(unread, self._options.prefill_chunk_tokens)
             prefill = held.enter_context(await self._prefill.enter(chunk))
-            completion = Completion(complete, body, translator, on_first_text=prefill.leave)
+            completion = Completion(complete, body, translator, on_first_token=prefill.leave)
             self._completions.add(completion)
             try:
                 async with aclosing(self._events(request, completion)) as events:

@@ -4,6 +4,7 @@ from headrace_inference.adapters.transformers.drawing import Drawn, TokenDrawer
 from headrace_inference.adapters.transformers.run import Run
 from headrace_inference.adapters.transformers.vocabulary import Vocabulary
 from headrace_inference.domain.events import (
+    UNTOLD_TOKENS,
     ChoiceFinished,
     Delta,
     EngineEvent,
@@ -45,11 +46,13 @@ class Choice:
         if self.done and not stopped:
             text += self._scanner.flush()
         events: list[EngineEvent] = []
-        if text:
-            events.append(
-                Delta(self._index, text, self._tokens - self._told, tuple(self._logprobs))
-            )
+        untold = self._tokens - self._told
+        if text or untold >= UNTOLD_TOKENS:
+            # without a text there may yet be none: log probabilities come with theirs
+            logprobs = tuple(self._logprobs) if text else ()
+            events.append(Delta(self._index, text, untold, logprobs))
             self._told = self._tokens
+        if text:
             self._logprobs.clear()
         if self.done:
             reason = FinishReason.STOP if ended or stopped else FinishReason.LENGTH
