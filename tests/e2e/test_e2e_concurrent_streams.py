@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
 
+import pytest
 from tests.e2e.calls import Call
 
 from headrace_local.stack import Stack
@@ -80,6 +81,7 @@ def _assert_complete(call: Call) -> None:
     assert b"".join(bytes(token["bytes"]) for token in call.tokens).decode() == call.text
 
 
+@pytest.mark.timeout(360)  # 64 answers of a real model, which a busy machine writes slowly
 async def test_streams_that_run_together_say_what_each_says_alone(
     stack: Stack, trust: ssl.SSLContext, report: Callable[[str], None]
 ) -> None:
