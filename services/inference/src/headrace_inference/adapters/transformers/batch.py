@@ -154,7 +154,14 @@ class Batch:
         told: Told = []
         drawn = draw_all([writer.choice.drawer for writer in writers], logits)
         for writer, token in zip(writers, drawn, strict=True):
-            events = writer.choice.take(token)
+            if self._writing.get(writer.row) is not writer:
+                continue  # another choice of its run has failed
+            try:
+                events = writer.choice.take(token)
+            except Exception as error:  # noqa: BLE001 - this request's own failure
+                self.leave(writer.run)
+                told.append((writer.run, End(error)))
+                continue
             told += [(writer.run, event) for event in events or [Working()]]
             if writer.choice.done:
                 del self._writing[writer.row]

@@ -33,7 +33,9 @@ class Choice:
         self._logprobs: list[TokenLogprob] = []
 
     def take(self, drawn: Drawn) -> list[EngineEvent]:
-        """Go on by a token; what there is to tell now."""
+        """Go on by a token; what there is to tell now. Raises what drawing it failed with."""
+        if drawn.failure is not None:
+            raise drawn.failure
         self.token = drawn.token
         self._tokens += 1
         ended = drawn.token in self._vocabulary.end_tokens

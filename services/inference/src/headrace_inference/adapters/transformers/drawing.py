@@ -16,11 +16,15 @@ LIKELY = 256
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A token, with its logprob and the likeliest ones' if they were asked for."""
+    """A token, with its logprob and the likeliest ones' if they were asked for.
+
+    With a `failure` it is none, and its choice cannot go on.
+    """
 
     token: int
     logprob: float = 0.0
     top: Sequence[tuple[int, float]] = ()
+    failure: Exception | None = None
 
 
 class TokenDrawer:
@@ -108,18 +112,24 @@ def nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
 
 
 def draw_all(drawers: Sequence[TokenDrawer], logits: torch.Tensor) -> list[Drawn]:
-    """A token for each drawer; `logits` are (drawers, vocabulary)."""
+    """A token for each drawer, or its own failure; `logits` are (drawers, vocabulary)."""
     if not drawers:
         return []
     best = logits.argmax(-1).tolist()
-    drawn = []
-    for drawer, row, likely in zip(drawers, logits, best, strict=True):
-        token = likely if drawer.takes_the_likeliest else drawer.draw(row)
+    return [
+        _drawn(drawer, row, likely)
+        for drawer, row, likely in zip(drawers, logits, best, strict=True)
+    ]
+
+
+def _drawn(drawer: TokenDrawer, logits: torch.Tensor, likely: int) -> Drawn:
+    try:
+        token = likely if drawer.takes_the_likeliest else drawer.draw(logits)
         if drawer.top_logprobs is None:
-            drawn.append(Drawn(token))
-        else:
-            drawn.append(Drawn(token, *likeliest(row, token, drawer.top_logprobs)))
-    return drawn
+            return Drawn(token)
+        return Drawn(token, *likeliest(logits, token, drawer.top_logprobs))
+    except Exception as error:  # noqa: BLE001 - this choice's own, not that of its company
+        return Drawn(likely, failure=error)
 
 
 def likeliest(logits: torch.Tensor, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:

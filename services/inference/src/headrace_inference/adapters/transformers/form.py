@@ -17,11 +17,22 @@ class Form:
         self._allowed = torch.full((1, (grammar.vocab_size + 31) // 32), -1, dtype=torch.int32)
 
     def restrict(self, scores: torch.Tensor) -> None:
-        """Make all tokens impossible that the grammar does not allow next."""
+        """Make all tokens impossible that the grammar does not allow next.
+
+        Raises ENGINE_FAILED for one that outgrew the compiler's limits while it was followed: it
+        would allow the answer to end here.
+        """
         fill_next_token_bitmask(self._matcher, self._allowed, 0)
+        if self._matcher.is_error():
+            raise _lost()
         apply_token_bitmask_inplace(scores, self._allowed.to(scores.device))
 
     def take(self, token: int) -> None:
-        """Go on by the token; raises ENGINE_FAILED if the grammar does not know it."""
+        """Go on by the token; raises ENGINE_FAILED if the grammar does not allow it."""
         if not self._matcher.consume_token(token):
-            raise HeadraceError(Reason.ENGINE_FAILED, "the engine left the response format")
+            raise _lost()
+
+
+def _lost() -> HeadraceError:
+    message = "the answer lost its response_format, which is too complex for this engine"
+    return HeadraceError(Reason.ENGINE_FAILED, message)

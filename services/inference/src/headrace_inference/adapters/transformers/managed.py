@@ -86,7 +86,7 @@ class ManagedBatch:
         self._vocabulary = vocabulary
         self._writing: dict[str, Writing] = {}
         self._numbers = count()
-        self._joined: list[Run] = []
+        self._joined: Told = []
         self._manager = model.init_continuous_batching(
             continuous_batching_config=ContinuousBatchingConfig(
                 page_size=PAGE_TOKENS,
@@ -107,15 +107,21 @@ class ManagedBatch:
 
     @property
     def busy(self) -> bool:
-        return bool(self._writing)
+        return bool(self._writing or self._joined)
 
     def join(self, run: Run) -> None:
         """Hand every choice to the manager."""
-        self._joined.append(run)
+        indices = range(run.request.sampling.choices)
+        try:
+            choices = [Choice(run, self._vocabulary, index) for index in indices]
+        except Exception as error:  # noqa: BLE001 - this request's own failure
+            self._joined.append((run, End(error)))
+            return
+        self._joined.append((run, Accepted()))
         ends = sorted(self._vocabulary.end_tokens)
-        for index in range(run.request.sampling.choices):
+        for choice in choices:
             name = f"{next(self._numbers)}"
-            self._writing[name] = Writing(run, Choice(run, self._vocabulary, index))
+            self._writing[name] = Writing(run, choice)
             self._manager.add_request(
                 list(run.prompt_tokens),
                 request_id=name,
@@ -138,8 +144,7 @@ class ManagedBatch:
 
     def step(self) -> Told:
         """Wait for tokens, a little, and tell of them."""
-        told: Told = [(run, Accepted()) for run in self._joined]
-        self._joined.clear()
+        told, self._joined = self._joined, []
         for output in self._outputs():
             writing = self._writing.get(output.request_id)
             if writing is not None:
@@ -168,7 +173,11 @@ class ManagedBatch:
         told: Told = []
         while writing.told < len(output.generated_tokens) and not writing.choice.done:
             writing.told += 1
-            events = writing.choice.take(writing.drawn.popleft())
+            try:
+                events = writing.choice.take(writing.drawn.popleft())
+            except Exception as error:  # noqa: BLE001 - this request's own failure
+                self.leave(writing.run)
+                return [*told, (writing.run, End(error))]
             told += [(writing.run, event) for event in events or [Working()]]
         if writing.choice.done:
             self._forget(output.request_id)
