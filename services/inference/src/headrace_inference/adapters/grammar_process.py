@@ -107,14 +107,15 @@ class GrammarProcess:
             stderr=DEVNULL,
             start_new_session=True,
         )
+        ready = b""
         try:
-            async with asyncio.timeout(START_SECONDS):
-                ready = await _read(process)
-        except BaseException:
-            await _end(process)
-            raise
+            with suppress(TimeoutError):
+                async with asyncio.timeout(START_SECONDS):
+                    ready = await _read(process)
+        finally:
+            if not ready:
+                await _end(process)
         if not ready:
-            await _end(process)
             message = "the process that compiles grammars does not start"
             raise HeadraceError(Reason.ENGINE_FAILED, message)
         self._process = process
