@@ -27,7 +27,9 @@ def completion(
     on_first_token: Callable[[], None] = lambda: None,
 ) -> Completion:
     translator = ChunkTranslator(1, stop, None)
-    return Completion(complete, {}, translator, on_first_token=on_first_token)
+    return Completion(
+        complete, {}, translator, on_first_token=on_first_token, on_event=lambda: None
+    )
 
 
 async def read(work: Completion, stall_seconds: float = 5.0) -> list[Any]:
@@ -135,8 +137,10 @@ async def test_a_silent_library_is_a_failure_not_a_hang() -> None:
     work = completion(lambda _, __: release.wait(30))
     with pytest.raises(HeadraceError, match="stalled"):
         await read(work, stall_seconds=0.05)
-    assert not await work.stop(30)
+    assert work.stalled
+    assert not await work.stop(0)
     release.set()
+    assert await work.stop(5)
 
 
 def test_choices_are_followed_apart() -> None:

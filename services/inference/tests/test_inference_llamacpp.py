@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -234,6 +235,35 @@ async def test_an_engine_that_falls_silent_is_given_up(model: Path) -> None:
         await _read_out(work)
     with pytest.raises(HeadraceError, match="does not answer any more"):
         await watch
+    await engine.close()
+
+
+async def test_one_silent_completion_is_not_taken_for_a_dead_engine(model: Path) -> None:
+    options = LlamaCppOptions(model, 2, context_tokens=1024, threads=1, stall_seconds=1.5)
+    engine = LlamaCppEngine(options, SystemClock())
+    await engine.start()
+    watch = asyncio.ensure_future(engine.watch())
+    tokens = await engine.tokenize("word")
+    talking = engine.generate(request_for("word", logit_bias={END: -100.0}), tokens, 900)
+    while not isinstance(await anext(talking), Delta):
+        continue
+    # past `check`, which refuses it: it shows nothing while it is written
+    silent = engine.generate(request_for("word", logit_bias={PART: 100.0}), tokens, 40)
+    failing = asyncio.ensure_future(_read_out(silent))
+    while not failing.done():
+        await anext(talking)
+    with pytest.raises(HeadraceError, match="stalled"):
+        await failing
+    next_one = asyncio.ensure_future(collect(engine, request_for("word", max_tokens=2)))
+    most = 0
+    while not next_one.done():
+        most = max(most, sum(each.name == "llamacpp completion" for each in threading.enumerate()))
+        await anext(talking)
+    assert most == 2, "nobody is given the silent one's place before its end"
+    assert next_one.result().finished[0].tokens == 2
+    assert not watch.done()
+    watch.cancel()
+    await talking.aclose()
     await engine.close()
 
 

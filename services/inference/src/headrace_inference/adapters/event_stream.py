@@ -33,7 +33,8 @@ class EventStream:
     def __init__(self) -> None:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._ended = asyncio.Event()
-        self._stalled = False
+        self.stalled = False
+        """Whether its reader has given it up for silence."""
 
     @property
     def ended(self) -> bool:
@@ -65,9 +66,7 @@ class EventStream:
                     return
 
     async def until_ended(self, seconds: float) -> bool:
-        """Wait for the thread to be done; False if it stalled before, or takes longer."""
-        if self._stalled:
-            return self.ended
+        """Wait for the thread to be done; False if it takes longer."""
         try:
             async with asyncio.timeout(seconds):
                 await self._ended.wait()
@@ -80,5 +79,5 @@ class EventStream:
         try:
             return await deadline.wait(self._events.get)
         except TimeoutError as error:
-            self._stalled = True
+            self.stalled = True
             raise HeadraceError(Reason.ENGINE_FAILED, "the engine stalled") from error

@@ -16,7 +16,8 @@ Complete = Callable[[Mapping[str, Any], Callable[[Chunk], bool]], object]
 
 
 class Completion:
-    """Starts at once; `on_first_token` is called in the event loop, whether anybody reads or not.
+    """Starts at once; `on_first_token` and `on_event` are called in the event loop, whether anybody
+    reads or not.
 
     It has a thread of its own, since the library blocks it until the last token, and a daemon one:
     a library that hangs must not keep the process from exiting.
@@ -29,11 +30,13 @@ class Completion:
         translator: ChunkTranslator,
         *,
         on_first_token: Callable[[], None],
+        on_event: Callable[[], None],
     ) -> None:
         self._complete = complete
         self._body = body
         self._translator = translator
         self._on_first_token = on_first_token
+        self._on_event = on_event
         self._announced = False
         self._loop = asyncio.get_running_loop()
         self._stream = EventStream()
@@ -45,8 +48,13 @@ class Completion:
         """What the library tells, as an EventStream has it."""
         return self._stream.events(stall_seconds)
 
+    @property
+    def stalled(self) -> bool:
+        """Whether its reader has given it up for silence."""
+        return self._stream.stalled
+
     async def stop(self, seconds: float) -> bool:
-        """Have the thread end at its next chunk; False if it stalled, or did not in `seconds`."""
+        """Have the thread end at its next chunk; False if it did not in `seconds`."""
         self._stopping.set()
         return await self._stream.until_ended(seconds)
 
@@ -70,5 +78,9 @@ class Completion:
             self._announced = True
             self._loop.call_soon_threadsafe(self._on_first_token)
         for event in events:
-            self._loop.call_soon_threadsafe(self._stream.put, event)
+            self._loop.call_soon_threadsafe(self._deliver, event)
         return self._translator.finished
+
+    def _deliver(self, event: EngineEvent) -> None:
+        self._on_event()
+        self._stream.put(event)

@@ -28,7 +28,7 @@ from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import Accepted, EngineEvent
 from headrace_inference.domain.group_gate import GroupGate
 from headrace_inference.domain.models import EngineInfo
-from headrace_inference.domain.queue import BoundedQueue
+from headrace_inference.domain.queue import BoundedQueue, Hold
 from headrace_inference.domain.requests import (
     EmbeddingRequest,
     GenerationRequest,
@@ -63,9 +63,9 @@ class LlamaCppOptions:
 
     `context_tokens` is per slot. `prefill_chunk_tokens` are read between two decode steps: larger
     is faster prefill, smaller is smoother streams and quicker cancellation. No event for
-    `stall_seconds` means that the engine is dead; it has as long to obey a cancellation, and its
-    listener, which reads prompts, to answer. `chat_template` is Jinja text instead of the model's.
-    `lora_adapters` are files by the ids of the models that they make of this one. With
+    `stall_seconds` fails a request, and if no other one has any either the engine is dead; its
+    listener, which reads prompts, has as long to answer. `chat_template` is Jinja text instead of
+    the model's. `lora_adapters` are files by the ids of the models that they make of this one. With
     `prompt_cache` a prompt's beginning is not read again if the same tenant's last one had it.
     """
 
@@ -90,6 +90,9 @@ class LlamaCppEngine:
     whose prefill waits behind others' gets no such call, so prefills are let in only as far as
     they fit into one chunk together, first come first served.
 
+    A request that fails or is cancelled keeps its places until its thread ends: one that is silent
+    still writes in llama.cpp's slots.
+
     Choices of one adapter, or of none, run at a time: in a batch llama.cpp would let the adapter of
     its first busy slot go on and starve the others.
     """
@@ -100,6 +103,7 @@ class LlamaCppEngine:
         self._adapters = list(options.lora_adapters)
         self._gate = GroupGate()
         self._slots = SlotTable(options.slots)
+        self._places = BoundedQueue(options.slots, options.slots, clock)
         self._prefill = BoundedQueue(options.prefill_chunk_tokens, options.slots, clock)
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._server: Any = None
@@ -109,7 +113,9 @@ class LlamaCppEngine:
         self._vocabulary_size = 0
         self._textless: frozenset[int] = frozenset()
         self._schemas = SchemaChecker()
+        self._leaving: set[asyncio.Task[None]] = set()
         self._completions: set[Completion] = set()
+        self._heard_at = 0.0
         self._dead = asyncio.Event()
 
     @property
@@ -171,7 +177,9 @@ class LlamaCppEngine:
         translator = ChunkTranslator(sampling.choices, sampling.stop, sampling.top_logprobs, forced)
         # of several choices llama.cpp alone knows the slots, so they run apart and leave no prefix
         steered = self._options.prompt_cache and sampling.choices == 1
-        with await self._gate.enter((adapter, steered)), ExitStack() as held:
+        with ExitStack() as held:
+            held.enter_context(await self._gate.enter((adapter, steered)))
+            held.enter_context(await self._places.enter(sampling.choices))
             unread, seat = len(prompt_tokens), None
             if steered:
                 owner = (request.organization_id, adapter)
@@ -182,8 +190,7 @@ class LlamaCppEngine:
                 self._slots.forget()
             chunk = min(unread, self._options.prefill_chunk_tokens)
             prefill = held.enter_context(await self._prefill.enter(chunk))
-            completion = Completion(complete, body, translator, on_first_token=prefill.leave)
-            self._completions.add(completion)
+            completion = self._begin(complete, body, translator, prefill)
             try:
                 async with aclosing(self._events(request, completion)) as events:
                     async for event in events:
@@ -191,7 +198,23 @@ class LlamaCppEngine:
                             seat.begin()
                         yield event
             finally:
-                await self._stop(completion)
+                await self._leave(completion, held.pop_all())
+
+    def _begin(
+        self,
+        complete: Complete,
+        body: Mapping[str, Any],
+        translator: ChunkTranslator,
+        prefill: Hold,
+    ) -> Completion:
+        completion = Completion(
+            complete, body, translator, on_first_token=prefill.leave, on_event=self._hear
+        )
+        self._completions.add(completion)
+        return completion
+
+    def _hear(self) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
 
     def _work(
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
@@ -240,10 +263,14 @@ class LlamaCppEngine:
     async def close(self) -> None:
         self._info = None
         await self._schemas.close()
-        await asyncio.gather(*(self._stop(completion) for completion in set(self._completions)))
+        seconds = 0.0 if self._dead.is_set() else self._options.stall_seconds
+        ended = all(await asyncio.gather(*(each.stop(seconds) for each in self._completions)))
+        for leaving in self._leaving:
+            leaving.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
         if self._http is not None:
             await self._http.close()
-        if not self._dead.is_set():
+        if ended and not self._dead.is_set():
             # the library aborts the whole process if it is destroyed under a running completion
             await asyncio.to_thread(self._unload)
         if self._directory is not None:
@@ -281,11 +308,23 @@ class LlamaCppEngine:
     def _unload(self) -> None:
         self._server = None
 
-    async def _stop(self, completion: Completion) -> None:
-        if await completion.stop(self._options.stall_seconds):
-            self._completions.discard(completion)
-        else:
-            self._dead.set()
+    async def _leave(self, completion: Completion, held: ExitStack) -> None:
+        """Give up what it holds when it has ended; wait for that, but not for a silent one."""
+        seconds = 0.0 if completion.stalled else self._options.stall_seconds
+        leaving = asyncio.create_task(self._give_up(completion, held, seconds))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        await asyncio.wait({leaving}, timeout=seconds)
+
+    async def _give_up(self, completion: Completion, held: ExitStack, seconds: float) -> None:
+        with held:
+            while not await completion.stop(seconds):
+                seconds = self._options.stall_seconds
+                if asyncio.get_running_loop().time() - self._heard_at >= seconds:
+                    self._dead.set()
+                    break
+            else:
+                self._completions.discard(completion)
 
 
 def cannot_load(options: LlamaCppOptions, why: str) -> HeadraceError:

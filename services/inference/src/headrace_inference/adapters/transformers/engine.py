@@ -107,7 +107,8 @@ class TransformersEngine:
         finally:
             if not run.stream.ended:
                 worker.leave(run)
-                if not await run.stream.until_ended(self._options.stall_seconds):
+                seconds = 0.0 if run.stream.stalled else self._options.stall_seconds
+                if not await run.stream.until_ended(seconds):
                     self._dead.set()
 
     async def embed(
