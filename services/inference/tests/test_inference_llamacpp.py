@@ -248,7 +248,7 @@ async def test_one_silent_completion_is_not_taken_for_a_dead_engine(model: Path)
     while not isinstance(await anext(talking), Delta):
         continue
     # past `check`, which refuses it: it shows nothing while it is written
-    silent = engine.generate(request_for("word", logit_bias={PART: 100.0}), tokens, 40)
+    silent = engine.generate(request_for("word", logit_bias={PART: 100.0}), tokens, 250)
     failing = asyncio.ensure_future(_read_out(silent))
     while not failing.done():
         await anext(talking)
