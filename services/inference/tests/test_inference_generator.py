@@ -11,8 +11,10 @@ from prometheus_client import CollectorRegistry
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 from headrace_inference.adapters.echo import EchoEngine
+from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import Answer, Delta, Finished, FinishReason, Started, Timings
-from headrace_inference.domain.requests import GenerationRequest, Sampling
+from headrace_inference.domain.models import EngineInfo
+from headrace_inference.domain.requests import GenerationRequest, Message, Sampling, Tool
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.domain.waiting_line import Demand, Priority
 from headrace_inference.generator import Generator
@@ -32,11 +34,12 @@ class Bench:
         queue_length: int = 1,
         queue_seconds: float = 60,
         maximum_seconds: float = 60,
+        engine: type[EchoEngine] = EchoEngine,
     ) -> None:
         self.clock = FakeClock()
         self.registry = CollectorRegistry()
         self.gate: asyncio.Event | None = None
-        self.engine = EchoEngine(self.clock, slots=2, context_tokens=8, pause=self.pause)
+        self.engine = engine(self.clock, slots=2, context_tokens=8, pause=self.pause)
         bounds = SchedulerBounds(
             slots=2,
             context_tokens=8,
@@ -105,6 +108,28 @@ async def test_an_answer_starts_flows_and_finishes_with_what_it_took(bench: Benc
         Delta(0, " three", 1),
         Finished(model, (FinishReason.STOP,), 3, 3, Timings(0.0, 1.0, 2.0)),
     ]
+
+
+class Uncounting(EchoEngine):
+    """Takes tools, and tells nobody how many tokens a text has."""
+
+    @property
+    def info(self) -> EngineInfo:
+        features = frozenset({Feature.CHAT, Feature.TOOLS})
+        return replace(super().info, capabilities=Capabilities(features, tokenizes=False))
+
+
+async def test_an_estimate_of_the_prompt_counts_the_tools_that_are_offered() -> None:
+    bench = Bench(engine=Uncounting)
+    await bench.engine.start()
+    turns, tools = (Message("user", "one"),), (Tool("a" * 60), Tool("b", "x" * 337))
+    request = replace(REQUEST, prompt=turns, tools=tools)
+    counted = []
+    for choice in ("auto", "none"):
+        started, *_ = await bench.answer(replace(request, tool_choice=choice))
+        assert isinstance(started, Started)
+        counted.append(started.prompt_tokens)
+    assert counted == [(60 + 1 + 337 + 3) // 4 + 1, 3 // 4 + 1]
 
 
 async def test_tokens_and_times_are_measured(bench: Bench) -> None:
