@@ -19,7 +19,7 @@ class Choice:
 
     def __init__(self, run: Run, vocabulary: Vocabulary, index: int) -> None:
         sampling = run.request.sampling
-        form = vocabulary.form(run.request.response_format)
+        form = run.form.copy() if run.form is not None else None
         self.drawer = TokenDrawer(sampling, index, run.prompt_tokens, form)
         self.token = -1
         self.done = False

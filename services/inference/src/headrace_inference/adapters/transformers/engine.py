@@ -98,7 +98,10 @@ class TransformersEngine:
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
     ) -> AsyncGenerator[EngineEvent, None]:
         worker = self._require_worker()
-        run = Run(request, prompt_tokens, max_tokens)
+        # not in the model's thread, where all others would wait
+        compiled = partial(self._require_loaded().vocabulary.form, request.response_format)
+        form = await asyncio.to_thread(compiled) if request.response_format else None
+        run = Run(request, prompt_tokens, max_tokens, form)
         worker.join(run)
         try:
             async with aclosing(run.stream.events(self._options.stall_seconds)) as events:
