@@ -53,7 +53,7 @@ demo: install ## Start, stream one answer over HTTPS, stop
 
 SUITES := unit architecture contract api security integration e2e
 
-test: $(VENV)/.dev ## Run every test that needs no torch; about ten minutes on two cores
+test: $(VENV)/.dev ## Run every test that needs no torch; about twelve minutes on two cores
 	@$(MAKE) --no-print-directory --keep-going $(addprefix test-,$(SUITES))
 
 test-unit: $(VENV)/.dev ## Run the unit tests beside the services

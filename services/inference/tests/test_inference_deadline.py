@@ -1,7 +1,6 @@
 """One timer bounds many waits, and is not mistaken for a cancellation from outside."""
 
 import asyncio
-from functools import partial
 
 import pytest
 
@@ -61,7 +60,7 @@ async def test_renewed_after_it_has_passed_it_counts_again() -> None:
         loop.call_later(2 * SHORT, passed.set)
         await passed.wait()
         deadline.renew()
-        await deadline.wait(partial(asyncio.sleep, 0))
+        assert await deadline.wait(passed.wait)
         with pytest.raises(TimeoutError):
             await deadline.wait(forever)
 

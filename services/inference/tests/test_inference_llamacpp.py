@@ -168,7 +168,7 @@ async def test_a_choice_whose_prefill_waits_is_cancelled_at_once(engine: LlamaCp
     first, second = (engine.generate(request, tokens, 4) for _ in range(2))
     await anext(first)
     waiting = asyncio.ensure_future(anext(second))
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)  # one turn of the loop takes it to the gate, where it waits
     waiting.cancel()
     before = asyncio.get_running_loop().time()
     with pytest.raises(asyncio.CancelledError):

@@ -1,6 +1,7 @@
 """Runs the pipeline as an ASGI response: whole or streamed, stopped when the caller leaves."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class ClientGoneError(Exception):
     """The client does not read its answer."""
 
 
-class PipelineResponse(Response):
+class PipelineResponse(Response, ABC):
     """Runs the pipeline in a task of its own, and stops it when it is of no use any more.
 
     Watchers run beside it: one notices a client that hangs up, one that the process must end, and
@@ -62,9 +63,9 @@ class PipelineResponse(Response):
         self.started = False
         self.last_write = 0.0
 
+    @abstractmethod
     async def run(self, send: Send) -> None:
         """Have the pipeline answer, and write it; raises HeadraceError."""
-        raise NotImplementedError
 
     def watchers(
         self,

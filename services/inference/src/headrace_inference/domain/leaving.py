@@ -1,15 +1,16 @@
 """What is held for the length of a `with` block, however that ends."""
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 
-class Leaving:
+class Leaving(ABC):
     """Calls `leave` at the end of the block; subclasses say what that gives back."""
 
+    @abstractmethod
     def leave(self) -> None:
         """Give back what is held; once, however often it is called."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self
