@@ -17,6 +17,9 @@ from headrace_common.grpc_client import create_channel
 SECONDS = 120.0
 """After which an answer, or something that is waited for, is taken for lost."""
 
+PAUSE_SECONDS = 0.003
+"""Between two looks at the load."""
+
 
 class Call(Protocol):
     """A streamed answer, as gRPC reads it."""
@@ -55,10 +58,11 @@ class Asker:
         return load
 
     async def until(self, reached: Callable[[pb.GetLoadResponse], bool]) -> None:
-        """Ask for the load, at once again and again, until it is as wanted."""
+        """Ask for the load again and again until it is as wanted; the pauses leave the engine the
+        cores that it is measured on."""
         async with asyncio.timeout(SECONDS):
-            while not reached(await self.load()):
-                pass
+            while not reached(await self.load()):  # noqa: ASYNC110 - another process's load
+                await asyncio.sleep(PAUSE_SECONDS)
 
 
 @asynccontextmanager

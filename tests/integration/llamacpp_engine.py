@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from headrace_common.clock import SystemClock
-from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 
 SLOTS = 8
 CHUNK_TOKENS = 128

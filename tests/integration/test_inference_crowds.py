@@ -10,7 +10,8 @@ from tests.stack.llama_server import CONTEXT_TOKENS, KEY, MODEL, SLOTS, running_
 
 from headrace_common.clock import SystemClock
 from headrace_common.testing.proxy import proxying
-from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.adapters.openai_remote.engine import OpenAiRemoteEngine
 from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
 from headrace_inference.domain.capabilities import Feature
@@ -30,9 +31,7 @@ def test_a_crowd_before_the_echo_engine_leaves_nothing_behind() -> None:
 
 
 def test_a_crowd_before_llamacpp_leaves_nothing_behind(runner: asyncio.Runner) -> None:
-    options = LlamaCppOptions(prepared_model(), slots=3, context_tokens=64, threads=1)
-    engine = LlamaCppEngine(options, SystemClock())
-    runner.run(engine.start())
+    engine = runner.run(_started_llamacpp())
     expect_nothing_left(lambda: Crowd(runner, engine), examples=EXAMPLES, steps=STEPS)
     runner.run(engine.close())
 
@@ -58,3 +57,10 @@ def test_a_crowd_before_a_remote_leaves_nothing_behind(runner: asyncio.Runner) -
         )
         runner.run(engine.close())
         runner.run(proxies.__aexit__(None, None, None))
+
+
+async def _started_llamacpp() -> LlamaCppEngine:
+    options = LlamaCppOptions(prepared_model(), slots=3, context_tokens=64, threads=1)
+    engine = LlamaCppEngine(options, SystemClock())
+    await engine.start()
+    return engine

@@ -10,6 +10,7 @@ import pytest
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp.completion import Completion
+from headrace_inference.adapters.mailbox import Mailbox
 from headrace_inference.domain.events import Accepted, ChoiceFinished, Delta, FinishReason, Working
 
 OnChunk = Callable[[Mapping[str, Any]], bool]
@@ -24,12 +25,15 @@ def completion(
     complete: Callable[[Any, OnChunk], object],
     *,
     stop: tuple[str, ...] = (),
-    on_first_token: Callable[[], None] = lambda: None,
+    on_unread: Callable[[int], None] = lambda _: None,
 ) -> Completion:
-    translator = ChunkTranslator(1, stop, None)
-    return Completion(
-        complete, {}, translator, on_first_token=on_first_token, on_event=lambda: None
-    )
+    translator, mailbox = ChunkTranslator(1, stop, None), Mailbox(0)
+    return Completion(complete, {}, translator, mailbox, on_unread=on_unread, on_event=lambda: None)
+
+
+def when_read(announced: asyncio.Event) -> Callable[[int], None]:
+    """Sets the event when nothing of the prompt is unread."""
+    return lambda unread: None if unread else announced.set()
 
 
 async def read(work: Completion, stall_seconds: float = 5.0) -> list[Any]:
@@ -57,7 +61,7 @@ async def test_the_first_token_is_announced_even_if_nobody_reads() -> None:
     def complete(_: Any, on_chunk: OnChunk) -> None:
         on_chunk(chunk("a", 1, "stop"))
 
-    work = completion(complete, on_first_token=announced.set)
+    work = completion(complete, on_unread=when_read(announced))
     async with asyncio.timeout(5):
         await announced.wait()
     assert await work.stop(5)
@@ -75,7 +79,7 @@ async def test_tokens_without_text_are_announced_and_accounted_for() -> None:
             on_chunk(chunk("", number))
         on_chunk(chunk("x", 40))
 
-    work = completion(complete, on_first_token=announced.set)
+    work = completion(complete, on_unread=when_read(announced))
     async with asyncio.timeout(5):
         await announced.wait()
     more.set()

@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.domain.events import (
     Accepted,
     Delta,
@@ -61,9 +62,9 @@ async def test_it_answers_sensibly(engine: LlamaCppEngine) -> None:
     assert "Paris" in got.texts[0]
 
 
-async def test_tokens_arrive_one_by_one(engine: LlamaCppEngine) -> None:
+async def test_tokens_arrive_as_they_are_made(engine: LlamaCppEngine) -> None:
     got = await collect(engine, question("Count from one to ten in words.", max_tokens=24))
-    assert len(got.deltas) >= 12
+    assert len(got.deltas) >= 3  # 24 tokens take longer than a few times the 50 ms that gather them
     assert max(delta.tokens for delta in got.deltas) <= 6
 
 

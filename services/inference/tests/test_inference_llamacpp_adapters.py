@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.domain.requests import GenerationRequest
 from headrace_inference.testing import QUESTIONS, collect, prepared_model, question
 from headrace_inference.weights.digest import file_digest

@@ -13,7 +13,8 @@ from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp.call import Call
 from headrace_inference.adapters.llamacpp.embeddings import LlamaCppEmbeddings
-from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.domain.requests import Message
 from headrace_inference.engines import create_engine
 from headrace_inference.settings import InferenceSettings

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from headrace_common.clock import SystemClock
-from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.domain.events import Delta, Working
 from headrace_inference.domain.requests import GenerationRequest
 from headrace_inference.testing import prepared_model, request_for

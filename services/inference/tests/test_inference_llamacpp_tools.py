@@ -13,7 +13,8 @@ from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.grammar_child import text_fits
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
-from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.adapters.llamacpp.tools import call_grammar
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.domain.events import ChoiceFinished, EngineEvent, FinishReason

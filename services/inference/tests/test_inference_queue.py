@@ -85,6 +85,36 @@ async def test_leaving_twice_counts_once() -> None:
     second.leave()
 
 
+async def test_whoever_needs_less_now_lets_the_next_one_in() -> None:
+    queue = BoundedQueue(3, 5, FakeClock())
+    hold = await queue.enter(3)
+    waiting = asyncio.ensure_future(queue.enter(2))
+    hold.resize(2)
+    await settle()
+    assert not waiting.done()
+    hold.resize(1)
+    (await waiting).leave()
+    hold.leave()
+    hold.resize(3)
+    (await queue.enter(3)).leave()
+    assert (queue.running, queue.waiting) == (0, 0)
+
+
+async def test_whoever_needs_more_than_there_is_keeps_others_waiting() -> None:
+    queue = BoundedQueue(3, 5, FakeClock())
+    hold = await queue.enter(1)
+    hold.resize(5)
+    waiting = asyncio.ensure_future(queue.enter(1))
+    hold.resize(3)
+    await settle()
+    assert not waiting.done()
+    hold.resize(2)
+    (await waiting).leave()
+    hold.leave()
+    (await queue.enter(3)).leave()
+    assert (queue.running, queue.waiting) == (0, 0)
+
+
 async def test_a_turn_that_comes_with_the_cancellation_is_passed_on() -> None:
     queue = BoundedQueue(1, 5, FakeClock())
     hold = await queue.enter()
@@ -97,7 +127,7 @@ async def test_a_turn_that_comes_with_the_cancellation_is_passed_on() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["join", "cancel", "finish", "settle"]), st.integers(0, 7)),
+    st.tuples(st.sampled_from(["join", "cancel", "resize", "finish", "settle"]), st.integers(0, 7)),
     max_size=40,
 )
 
@@ -122,9 +152,10 @@ async def _expect_nothing_left(steps: list[tuple[str, int]]) -> None:
             if step == "cancel":
                 task.cancel()
             elif task.done() and not task.cancelled() and task.exception() is None:
-                task.result().leave()
+                hold = task.result()
+                hold.resize(number) if step == "resize" else hold.leave()
         assert queue.waiting <= WAITING
-        assert 0 <= queue.running <= CAPACITY
+        assert queue.running >= 0
     while tasks:
         await settle()
         task = tasks.popleft()

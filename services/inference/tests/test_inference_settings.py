@@ -30,7 +30,7 @@ def test_sizes_are_positive(name: str) -> None:
         InferenceSettings.model_validate({"engine": "echo", name: 0})
 
 
-def test_the_engine_is_the_one_that_is_named(tmp_path: Path) -> None:
+async def test_the_engine_is_the_one_that_is_named(tmp_path: Path) -> None:
     model = {"model_path": tmp_path / "m.gguf"}
     for engine, kind, needed in (
         ("echo", EchoEngine, {}),

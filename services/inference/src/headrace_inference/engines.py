@@ -4,7 +4,8 @@ from headrace_common.clock import Clock
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.echo_pace import Pace
 from headrace_inference.adapters.llamacpp.embeddings import LlamaCppEmbeddings
-from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.adapters.openai_remote.engine import OpenAiRemoteEngine
 from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
 from headrace_inference.adapters.transformers.engine import TransformersEngine
@@ -45,6 +46,7 @@ def _llamacpp(settings: InferenceSettings, clock: Clock) -> LlamaCppEngine | Lla
         threads=settings.threads,
         spins=settings.spins,
         prefill_chunk_tokens=settings.prefill_chunk_tokens,
+        gather_seconds=settings.gather_seconds,
         stall_seconds=settings.stall_seconds,
         chat_template=settings.chat_template(),
         lora_adapters=settings.lora_adapters,

@@ -26,6 +26,7 @@ ENGINE_OF = MappingProxyType(
         "chat_template_path": "llamacpp",
         "lora_adapters": "llamacpp",
         "prompt_cache": "llamacpp",
+        "gather_seconds": "llamacpp",
         "device": "transformers",
         "dtype": "transformers",
         "remote": "openai",
@@ -84,6 +85,9 @@ class InferenceSettings(GrpcServiceSettings):
     own, and cost four fifths where they are not."""
     prefill_chunk_tokens: int = Field(default=128, ge=16)
     """Prompt tokens that are read between two decode steps."""
+    gather_seconds: float = Field(default=0.05, ge=0, le=1)
+    """llamacpp's tokens of so long go out in one message, but an answer's first at once; 0 for each
+    token by itself, which costs up to a tenth of the speed where all cores compute (ADR 27)."""
     stall_seconds: float = Field(default=30.0, gt=0)
     """Silence of a working engine after which it is taken for dead and the process ends."""
     silent_seconds: float = Field(default=10.0, gt=0)

@@ -19,6 +19,12 @@ class Hold(Leaving):
         self._size = size
         self._since = since
 
+    def resize(self, size: int) -> None:
+        """Hold so many places from now on, even if there are not as many: others wait for them."""
+        if self._queue is not None:
+            self._queue.give_back(self._size - size)
+            self._size = size
+
     def leave(self) -> None:
         queue, self._queue = self._queue, None
         if queue is not None:
@@ -62,7 +68,12 @@ class BoundedQueue:
         """Give places back that were taken at `since`; called by Hold."""
         held = self._clock.monotonic() - since
         self._mean_seconds += SMOOTHING * (held - self._mean_seconds)
-        self._give_back(size)
+        self._leave(size)
+
+    def give_back(self, size: int) -> None:
+        """Take places back, or hand out so many more if it is negative; called by Hold."""
+        self._free += size
+        self._admit()
 
     def _must_wait(self, size: int) -> bool:
         return bool(self._waiting) or self._free < size
@@ -79,17 +90,16 @@ class BoundedQueue:
                     self._waiting.remove(ticket)
                 self._admit()
             else:
-                self._give_back(size)
+                self._leave(size)
             raise
 
     def _take(self, size: int) -> None:
         self._free -= size
         self.running += 1
 
-    def _give_back(self, size: int) -> None:
-        self._free += size
+    def _leave(self, size: int) -> None:
         self.running -= 1
-        self._admit()
+        self.give_back(size)
 
     def _admit(self) -> None:
         while self._waiting:

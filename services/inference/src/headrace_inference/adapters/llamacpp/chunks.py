@@ -40,16 +40,13 @@ class ChunkTranslator:
             for index in range(choices)
         ]
         self._accepted = False
+        self.unread: int | None = None
+        """Tokens of the prompt that are still to be read; None before it is told."""
 
     @property
     def finished(self) -> bool:
         """Every choice has ended, so the rest of the completion is of no use."""
         return all(choice.done for choice in self._choices)
-
-    @property
-    def writing(self) -> bool:
-        """A choice has tokens, so the prompt has been read."""
-        return any(choice.begun for choice in self._choices)
 
     def feed(self, chunk: Mapping[str, Any]) -> list[EngineEvent]:
         """Events of one chunk.
@@ -67,6 +64,10 @@ class ChunkTranslator:
         for part in chunk["choices"]:
             tokens = chunk.get("timings", {}).get("predicted_n")
             events += self._choices[part["index"]].feed(part, tokens)
+        if progress := chunk.get("prompt_progress"):
+            self.unread = progress["total"] - progress["processed"]
+        if any(choice.begun for choice in self._choices):
+            self.unread = 0
         return events or [Working()]
 
 

@@ -1,14 +1,14 @@
 """One blocking completion inside llama.cpp, run on a thread, read as an asynchronous stream."""
 
-import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from headrace_inference.adapters.event_stream import End, EventStream
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
-from headrace_inference.domain.events import EngineEvent
+from headrace_inference.adapters.mailbox import Mailbox
+from headrace_inference.domain.events import Accepted, ChoiceFinished, EngineEvent
 
 Chunk = Mapping[str, Any]
 Complete = Callable[[Mapping[str, Any], Callable[[Chunk], bool]], object]
@@ -16,8 +16,10 @@ Complete = Callable[[Mapping[str, Any], Callable[[Chunk], bool]], object]
 
 
 class Completion:
-    """Starts at once; `on_first_token` and `on_event` are called in the event loop, whether anybody
-    reads or not.
+    """Starts at once; `on_unread`, told how many tokens of the prompt are still to be read, and
+    `on_event` are called in the event loop, whether anybody reads or not.
+
+    Through the mailbox its first token and its end go at once, and what lies between in company.
 
     It has a thread of its own, since the library blocks it until the last token, and a daemon one:
     a library that hangs must not keep the process from exiting.
@@ -28,17 +30,18 @@ class Completion:
         complete: Complete,
         body: Mapping[str, Any],
         translator: ChunkTranslator,
+        mailbox: Mailbox,
         *,
-        on_first_token: Callable[[], None],
+        on_unread: Callable[[int], None],
         on_event: Callable[[], None],
     ) -> None:
         self._complete = complete
         self._body = body
         self._translator = translator
-        self._on_first_token = on_first_token
+        self._mailbox = mailbox
+        self._on_unread = on_unread
         self._on_event = on_event
-        self._announced = False
-        self._loop = asyncio.get_running_loop()
+        self._unread: int | None = None
         self._stream = EventStream()
         self._stopping = threading.Event()
         self._failure: Exception | None = None
@@ -63,8 +66,7 @@ class Completion:
             self._complete(self._body, self._on_chunk)
         except Exception as error:  # noqa: BLE001 - handed to the reader
             self._failure = error
-        with suppress(RuntimeError):  # an engine that stalled may outlive the event loop
-            self._loop.call_soon_threadsafe(self._stream.put, End(self._failure))
+        self._mailbox.post(partial(self._stream.put, End(self._failure)), at_once=True)
 
     def _on_chunk(self, chunk: Chunk) -> bool:
         if self._stopping.is_set():
@@ -74,13 +76,17 @@ class Completion:
         except Exception as error:  # noqa: BLE001 - the library would swallow it
             self._failure = error
             return True
-        if self._translator.writing and not self._announced:
-            self._announced = True
-            self._loop.call_soon_threadsafe(self._on_first_token)
-        for event in events:
-            self._loop.call_soon_threadsafe(self._deliver, event)
+        unread = self._translator.unread
+        at_once = unread != self._unread or any(
+            isinstance(event, Accepted | ChoiceFinished) for event in events
+        )
+        self._unread = unread
+        self._mailbox.post(partial(self._deliver, events, unread), at_once=at_once)
         return self._translator.finished
 
-    def _deliver(self, event: EngineEvent) -> None:
+    def _deliver(self, events: list[EngineEvent], unread: int | None) -> None:
         self._on_event()
-        self._stream.put(event)
+        if unread is not None:
+            self._on_unread(unread)
+        for event in events:
+            self._stream.put(event)

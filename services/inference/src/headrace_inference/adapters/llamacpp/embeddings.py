@@ -11,8 +11,8 @@ from typing import Any
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp.call import Call
-from headrace_inference.adapters.llamacpp.engine import LlamaCppOptions, cannot_load
 from headrace_inference.adapters.llamacpp.library import server_parameters, start_server
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.adapters.llamacpp.word_pieces import WordPieces
 from headrace_inference.domain.capabilities import Capabilities
 from headrace_inference.domain.events import EngineEvent
@@ -21,7 +21,7 @@ from headrace_inference.domain.requests import EmbeddingRequest, GenerationReque
 from headrace_inference.domain.rules import check_characters
 from headrace_inference.weights.digest import file_digest
 from headrace_inference.weights.embedding_shape import sizes, word_pieces
-from headrace_inference.weights.memory import ModelDoesNotFitError, check_fits, free_bytes
+from headrace_inference.weights.memory import ModelDoesNotFitError
 
 WARM_UP = "Hello"
 
@@ -60,7 +60,7 @@ class LlamaCppEmbeddings:
         socket_path = str(Path(self._directory.name) / "llama.sock")
         try:
             digest = await asyncio.to_thread(file_digest, options.model_path)
-            await asyncio.to_thread(_check_memory, options)
+            await asyncio.to_thread(options.check_memory)
             dimensions, longest = await asyncio.to_thread(sizes, options.model_path)
             vocabulary = await asyncio.to_thread(word_pieces, options.model_path)
             self._pieces = await asyncio.to_thread(WordPieces, vocabulary)
@@ -68,7 +68,7 @@ class LlamaCppEmbeddings:
             self._server = await asyncio.to_thread(_load, options, context_tokens, socket_path)
         except (RuntimeError, ValueError, LookupError) as error:
             why = error if isinstance(error, ModelDoesNotFitError) else NOT_EMBEDDING
-            raise cannot_load(options, str(why)) from error
+            raise options.cannot_load(str(why)) from error
         await self._vectors([self._pieces.tokens(WARM_UP)])
         self._info = EngineInfo(
             engine="llamacpp",
@@ -154,15 +154,6 @@ class LlamaCppEmbeddings:
 def _no_text() -> HeadraceError:
     return HeadraceError(
         Reason.UNSUPPORTED_PARAMETER, "model: this one makes embeddings only", param="model"
-    )
-
-
-def _check_memory(options: LlamaCppOptions) -> None:
-    check_fits(
-        options.model_path,
-        slots=options.slots,
-        context_tokens=options.context_tokens,
-        free=free_bytes(),
     )
 
 

@@ -4,9 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from headrace_common.clock import Clock
@@ -20,10 +18,12 @@ from headrace_inference.adapters.llamacpp.library import (
     server_parameters,
     start_server,
 )
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.adapters.llamacpp.prompt import PromptReader
 from headrace_inference.adapters.llamacpp.request import chat_body, completion_body
 from headrace_inference.adapters.llamacpp.slots import SlotTable
 from headrace_inference.adapters.llamacpp.tools import is_free_to_call, schema_of
+from headrace_inference.adapters.mailbox import Mailbox
 from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import Accepted, EngineEvent
 from headrace_inference.domain.group_gate import GroupGate
@@ -39,7 +39,7 @@ from headrace_inference.domain.requests import (
 from headrace_inference.weights.adapters import AdapterDoesNotFitError, check_adapter
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import combined_digest, file_digest
-from headrace_inference.weights.memory import ModelDoesNotFitError, check_fits, free_bytes
+from headrace_inference.weights.memory import ModelDoesNotFitError
 from headrace_inference.weights.textless_tokens import textless_tokens
 
 FEATURES = frozenset(
@@ -53,42 +53,18 @@ FEATURES = frozenset(
     }
 )
 TOOLS = frozenset({Feature.TOOLS})
-NO_ADAPTERS: Mapping[str, Path] = MappingProxyType({})
+CHUNKS_LET_IN = 2
+"""One that is read and one that is next; with one alone each second pass would read nothing."""
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
 
 
-@dataclass(frozen=True, slots=True)
-class LlamaCppOptions:
-    """How to run the model.
-
-    `context_tokens` is per slot. `prefill_chunk_tokens` are read between two decode steps: larger
-    is faster prefill, smaller is smoother streams and quicker cancellation. No event for
-    `stall_seconds` fails a request, and if no other one has any either the engine is dead; its
-    listener, which reads prompts, has as long to answer. `chat_template` is Jinja text instead of
-    the model's. `lora_adapters` are files by the ids of the models that they make of this one. With
-    `prompt_cache` a prompt's beginning is not read again if the same tenant's last one had it.
-    """
-
-    model_path: Path
-    slots: int
-    context_tokens: int
-    threads: int
-    prefill_chunk_tokens: int = 128
-    stall_seconds: float = 30.0
-    chat_template: str = ""
-    lora_adapters: Mapping[str, Path] = field(default_factory=lambda: NO_ADAPTERS)
-    prompt_cache: bool = False
-    spins: int = 10_000
-    """See the setting of this name."""
-
-
 class LlamaCppEngine:
-    """An Engine over one xllamacpp server.
+    """An Engine over one xllamacpp server, made in the event loop that it is used in.
 
     What is cancelled ends when llama.cpp next calls back, which it does at each decode step and
     each prefill chunk of the choice, but not for a call's marks where it looks for calls. A choice
-    whose prefill waits behind others' gets no such call, so prefills are let in only as far as
-    they fit into one chunk together, first come first served.
+    whose prefill waits behind others' gets no such call, so a prompt is let in, first come first
+    served, when its first chunk is among the next CHUNKS_LET_IN.
 
     A request that fails or is cancelled keeps its places until its thread ends: one that is silent
     still writes in llama.cpp's slots.
@@ -104,7 +80,10 @@ class LlamaCppEngine:
         self._gate = GroupGate()
         self._slots = SlotTable(options.slots)
         self._places = BoundedQueue(options.slots, options.slots, clock)
-        self._prefill = BoundedQueue(options.prefill_chunk_tokens, options.slots, clock)
+        self._prefill = BoundedQueue(
+            CHUNKS_LET_IN * options.prefill_chunk_tokens, options.slots, clock
+        )
+        self._mailbox = Mailbox(options.gather_seconds)
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._server: Any = None
         self._http: LlamaCppHttp | None = None
@@ -129,19 +108,19 @@ class LlamaCppEngine:
         self._directory = tempfile.TemporaryDirectory(prefix="headrace-llamacpp-")
         socket_path = str(Path(self._directory.name) / "llama.sock")
         if not options.model_path.is_file():
-            raise cannot_load(options, await asyncio.to_thread(_no_file, options.model_path))
+            raise options.cannot_load(await asyncio.to_thread(_no_file, options.model_path))
         digest = await asyncio.to_thread(file_digest, options.model_path)
         digest = combined_digest(digest, options.chat_template)
         try:
-            await asyncio.to_thread(_check_memory, options)
+            await asyncio.to_thread(options.check_memory)
             adapted = await asyncio.to_thread(_check_adapters, options, digest)
             control = await asyncio.to_thread(control_texts, options.model_path)
             self._textless = await asyncio.to_thread(textless_tokens, options.model_path)
             self._server = await asyncio.to_thread(_load, options, socket_path)
         except (ModelDoesNotFitError, AdapterDoesNotFitError) as error:
-            raise cannot_load(options, str(error)) from error
+            raise options.cannot_load(str(error)) from error
         except (RuntimeError, ValueError, LookupError) as error:
-            raise cannot_load(options, _unknown(options)) from error
+            raise options.cannot_load(_unknown(options)) from error
         self._http = LlamaCppHttp(socket_path)
         self._vocabulary_size = await self._http.vocabulary_size()
         features = FEATURES | TOOLS if await self._http.knows_tools() else FEATURES
@@ -190,6 +169,7 @@ class LlamaCppEngine:
                 self._slots.forget()
             chunk = min(unread, self._options.prefill_chunk_tokens)
             prefill = held.enter_context(await self._prefill.enter(chunk))
+            prefill.resize(unread)
             completion = self._begin(complete, body, translator, prefill)
             try:
                 async with aclosing(self._events(request, completion)) as events:
@@ -208,7 +188,12 @@ class LlamaCppEngine:
         prefill: Hold,
     ) -> Completion:
         completion = Completion(
-            complete, body, translator, on_first_token=prefill.leave, on_event=self._hear
+            complete,
+            body,
+            translator,
+            self._mailbox,
+            on_unread=prefill.resize,
+            on_event=self._hear,
         )
         self._completions.add(completion)
         return completion
@@ -327,11 +312,6 @@ class LlamaCppEngine:
                 self._completions.discard(completion)
 
 
-def cannot_load(options: LlamaCppOptions, why: str) -> HeadraceError:
-    """What tells why there is no engine."""
-    return HeadraceError(Reason.ENGINE_FAILED, f"llama.cpp cannot load {options.model_path}: {why}")
-
-
 def _no_file(path: Path) -> str:
     if path.is_dir():
         found = len(list(path.glob("*.gguf")))
@@ -349,15 +329,6 @@ def _unknown(options: LlamaCppOptions) -> str:
     template = ", or the chat template is none" if options.chat_template else ""
     adapter = ", or an adapter does not fit it" if options.lora_adapters else ""
     return f"it is no model that llama.cpp knows{template}{adapter}"
-
-
-def _check_memory(options: LlamaCppOptions) -> None:
-    check_fits(
-        options.model_path,
-        slots=options.slots,
-        context_tokens=options.context_tokens,
-        free=free_bytes(),
-    )
 
 
 def _check_adapters(options: LlamaCppOptions, digest: str) -> dict[str, str]:
