@@ -39,7 +39,6 @@ def targets(cells: Sequence[Cell]) -> Iterator[Target]:
         if cell.contestant == HEADRACE
     ):
         yield _target(cells, HEADRACE, SERVER, load, 0.97)
-        yield _target(cells, HEADRACE_ALONE, SERVER, load, 0.97)
     for concurrency, wanted in ((8, 1.4), (32, 1.6)):
         yield _target(cells, HEADRACE, SERVER_Q4_1, (SHORT, concurrency), wanted)
     for concurrency, wanted in ((1, 1.0), (8, 1.5), (32, 1.5)):

@@ -45,8 +45,8 @@ def _start(stack: ExitStack, folder: Path, *, quick: bool) -> list[Contestant]:
     if quick:
         return contestants
     contestants += [
-        start(headrace(names.HEADRACE_ALONE, ALONE)),
-        start(headrace(names.HEADRACE_OPENAI, _remote(server))),
+        start(headrace(names.HEADRACE_ALONE, ALONE, slow=True)),
+        start(headrace(names.HEADRACE_OPENAI, _remote(server), slow=True)),
         start(xllamacpp_server(names.SERVER_Q4_1, original_model(folder), slow=True)),
     ]
     if has_torch():

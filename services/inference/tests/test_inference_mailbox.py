@@ -4,6 +4,7 @@ import asyncio
 import threading
 from functools import partial
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,50 +15,74 @@ LONG = 60.0
 
 
 class Delivered:
-    """What came, and when the last of it did."""
+    """What came, in order."""
 
-    def __init__(self, last: int) -> None:
+    def __init__(self) -> None:
         self.numbers: list[int] = []
-        self.done = asyncio.Event()
-        self._last = last
+        self._news = asyncio.Event()
 
     def take(self, number: int) -> None:
         self.numbers.append(number)
-        if number == self._last:
-            self.done.set()
+        self._news.set()
+
+    async def until(self, last: int) -> None:
+        async with asyncio.timeout(5):
+            while last not in self.numbers:
+                self._news.clear()
+                await self._news.wait()
 
 
-async def test_what_comes_within_the_time_waits_for_one_that_goes_at_once() -> None:
-    mailbox, delivered = Mailbox(LONG), Delivered(last=9)
+@pytest.fixture
+async def delivered() -> Delivered:
+    return Delivered()
+
+
+async def mailbox_after_a_delivery(seconds: float, *, writers: int) -> Mailbox:
+    mailbox, done = Mailbox(seconds), asyncio.Event()
+    for _ in range(writers):
+        mailbox.enter()
+    mailbox.post(done.set, at_once=True)
+    async with asyncio.timeout(5):
+        await done.wait()
+    return mailbox
+
+
+async def test_what_comes_soon_waits_for_one_that_goes_at_once(delivered: Delivered) -> None:
+    mailbox = await mailbox_after_a_delivery(LONG, writers=1)
     for number in range(9):
         mailbox.post(partial(delivered.take, number), at_once=False)
     await asyncio.sleep(0)
     assert delivered.numbers == []
     mailbox.post(partial(delivered.take, 9), at_once=True)
-    async with asyncio.timeout(5):
-        await delivered.done.wait()
+    await delivered.until(9)
     assert delivered.numbers == list(range(10))
 
 
-async def test_when_the_time_is_over_all_goes_out() -> None:
-    mailbox, delivered = Mailbox(0.001), Delivered(last=2)
-    for number in range(3):
-        mailbox.post(partial(delivered.take, number), at_once=False)
-    async with asyncio.timeout(5):
-        await delivered.done.wait()
+async def test_the_last_of_the_writers_takes_the_others_with_it(delivered: Delivered) -> None:
+    mailbox = await mailbox_after_a_delivery(0, writers=3)
+    mailbox.post(partial(delivered.take, 0), at_once=False)
+    mailbox.post(partial(delivered.take, 1), at_once=False)
+    await asyncio.sleep(0)
+    assert delivered.numbers == []
+    mailbox.post(partial(delivered.take, 2), at_once=False)
+    await delivered.until(2)
     assert delivered.numbers == [0, 1, 2]
 
 
-async def test_what_comes_while_others_are_delivered_is_delivered_too() -> None:
-    mailbox, delivered = Mailbox(0.001), Delivered(last=1)
+async def test_nobody_waits_for_whoever_has_left(delivered: Delivered) -> None:
+    mailbox = await mailbox_after_a_delivery(0, writers=2)
+    mailbox.leave()
+    mailbox.post(partial(delivered.take, 0), at_once=False)
+    await delivered.until(0)
+    assert delivered.numbers == [0]
 
-    def post_another() -> None:
-        mailbox.post(partial(delivered.take, 1), at_once=False)
 
-    mailbox.post(post_another, at_once=False)
-    async with asyncio.timeout(5):
-        await delivered.done.wait()
-    assert delivered.numbers == [1]
+async def test_nobody_waits_for_long_for_one_that_is_silent(delivered: Delivered) -> None:
+    mailbox = await mailbox_after_a_delivery(0, writers=2)
+    for number in (0, 1):
+        mailbox.post(partial(delivered.take, number), at_once=False)
+        await delivered.until(number)
+    assert delivered.numbers == [0, 1]
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=60))
@@ -66,7 +91,7 @@ def test_each_threads_messages_come_once_and_in_order(urgent: list[bool]) -> Non
 
 
 async def _expect_all_from_two_threads(urgent: list[bool]) -> None:
-    mailbox = Mailbox(0.0005)
+    mailbox = await mailbox_after_a_delivery(0.0005, writers=3)
     got: dict[str, list[int]] = {"one": [], "other": []}
     ended = asyncio.Semaphore(0)
 

@@ -42,6 +42,7 @@ class Completion:
         self._on_unread = on_unread
         self._on_event = on_event
         self._unread: int | None = None
+        self._writing = False
         self._stream = EventStream()
         self._stopping = threading.Event()
         self._failure: Exception | None = None
@@ -66,7 +67,7 @@ class Completion:
             self._complete(self._body, self._on_chunk)
         except Exception as error:  # noqa: BLE001 - handed to the reader
             self._failure = error
-        self._mailbox.post(partial(self._stream.put, End(self._failure)), at_once=True)
+        self._mailbox.post(self._end, at_once=True)
 
     def _on_chunk(self, chunk: Chunk) -> bool:
         if self._stopping.is_set():
@@ -88,5 +89,13 @@ class Completion:
         self._on_event()
         if unread is not None:
             self._on_unread(unread)
+        if unread == 0 and not self._writing:
+            self._writing = True
+            self._mailbox.enter()
         for event in events:
             self._stream.put(event)
+
+    def _end(self) -> None:
+        if self._writing:
+            self._mailbox.leave()
+        self._stream.put(End(self._failure))
