@@ -38,6 +38,8 @@ printed() { # a field that `make up` printed
     "$(date -u +%Y-%m-%d)" "$(git -C "$origin" rev-parse --short HEAD)"
   printf 'a clean clone in a new directory, an empty pip cache, %s cores, %s, %s.\n' \
     "$(nproc)" "$(python3 --version)" "$(pip --version | cut -d' ' -f1-2)"
+  printf 'Output goes to a file: on a terminal each part has one line, which changes. `headrace login` took the\n'
+  printf 'password from `HEADRACE_PASSWORD`; without it, it asks.\n'
   git clone -q "$origin" "$work/headrace"
   cd "$work/headrace"
   printf '\n## The first start\n'
