@@ -85,7 +85,7 @@ test-e2e: $(VENV)/.dev ## Start the whole stack and drive it over HTTPS
 test-chaos: $(VENV)/.dev ## Kill, freeze and drain every part under load; eleven minutes, not part of `test`
 	$(PYTEST) tests/chaos
 
-test-torch: $(VENV)/.torch ## Install torch (200 MB) and test the transformers engine; three minutes, not part of `test`
+test-torch: $(VENV)/.torch ## Install torch (on Linux x86-64 with CUDA, some GB) and test the transformers engine; three minutes, not part of `test`
 	$(PYTEST) tests/torch
 
 check: $(VENV)/.dev ## Check format, lint, types, imports, protos and generated code

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from headrace_common.clock import SystemClock
+from headrace_common.errors import HeadraceError
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
 from headrace_inference.adapters.openai_remote.engine import OpenAiRemoteEngine
@@ -140,7 +141,7 @@ def test_odd_names_of_one_model_are_taken(path: str) -> None:
 def test_a_chat_template_is_read_when_the_engine_is_made(tmp_path: Path) -> None:
     path = tmp_path / "template.jinja"
     settings = InferenceSettings(model_path=tmp_path / "m.gguf", chat_template_path=path)
-    with pytest.raises(ValueError, match="chat_template_path"):
+    with pytest.raises(HeadraceError, match="chat_template_path"):
         settings.chat_template()
     path.write_text("{{ messages }}")
     assert settings.chat_template() == "{{ messages }}"

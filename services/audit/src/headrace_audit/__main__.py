@@ -3,11 +3,12 @@
 from headrace_audit.app import run
 from headrace_audit.settings import AuditSettings
 from headrace_common.logs import configure_logging
+from headrace_common.settings import load_settings
 
 
 def main() -> None:
     """Load settings, configure logging, run."""
-    settings = AuditSettings()
+    settings = load_settings(AuditSettings)
     configure_logging("audit", settings.instance_name, settings.log_level)
     run(settings)
 

@@ -3,11 +3,12 @@
 from headrace_cache.app import run
 from headrace_cache.settings import CacheSettings
 from headrace_common.logs import configure_logging
+from headrace_common.settings import load_settings
 
 
 def main() -> None:
     """Load settings, configure logging, run."""
-    settings = CacheSettings()
+    settings = load_settings(CacheSettings)
     configure_logging("cache", settings.instance_name, settings.log_level)
     run(settings)
 

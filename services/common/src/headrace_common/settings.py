@@ -1,10 +1,10 @@
 """What every service can be told from its environment."""
 
 import socket
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr, StringConstraints, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
 """`host:port`; port 0 lets the system choose."""
@@ -44,3 +44,31 @@ class GrpcServiceSettings(ServiceSettings):
     """Calls in flight, health apart, before further ones are refused with QUEUE_FULL."""
     maximum_message_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     """Of one request; with the bound above, what callers can make this process hold."""
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def load_settings(kind: type[S]) -> S:
+    """What the environment says; ends the process with a line for each fault in it.
+
+    A line names the variable and the rule, never the value, which may be a secret.
+    """
+    prefix = kind.model_config["env_prefix"]
+    try:
+        return kind()
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_context=False, include_url=False)
+        lines = [f"{prefix}{_name(fault['loc'])}: {_rule(fault['msg'])}" for fault in faults]
+    except SettingsError as error:  # its text names the field, its cause would quote the value
+        lines = [f"{prefix}...: {error}; it must be JSON"]
+    raise SystemExit("\n".join(lines))
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    """Of the rest of the variable; rules about several fields have no location."""
+    return str(location[0]).upper() if location else "..."
+
+
+def _rule(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -1,6 +1,7 @@
 """Makes the engine that the settings name."""
 
 from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.adapters.echo_pace import Pace
 from headrace_inference.adapters.llamacpp.embeddings import LlamaCppEmbeddings
@@ -16,7 +17,7 @@ from headrace_inference.weights.embedding_shape import pools
 
 
 def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
-    """Not started yet; raises ValueError for settings that do not go together."""
+    """Not started yet; raises INVALID_FIELD for settings that do not go together."""
     match settings.engine:
         case "llamacpp":
             return _llamacpp(settings, clock)
@@ -55,8 +56,9 @@ def _llamacpp(settings: InferenceSettings, clock: Clock) -> LlamaCppEngine | Lla
     if not pools(options.model_path):
         return LlamaCppEngine(options, clock)
     if options.chat_template or options.lora_adapters or options.prompt_cache:
-        raise ValueError(
-            "chat_template_path, lora_adapters and prompt_cache are for models that write text"
+        raise HeadraceError(
+            Reason.INVALID_FIELD,
+            "chat_template_path, lora_adapters and prompt_cache are for models that write text",
         )
     return LlamaCppEmbeddings(options, clock)
 

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from headrace_common.errors import HeadraceError, Reason
 from headrace_common.settings import GrpcServiceSettings
 from headrace_inference.domain.capabilities import Feature
 
@@ -205,9 +206,11 @@ class InferenceSettings(GrpcServiceSettings):
         return self.remote_url.rstrip("/")
 
     def chat_template(self) -> str:
-        """The text of the file that the settings name, if any; raises ValueError without it."""
+        """The text of the file that the settings name, if any; raises INVALID_FIELD without it."""
         path = self.chat_template_path
         try:
             return path.read_text(encoding="utf-8") if path else ""
         except OSError as error:
-            raise ValueError(f"chat_template_path: {path} cannot be read") from error
+            param = "chat_template_path"
+            message = f"{param}: {path} cannot be read"
+            raise HeadraceError(Reason.INVALID_FIELD, message, param=param) from error
