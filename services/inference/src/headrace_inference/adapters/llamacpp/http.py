@@ -45,8 +45,13 @@ class LlamaCppHttp:
         models = await self._call("GET", "/v1/models")
         return int(models["data"][0]["meta"]["n_vocab"])
 
-    async def tokens(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
-        """Token ids; `parse_special` reads the names of control tokens as these tokens."""
+    async def tokens(
+        self, text: str | Sequence[str], *, add_special: bool, parse_special: bool
+    ) -> tuple[int, ...]:
+        """Token ids; `parse_special` reads the names of control tokens as these tokens.
+
+        Of several texts each is read by itself, and their ids are put together.
+        """
         body = {"content": text, "add_special": add_special, "parse_special": parse_special}
         answer = await self._call("POST", "/tokenize", body)
         return tuple(answer["tokens"])

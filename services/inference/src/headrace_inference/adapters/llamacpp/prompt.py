@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp.http import LlamaCppHttp
@@ -30,7 +31,7 @@ class PromptReader:
         """Token ids; a conversation is rendered first, and ends where the answer begins."""
         check_characters(sum(map(len, texts_of(prompt, tools))), self._context_tokens)
         if isinstance(prompt, str):
-            return await self._http.tokens(prompt, add_special=True, parse_special=False)
+            return await self._plain(prompt, add_special=True)
         for param, text in template_texts(prompt, tools):
             self._refuse_control(param, text)
         if any(self._control.search(turn.content) for turn in prompt):
@@ -61,8 +62,23 @@ class PromptReader:
             if content is None:
                 tokens += await self._http.tokens(piece, add_special=index == 0, parse_special=True)
             else:
-                tokens += await self._http.tokens(content, add_special=False, parse_special=False)
+                tokens += await self._plain(content, add_special=False)
         return tokens
+
+    async def _plain(self, text: str, *, add_special: bool) -> tuple[int, ...]:
+        """Token ids of a text without any control token.
+
+        That `parse_special` is off is not enough: llama.cpp reads tokens of the type USER_DEFINED
+        all the same, and may put others together of the parts that their texts have. So no text of
+        one is given it whole.
+        """
+        cuts, at = [0], 0
+        while found := self._control.search(text, at):
+            at = found.start() + 1
+            cuts.append(at)
+        pieces = [text[begin:end] for begin, end in pairwise((*cuts, len(text)))]
+        content = pieces if len(pieces) > 1 else text
+        return await self._http.tokens(content, add_special=add_special, parse_special=False)
 
     def _refuse_control(self, param: str, text: str) -> None:
         found = self._control.search(text)
