@@ -41,13 +41,16 @@ class Pausing(EchoTarget):
 class Refusing(EchoTarget):
     """Refuses, by default as a server of chat models does."""
 
-    def __init__(self, reason: Reason = Reason.UNSUPPORTED_PARAMETER) -> None:
+    def __init__(
+        self, reason: Reason = Reason.UNSUPPORTED_PARAMETER, *, after_work: bool = False
+    ) -> None:
         super().__init__()
         self._reason = reason
+        self._after_work = after_work
 
     async def embed(self, request_id: str, tenant: str, request: EmbeddingRequest) -> Embeddings:
         message = "model: this one makes no embeddings"
-        raise HeadraceError(self._reason, message, param="model")
+        raise HeadraceError(self._reason, message, param="model", after_work=self._after_work)
 
 
 @pytest.fixture
@@ -140,6 +143,8 @@ async def test_a_model_without_embeddings_is_a_clear_refusal() -> None:
         (Reason.INVALID_FIELD, 0),
         (Reason.CONTEXT_LENGTH_EXCEEDED, 0),
         (Reason.NOT_SERVING, 0),
+        (Reason.QUEUE_FULL, 0),
+        (Reason.REQUEST_TOO_LARGE, 0),
         (Reason.ENGINE_FAILED, 3 + 4),
         (Reason.DEADLINE_EXCEEDED, 3 + 4),
         (Reason.DEPENDENCY_UNAVAILABLE, 3 + 4),
@@ -151,6 +156,17 @@ async def test_work_that_was_done_is_settled_even_if_it_failed(reason: Reason, t
         [exchange] = gateway.events.exchanges
     assert response.status_code >= 400
     assert exchange.prompt_tokens == tokens
+
+
+async def test_a_refusal_gives_back_what_was_reserved_unless_work_was_done() -> None:
+    limit = Limit(LimitKind.TOKENS_PER_MINUTE, "organization:org_1", 100)
+    for after_work, left in ((False, 100), (True, 100 - 7)):
+        target = Refusing(Reason.QUEUE_FULL, after_work=after_work)
+        async with running_gateway(target) as gateway:
+            gateway.accounts.principals[KEY] = replace(PRINCIPAL, limits=(limit,))
+            await gateway.client.post(PATH, json=_body("twelve chars"))
+            again = await gateway.client.post(PATH, json=_body("x"))
+        assert int(again.headers["x-ratelimit-remaining-tokens"]) == left - 5
 
 
 async def test_an_unknown_model_is_404_and_a_stranger_401(gateway: Gateway) -> None:

@@ -202,6 +202,29 @@ async def test_a_full_line_refuses_before_anything_is_read(bench: Bench) -> None
     assert bench.idle()
 
 
+async def test_only_a_refusal_between_two_pieces_tells_that_work_was_done(bench: Bench) -> None:
+    bench.gate = asyncio.Semaphore(0)
+    first = asyncio.ensure_future(bench.embed_for("org_1", LONG))
+    others = [asyncio.ensure_future(bench.embed_for(org, ("a",))) for org in ("org_2", "org_1")]
+    while bench.scheduler.load().waiting_tokens != 1 + 1:  # noqa: ASYNC110 - seen from outside
+        await asyncio.sleep(0)
+    bench.gate.release()
+    bench.gate.release()  # two texts are the first piece
+    while bench.scheduler.load().waiting_tokens != 1 + 8:  # noqa: ASYNC110 - seen from outside
+        await asyncio.sleep(0)
+    others.append(asyncio.ensure_future(bench.embed_for("org_3", ("a",))))
+    with pytest.raises(HeadraceError) as caught:
+        await first
+    assert (caught.value.reason, caught.value.after_work) == (Reason.QUEUE_FULL, True)
+    with pytest.raises(HeadraceError) as caught:
+        await bench.embed_for("org_3", LONG)
+    assert (caught.value.reason, caught.value.after_work) == (Reason.QUEUE_FULL, False)
+    for _ in others:
+        bench.gate.release()
+    await asyncio.gather(*others)
+    assert bench.idle()
+
+
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=40))
 def test_pieces_hold_every_text_once_and_no_more_than_fits(counts: Sequence[int]) -> None:
     made = list(pieces(counts, 12))

@@ -5,7 +5,8 @@ HeadraceError
 |  .kind     what that means for the caller, one of Kind; decides gRPC and HTTP status
 |  .message  a sentence for the caller: no secrets, no SQL, no hostnames
 |  .param    the request field that broke a rule, if one did
-'  .retry_after_seconds   when trying again may help, if it may
+|  .retry_after_seconds   when trying again may help, if it may
+'  .after_work   whether a part of the work had been done, which then counts
 
 Domain code raises it; one interceptor turns it into a gRPC status, one HTTP module into a response.
 """
@@ -108,12 +109,14 @@ class HeadraceError(Exception):
         *,
         param: str | None = None,
         retry_after_seconds: float | None = None,
+        after_work: bool = False,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.param = param
         self.retry_after_seconds = retry_after_seconds
+        self.after_work = after_work
 
     @property
     def kind(self) -> Kind:

@@ -64,6 +64,8 @@ def to_trailing_metadata(error: HeadraceError) -> tuple[tuple[str, bytes], ...]:
         metadata["param"] = error.param
     if error.retry_after_seconds is not None:
         metadata["retry_after_seconds"] = f"{error.retry_after_seconds:g}"
+    if error.after_work:
+        metadata["after_work"] = "true"
     packed = any_pb2.Any()
     packed.Pack(
         error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN, metadata=metadata)
@@ -108,4 +110,5 @@ def _from_info(info: error_details_pb2.ErrorInfo, message: str) -> HeadraceError
         message,
         param=info.metadata.get("param"),
         retry_after_seconds=float(retry_after) if retry_after else None,
+        after_work=info.metadata.get("after_work") == "true",
     )

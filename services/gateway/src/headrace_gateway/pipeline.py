@@ -42,9 +42,11 @@ NOTHING_DONE = frozenset(
         Reason.CONTEXT_LENGTH_EXCEEDED,
         Reason.MODEL_NOT_FOUND,
         Reason.NOT_SERVING,
+        Reason.QUEUE_FULL,
+        Reason.REQUEST_TOO_LARGE,
     }
 )
-"""Why a model server refuses before it works; its queue can be full between two pieces of work."""
+"""Why a model server refuses, before it works unless it says `after_work`."""
 
 T = TypeVar("T")
 R = TypeVar("R", bound=ModelRequest)
@@ -121,7 +123,7 @@ class Pipeline:
                     exchange.request_id, principal.organization_id, request
                 )
             except HeadraceError as error:
-                if error.reason in NOTHING_DONE:
+                if error.reason in NOTHING_DONE and not error.after_work:
                     exchange.prompt_tokens = 0
                 raise
             exchange.note_embeddings(embeddings)

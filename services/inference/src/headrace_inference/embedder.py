@@ -1,8 +1,8 @@
 """Turns texts into vectors: check, tokenize, and piece by piece wait for the turn and embed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
@@ -53,7 +53,8 @@ class Embedder:
                 run.prompt_tokens = sum(counts)
                 vectors: list[Vector] = []
                 for piece in pieces(counts, self._served.info().context_tokens):
-                    vectors += await self._embed_piece(request, tokens, piece, run)
+                    with _after_work(bool(vectors)):
+                        vectors += await self._embed_piece(request, tokens, piece, run)
             if request.dimensions is not None:
                 vectors = [shortened(vector, request.dimensions) for vector in vectors]
             queue = run.timings().queue
@@ -100,6 +101,16 @@ class Embedder:
         if len(vectors) != piece.last - piece.first:
             raise HeadraceError(Reason.ENGINE_FAILED, "the engine made too few embeddings")
         return vectors
+
+
+@contextmanager
+def _after_work(done: bool) -> Iterator[None]:
+    """Have a refusal tell that pieces before it were embedded, so that they are not for free."""
+    try:
+        yield
+    except HeadraceError as error:
+        error.after_work = done
+        raise
 
 
 @asynccontextmanager
