@@ -85,6 +85,49 @@ def test_without_any_usage_chunks_are_counted() -> None:
     assert translated(said("a"), said("b"), said(None, "eos_token"))[-1] == end
 
 
+PACKED = "All of this came at once, in one chunk. "
+"""Forty bytes."""
+
+
+def test_a_chunk_that_is_plainly_several_tokens_counts_as_several() -> None:
+    events = translated(said(PACKED), said("so"), said(None, "stop"), max_tokens=99)
+    assert events == [
+        Delta(0, PACKED, 10),
+        Delta(0, "so", 1),
+        ChoiceFinished(0, FinishReason.STOP, 11),
+    ]
+    thought = {"index": 0, "delta": {"reasoning": PACKED}}
+    events = translated(json.dumps({"choices": [thought]}), said("so", "stop"))
+    assert events[0] == Delta(0, "so", 11)
+
+
+def test_a_guess_is_within_what_was_allowed() -> None:
+    end = ChoiceFinished(0, FinishReason.LENGTH, 5)
+    assert translated(said(PACKED, "length"), max_tokens=5)[-1] == end
+
+
+@pytest.mark.parametrize("tokens", [3, 9, 11, 50])
+def test_a_usage_is_right_where_chunks_were_guessed(tokens: int) -> None:
+    last = used(completion_tokens=tokens)
+    events = translated(said(PACKED), said("so"), said(None, "stop"), last, max_tokens=99)
+    assert events[-1] == ChoiceFinished(0, FinishReason.STOP, tokens)
+
+
+def test_what_a_remote_made_after_a_stop_text_of_one_choice_is_counted() -> None:
+    chunks = (said("END"), said("b", index=1), said(None, "length", 1))
+    last = used(completion_tokens=20)
+    events = translated(*chunks, last, choices=2, stop=("END",), max_tokens=10)
+    assert [event.tokens for event in events if isinstance(event, ChoiceFinished)] == [10, 10]
+
+
+@pytest.mark.parametrize("told", [(), (0,), (9, 0), (0, 9)])
+def test_a_prompt_that_no_usage_tells_keeps_its_estimate(told: tuple[int, ...]) -> None:
+    usages = [used(prompt_tokens=tokens) for tokens in told]
+    counted = [PromptCounted(9)] if 9 in told else []
+    events = translated(said("a", "stop"), *usages)
+    assert [event for event in events if isinstance(event, PromptCounted)] == counted
+
+
 def test_a_stop_text_ends_the_choice_and_what_follows_is_not_counted() -> None:
     translator = ChunkTranslator(Sampling(stop=("END",)), 10)
     events = [

@@ -17,14 +17,14 @@ class Throughput:
         self._since = clock.monotonic()
 
     def add(self, tokens: int) -> None:
-        """Count tokens that have just been made."""
+        """Count tokens that have just been made, or fewer than 0 where a guess was too high."""
         self._fade()
         self._tokens += tokens
 
     def per_second(self) -> float:
         """Tokens a second."""
         self._fade()
-        return self._tokens / MEMORY_SECONDS
+        return max(0.0, self._tokens / MEMORY_SECONDS)
 
     def _fade(self) -> None:
         now = self._clock.monotonic()

@@ -18,6 +18,7 @@ from headrace_inference.domain.events import (
     Working,
 )
 from headrace_inference.domain.requests import Sampling
+from headrace_inference.domain.rules import BYTES_PER_TOKEN
 from headrace_inference.domain.stopping import StopScanner
 from headrace_inference.domain.tool_rules import MAXIMUM_CALLS
 
@@ -29,6 +30,8 @@ REASONS = {
     "tool_calls": FinishReason.TOOL_CALLS,
     "function_call": FinishReason.TOOL_CALLS,
 }
+MOST_BYTES_OF_A_TOKEN = 16
+"""Longer words are rarely one, so what is longer than this is taken for several."""
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """What reading hostile JSON raises."""
 
@@ -37,7 +40,9 @@ class ChunkTranslator:
     """Follows the chunks of one answer, of chat or of text completion.
 
     Tokens are counted by what a chunk itself tells of its choice, else one per chunk with
-    something in it; at the end the request's usage, which knows, is shared out.
+    something in it, or more if that is plainly more than one; at the end the request's usage, which
+    knows, is shared out. Where none comes, as from servers that tell none and in answers that are
+    broken off, the estimate stays.
     """
 
     def __init__(self, sampling: Sampling, max_tokens: int) -> None:
@@ -69,14 +74,18 @@ class ChunkTranslator:
         events: list[EngineEvent] = []
         if self._prompt_tokens:
             events.append(PromptCounted(self._prompt_tokens))
-        uncounted = self._used - sum(choice.tokens for choice in self._choices)
-        for choice in self._choices:
-            if not choice.stopped:
-                more = max(0, min(uncounted, self._max_tokens - choice.tokens))
-                choice.tokens += more
-                uncounted -= more
-            events.append(choice.end())
+        self._share_out()
+        events += [choice.end() for choice in self._choices]
         return events
+
+    def _share_out(self) -> None:
+        """The usage among the choices; to those that met a stop text only what is left, since
+        the remote may have gone on with them. Without a usage only the bound is kept."""
+        told = sum(choice.tokens for choice in self._choices)
+        uncounted = self._used - told if self._used else 0
+        for choice in sorted(self._choices, key=lambda each: each.stopped):
+            more = min(uncounted, self._max_tokens - choice.tokens)
+            uncounted -= choice.correct(more)
 
     def _feed(self, part: Mapping[str, Any], chunk: Mapping[str, Any]) -> list[EngineEvent]:
         told = (chunk.get("timings") or {}).get("predicted_n")  # llama.cpp's
@@ -88,7 +97,7 @@ class ChunkTranslator:
         usage = chunk.get("usage")
         if usage is None:
             return
-        self._prompt_tokens = int(usage["prompt_tokens"])
+        self._prompt_tokens = max(self._prompt_tokens, int(usage["prompt_tokens"]))
         if has_choices:
             return
         tokens = int(usage["completion_tokens"])
@@ -103,6 +112,7 @@ class _Choice:
         self._top_logprobs = sampling.top_logprobs
         self._logprobs: list[TokenLogprob] = []
         self._told = 0
+        self._guessed = 0
         self.tokens = 0
         self.stopped = False
         self.reason: FinishReason | None = None
@@ -115,7 +125,12 @@ class _Choice:
         calls = tuple(_call(call) for call in piece.get("tool_calls") or ())
         logprobs = token_logprobs(part.get("logprobs"), self._top_logprobs)
         self._logprobs += logprobs
-        self._count(tokens, len(logprobs) or bool(text or calls or _thought(piece)))
+        if tokens is not None:
+            self.tokens = max(self.tokens, int(tokens))
+        elif logprobs:
+            self.tokens += len(logprobs)
+        else:
+            self._guess(text + _thought(piece), calls)
         out, self.stopped = self._scanner.feed(text)
         ended = part.get("finish_reason")
         if ended and not self.stopped:
@@ -131,8 +146,19 @@ class _Choice:
             raise failed("broke off")
         return ChoiceFinished(self._index, self.reason, self.tokens)
 
-    def _count(self, absolute: int | None, more: int) -> None:
-        self.tokens = self.tokens + more if absolute is None else max(self.tokens, int(absolute))
+    def correct(self, more: int) -> int:
+        """Count so many tokens more, or less, but less than was guessed only; returns how many."""
+        more = max(more, -self._guessed)
+        self.tokens += more
+        return more
+
+    def _guess(self, text: str, calls: tuple[ToolCallPart, ...]) -> None:
+        if not text and not calls:
+            return
+        size = len((text + "".join(call.name + call.arguments for call in calls)).encode())
+        more = size // BYTES_PER_TOKEN - 1 if size > MOST_BYTES_OF_A_TOKEN else 0
+        self._guessed += more
+        self.tokens += 1 + more
 
     def _delta(self, text: str, calls: tuple[ToolCallPart, ...]) -> list[EngineEvent]:
         """Log probabilities wait for the text that they belong to."""
@@ -152,9 +178,9 @@ def _index(part: Mapping[str, Any]) -> int:
     return index
 
 
-def _thought(piece: Mapping[str, Any]) -> object:
+def _thought(piece: Mapping[str, Any]) -> str:
     """Reasoning that a server keeps apart: it costs tokens, and is no part of the answer."""
-    return piece.get("reasoning_content") or piece.get("reasoning")
+    return _text(piece.get("reasoning_content") or piece.get("reasoning"))
 
 
 def _text(value: Any) -> str:
