@@ -15,6 +15,7 @@ from headrace_inference.adapters.grammar_child import text_fits
 from headrace_inference.adapters.grammar_process import WAITING_LIMIT
 from headrace_inference.adapters.grammars import grammar_of
 from headrace_inference.adapters.json_schemas import PARAM, SchemaChecker
+from headrace_inference.adapters.llamacpp.tools import call_grammar
 from headrace_inference.domain.events import ChoiceFinished, Delta, EngineEvent, FinishReason
 from headrace_inference.domain.requests import (
     GenerationRequest,
@@ -24,6 +25,7 @@ from headrace_inference.domain.requests import (
     Regex,
     ResponseFormat,
     Sampling,
+    Tool,
 )
 
 SUM = Grammar('start: number ("+" number)*\nnumber: /[0-9]+/')
@@ -175,6 +177,32 @@ async def test_a_schema_that_takes_too_long_is_refused_and_delays_others_only_so
         task.cancel()
     said = await asyncio.gather(*heavy, return_exceptions=True)
     assert said[0] == f"{PARAM} takes too much time or memory to compile"
+
+
+BUSY = json.dumps(
+    {
+        "type": "object",
+        "allOf": [
+            {"anyOf": [{"properties": {f"k{key}": {"const": value}}} for value in range(4)]}
+            for key in range(5)
+        ],
+    }
+)
+"""Compiles; eight of it together do not."""
+
+
+async def test_tools_that_are_too_much_together_are_refused_by_name(
+    checker: SchemaChecker,
+) -> None:
+    tools = [Tool(f"tool_{number}", "", BUSY) for number in range(8)]
+    await checker.check(BUSY, "o", "tools[0].parameters")
+    await checker.check_calls(call_grammar(tools[:1]), ["tool_0"], "o")
+    names = [tool.name for tool in tools]
+    with pytest.raises(HeadraceError) as caught:
+        await checker.check_calls(call_grammar(tools), names, "o")
+    assert (caught.value.reason, caught.value.param) == (Reason.INVALID_FIELD, "tools")
+    assert caught.value.message.startswith(f"tools ({', '.join(names)} together) ")
+    assert "panic" not in caught.value.message
 
 
 async def test_a_tenant_that_asks_for_too_much_at_once_is_told_to_wait(

@@ -13,6 +13,7 @@ from llguidance import LLMatcher, LLTokenizer
 
 ADDRESS_BYTES = 512 << 20
 COMPLAINT_CHARACTERS = 1000
+PANIC = "panic: "
 
 
 class Task(TypedDict):
@@ -24,8 +25,14 @@ class Task(TypedDict):
 
 
 def complaint_of(grammar: str) -> str:
-    """Why the grammar cannot be compiled, in a line; empty if it can."""
-    complaint = LLMatcher.validate_grammar(grammar, None)
+    """Why the grammar cannot be compiled, in a line; empty if it can.
+
+    It is made ready to be followed, as an engine does: some that `validate_grammar` takes are too
+    large for that.
+    """
+    complaint = LLMatcher(LLTokenizer("byte"), grammar, log_level=0).get_error()
+    if complaint.startswith(PANIC):  # which speaks of the compiler's insides
+        return "it is too large"
     return complaint.splitlines()[0][:COMPLAINT_CHARACTERS] if complaint else ""
 
 

@@ -1,7 +1,7 @@
 """Says no to JSON schemas and grammars that llama.cpp would silently ignore."""
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
@@ -44,6 +44,14 @@ class SchemaChecker:
         """
         _check_repeats(parse_schema(schema, param), 1, param)
         await self._compile(grammar_of(JsonSchema(schema)), tenant, param)
+
+    async def check_calls(self, grammar: str, names: Sequence[str], tenant: str) -> None:
+        """The same for the grammar of a call of one of these tools.
+
+        Tools whose schemas compile one by one may be too much together.
+        """
+        said = f"tools ({', '.join(names)} together)"
+        await self._compile(grammar, tenant, "tools", said)
 
     async def check_form(self, form: ResponseFormat | None, tenant: str) -> None:
         """The same for the form of an answer."""
@@ -91,15 +99,16 @@ class SchemaChecker:
             message = "the answer lost its response_format, which is too complex for this engine"
             raise HeadraceError(Reason.ENGINE_FAILED, message)
 
-    async def _compile(self, grammar: str, tenant: str, param: str) -> None:
+    async def _compile(self, grammar: str, tenant: str, param: str, said: str = "") -> None:
+        said = said or param
         try:
             complaint = await self._compiler.complaint_of(grammar, tenant)
         except TooHeavyError as error:
-            message = f"{param} takes too much time or memory to compile"
+            message = f"{said} takes too much time or memory to compile"
             raise HeadraceError(Reason.INVALID_FIELD, message, param=param) from error
         if complaint:
             what = complaint.rpartition("failed to compile JSON schema: ")[2]
-            message = f"{param} cannot be enforced: {what}"
+            message = f"{said} cannot be enforced: {what}"
             raise HeadraceError(Reason.INVALID_FIELD, message, param=param)
 
 
