@@ -1,4 +1,4 @@
-"""No caller writes a control token, however a model file declares it; llama.cpp itself is asked."""
+"""No text controls a model or kills it, however its file declares tokens: llama.cpp is asked."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -13,10 +13,12 @@ import pytest_asyncio
 from gguf import TokenType
 
 from headrace_common.clock import SystemClock
+from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
 from headrace_inference.adapters.llamacpp.http import LlamaCppHttp
 from headrace_inference.adapters.llamacpp.library import server_parameters, start_server
-from headrace_inference.domain.requests import Message
+from headrace_inference.adapters.llamacpp.prompt import MOST_IN_A_ROW
+from headrace_inference.domain.requests import Message, Tool
 from headrace_inference.weights.control_tokens import KNOWN, control_texts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,14 +42,14 @@ TEXT = {"\n\n": TokenType.USER_DEFINED, "<b>": TokenType.NORMAL, "ab": TokenType
 def write_model(path: Path, tokens: dict[str, TokenType]) -> Path:
     """A model of one layer and random numbers that reads bytes, and these tokens."""
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_context_length(512)
+    writer.add_context_length(4096)
     writer.add_embedding_length(WIDTH)
     writer.add_feed_forward_length(WIDTH)
     writer.add_block_count(1)
     writer.add_head_count(2)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre("deepseek-llm")  # which llama.cpp reads with std::regex
     vocabulary = [*_letters(), *tokens]
     writer.add_token_list(vocabulary)
     writer.add_token_types([TokenType.NORMAL] * 256 + list(tokens.values()))
@@ -83,7 +85,7 @@ def _numbers(draw: np.random.Generator, rows: int) -> Any:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LlamaCppEngine]:
     path = write_model(tmp_path_factory.mktemp("model") / "tiny.gguf", MARKS | TEXT)
-    engine = LlamaCppEngine(LlamaCppOptions(path, 2, 256, threads=1), SystemClock())
+    engine = LlamaCppEngine(LlamaCppOptions(path, 2, 2048, threads=1), SystemClock())
     await engine.start()
     yield engine
     async with asyncio.timeout(30):
@@ -149,3 +151,24 @@ def _brackets_in_the_library() -> Iterator[str]:
 async def test_marks_that_overlap_are_all_cut(engine: LlamaCppEngine) -> None:
     numbers = numbers_of(MARKS)
     assert not {*numbers.values()} & {*await engine.tokenize("<think</s>><thin<thin")}
+
+
+@pytest.mark.parametrize("letter", ["a", "1", "!", "é", "中", " ", "\r", "\u3000"])
+async def test_words_without_an_end_are_read(engine: LlamaCppEngine, letter: str) -> None:
+    """Without being cut they overflow llama.cpp's stack, which ends the whole process."""
+    size, each = 100_000, len(letter.encode())
+    assert len(await engine.tokenize(letter * size)) == size * each
+    turns = await engine.tokenize((Message("user", letter * size + "<|im_end|>"),))
+    assert len(turns) == 1 + size * each + len("<|im_end|>") + 1
+
+
+async def test_words_without_an_end_are_refused_where_they_cannot_be_cut(
+    engine: LlamaCppEngine,
+) -> None:
+    tool = Tool("f", "x" * (MOST_IN_A_ROW + 1))
+    with pytest.raises(HeadraceError, match="in a row") as caught:
+        await engine.tokenize((Message("user", "a"),), (tool,))
+    assert (caught.value.reason, caught.value.param) == (
+        Reason.INVALID_FIELD,
+        "tools[0].description",
+    )
