@@ -14,9 +14,10 @@ from gguf import TokenType
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine, LlamaCppOptions
+from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
 from headrace_inference.adapters.llamacpp.http import LlamaCppHttp
 from headrace_inference.adapters.llamacpp.library import server_parameters, start_server
+from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.adapters.llamacpp.prompt import MOST_IN_A_ROW
 from headrace_inference.domain.requests import Message, Tool
 from headrace_inference.weights.control_tokens import KNOWN, control_texts
