@@ -21,10 +21,10 @@ from headrace_gateway.adapters.key_set import KeySet
 from headrace_gateway.adapters.redis_limiter import RedisRateLimiter
 from headrace_gateway.domain.guard import GuardPolicy, built_in_rules
 from headrace_gateway.http.application import create_http_app
-from headrace_gateway.http.completion_response import Patience
 from headrace_gateway.http.edge import Bounds
 from headrace_gateway.http.errors import status_of
 from headrace_gateway.http.front_door import FrontDoor, Readiness
+from headrace_gateway.http.pipeline_response import Patience
 from headrace_gateway.http.request_bodies import BodyBounds
 from headrace_gateway.http.server import serve_http
 from headrace_gateway.metrics import GatewayMetrics

@@ -7,8 +7,8 @@ from starlette.types import Send
 
 from headrace_gateway.domain.embedding import EmbeddingRequest
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.http.completion_response import Patience, PipelineResponse
 from headrace_gateway.http.embeddings_schema import EmbeddingBody, embedding_list
+from headrace_gateway.http.pipeline_response import Patience, PipelineResponse
 from headrace_gateway.pipeline import Pipeline
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from headrace_common.clock import Clock
 from headrace_gateway.domain.answer_keys import PublishedAnswerKey
-from headrace_gateway.http.completion_response import Patience
+from headrace_gateway.http.pipeline_response import Patience
 from headrace_gateway.pipeline import Pipeline
 from headrace_gateway.ports import Accounts, PublishedKeys
 
