@@ -3,8 +3,8 @@
 import json
 import signal
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -87,15 +87,31 @@ class Plan:
 
 def headrace(plan: Plan) -> tuple[Component, ...]:
     """The whole stack, in the order in which it is shown."""
-    return (*_models(plan), _postgres(plan), _redis(plan), *_services(plan), _envoy(plan))
+    models, servers = _inference(plan)
+    services = _services(plan, servers)
+    return (*models, _postgres(plan), _redis(plan), *services, _envoy(plan))
 
 
-def _models(plan: Plan) -> tuple[Component, ...]:
-    if plan.engine != "llamacpp":
-        return ()
+def _inference(plan: Plan) -> tuple[tuple[Component, ...], tuple[Component, ...]]:
+    """The tasks that make models' files, and the servers: each serves one model."""
+    own = {
+        "engine": plan.engine,
+        "model_id": plan.model_id,
+        "answer_signing_keys": plan.credentials.answer_signing_key,
+    }
+    if plan.engine == "echo":
+        return (), (_service(plan, "inference", own),)
     source = ("--source", plan.model_source) if plan.model_source else ()
-    embedding = ("--model", EMBEDDING_MODEL_ID)
-    return (_model(plan, "model", *source), _model(plan, "embedding-model", *embedding))
+    models = (
+        _model(plan, "model", *source),
+        _model(plan, "embedding-model", "--model", EMBEDDING_MODEL_ID),
+    )
+    embeddings = {"model_id": EMBEDDING_MODEL_ID, "slots": "4", "context_tokens": "512"}
+    servers = (
+        _model_server(plan, "inference", own, model="model"),
+        _model_server(plan, "embeddings", embeddings, model="embedding-model"),
+    )
+    return models, servers
 
 
 def _model(plan: Plan, name: str, *which: str) -> Component:
@@ -134,70 +150,41 @@ def _redis(plan: Plan) -> Component:
     )
 
 
-def _services(plan: Plan) -> tuple[Component, ...]:
+def _services(plan: Plan, servers: Sequence[Component]) -> tuple[Component, ...]:
+    auth = {
+        "database_url": plan.database_url(),
+        "redis_url": plan.redis_url(ADMISSION),
+        "audit_target": plan.address("audit"),
+        "key_encryption_key": plan.credentials.key_encryption_key,
+        "bootstrap_email": plan.credentials.email,
+        "bootstrap_password": plan.credentials.password,
+        "issuer": plan.url,
+        "audience": "headrace",
+        "registration": "invitation",
+        "mail_folder": str(plan.directory.mailbox),
+        "mail_sender": "Headrace <headrace@headrace.local>",
+    }
     return (
-        _service(
-            plan,
-            "auth",
-            needs=("postgres", "redis"),
-            database_url=plan.database_url(),
-            redis_url=plan.redis_url(ADMISSION),
-            audit_target=plan.address("audit"),
-            key_encryption_key=plan.credentials.key_encryption_key,
-            bootstrap_email=plan.credentials.email,
-            bootstrap_password=plan.credentials.password,
-            issuer=plan.url,
-            audience="headrace",
-            registration="invitation",
-            mail_folder=str(plan.directory.mailbox),
-            mail_sender="Headrace <headrace@headrace.local>",
-        ),
-        _service(plan, "cache", needs=("redis",), redis_url=plan.redis_url(CACHE)),
-        _service(plan, "audit", needs=("postgres",), database_url=plan.database_url()),
-        _inference(plan),
-        *_embeddings(plan),
-        _gateway(plan),
+        _service(plan, "auth", auth, needs=("postgres", "redis")),
+        _service(plan, "cache", {"redis_url": plan.redis_url(CACHE)}, needs=("redis",)),
+        _service(plan, "audit", {"database_url": plan.database_url()}, needs=("postgres",)),
+        *servers,
+        _gateway(plan, servers),
     )
 
 
-def _inference(plan: Plan) -> Component:
-    real = plan.engine == "llamacpp"
-    return _service(
-        plan,
-        "inference",
-        needs=("model",) if real else (),
-        results={"HEADRACE_INFERENCE_MODEL_PATH": "model"} if real else {},
-        engine=plan.engine,
-        model_id=plan.model_id,
-        answer_signing_keys=plan.credentials.answer_signing_key,
-    )
-
-
-def _embeddings(plan: Plan) -> tuple[Component, ...]:
-    """A second inference process: each serves one model."""
-    if plan.engine != "llamacpp":
-        return ()
-    embeddings = _service(
-        plan,
-        "embeddings",
-        service="inference",
-        needs=("embedding-model",),
-        results={"HEADRACE_INFERENCE_MODEL_PATH": "embedding-model"},
-        model_id=EMBEDDING_MODEL_ID,
-        slots="4",
-        context_tokens="512",
-    )
-    return (embeddings,)
+def _model_server(plan: Plan, name: str, settings: Mapping[str, str], model: str) -> Component:
+    server = _service(plan, name, settings, service="inference", needs=(model,))
+    return replace(server, results={"HEADRACE_INFERENCE_MODEL_PATH": model})
 
 
 def _service(
     plan: Plan,
     name: str,
+    settings: Mapping[str, str],
     *,
     service: str = "",
-    needs: tuple[str, ...],
-    results: Mapping[str, str] | None = None,
-    **settings: str,
+    needs: tuple[str, ...] = (),
 ) -> Component:
     address = plan.address(name)
     environment = {"grpc_address": address, **_common_settings(plan, name), **settings}
@@ -207,13 +194,12 @@ def _service(
         layer=1,
         probe=probes.grpc_health(address),
         environment=_environment(plan, name, environment, service),
-        results=results or {},
         needs=needs,
         address=address,
     )
 
 
-def _gateway(plan: Plan) -> Component:
+def _gateway(plan: Plan, servers: Sequence[Component]) -> Component:
     address = plan.address("gateway")
     settings = {
         **_common_settings(plan, "gateway"),
@@ -221,7 +207,7 @@ def _gateway(plan: Plan) -> Component:
         "auth_target": plan.address("auth"),
         "cache_target": plan.address("cache"),
         "audit_target": plan.address("audit"),
-        "models": json.dumps(_targets(plan)),
+        "models": json.dumps(_targets(servers)),
         "admission_redis_url": plan.redis_url(ADMISSION),
         "spool_directory": str(plan.directory.spool),
     }
@@ -238,11 +224,12 @@ def _gateway(plan: Plan) -> Component:
     )
 
 
-def _targets(plan: Plan) -> dict[str, str]:
-    """Where each model is served, by its public id."""
-    embeddings = {EMBEDDING_MODEL_ID: plan.address("embeddings")}
-    more = embeddings if plan.engine == "llamacpp" else {}
-    return {**more, plan.model_id: plan.address("inference")}
+def _targets(servers: Sequence[Component]) -> dict[str, str]:
+    """Where each model is served, by its public id; of two with the same one, the first is."""
+    return {
+        server.environment["HEADRACE_INFERENCE_MODEL_ID"]: server.address
+        for server in reversed(servers)
+    }
 
 
 def _envoy(plan: Plan) -> Component:
