@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.chat_template import template_messages
 from headrace_inference.adapters.llamacpp.http import LlamaCppHttp
 from headrace_inference.adapters.llamacpp.prompt import PromptReader
-from headrace_inference.adapters.llamacpp.tools import template_messages, template_texts
+from headrace_inference.adapters.llamacpp.tools import template_texts
 from headrace_inference.domain.requests import Message, Prompt, Tool, ToolCall
 
 

@@ -1,18 +1,17 @@
 """From a prompt to token ids, in which nobody but the chat template can write control tokens."""
 
 import re
-import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.llamacpp.http import LlamaCppHttp
-from headrace_inference.adapters.llamacpp.tools import (
+from headrace_inference.adapters.chat_template import (
+    MarkedConversation,
+    control_pattern,
     template_messages,
-    template_texts,
-    template_tools,
 )
+from headrace_inference.adapters.llamacpp.http import LlamaCppHttp
+from headrace_inference.adapters.llamacpp.tools import template_texts, template_tools
 from headrace_inference.domain.requests import Message, Prompt, Tool, texts_of
 from headrace_inference.domain.rules import check_characters
 
@@ -30,7 +29,7 @@ class PromptReader:
     ) -> None:
         self._http = http
         self._context_tokens = context_tokens
-        self._control = re.compile("|".join(map(re.escape, control_texts)) or "(?!)")
+        self._control = control_pattern(control_texts)
 
     async def tokens(self, prompt: Prompt, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         """Token ids; a conversation is rendered first, and ends where the answer begins."""
@@ -55,19 +54,14 @@ class PromptReader:
         self, turns: tuple[Message, ...], tools: Sequence[Tool]
     ) -> tuple[int, ...]:
         """The template's own pieces with control tokens, the messages between them without."""
-        contents = {f"\ue000{secrets.token_hex(12)}\ue001": turn.content for turn in turns}
-        marked = [
-            replace(turn, content=mark) if turn.content else turn
-            for turn, mark in zip(turns, contents, strict=True)
-        ]
-        text = await self._http.render(template_messages(marked), template_tools(tools))
+        marked = MarkedConversation(turns)
+        text = await self._http.render(template_messages(marked.turns), template_tools(tools))
         tokens: tuple[int, ...] = ()
-        for index, piece in enumerate(re.split(f"({'|'.join(contents)})", text)):
-            content = contents.get(piece)
-            if content is None:
+        for index, (piece, is_own) in enumerate(marked.pieces(text)):
+            if is_own:
                 tokens += await self._http.tokens(piece, add_special=index == 0, parse_special=True)
             else:
-                tokens += await self._plain(content, add_special=False)
+                tokens += await self._plain(piece, add_special=False)
         return tokens
 
     async def _plain(self, text: str, *, add_special: bool) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from headrace_inference.adapters.chat_template import plain_json
 from headrace_inference.adapters.schema_text import parse_schema
 from headrace_inference.domain.events import ToolCallPart
 from headrace_inference.domain.requests import GenerationRequest, Message, Tool
@@ -17,11 +18,6 @@ END = "}"
 def is_free_to_call(request: GenerationRequest) -> bool:
     """Whether the model decides, so that llama.cpp must find calls in what it writes."""
     return bool(request.offered_tools) and not request.must_call
-
-
-def template_messages(turns: Iterable[Message]) -> list[dict[str, Any]]:
-    """A conversation for the model's chat template."""
-    return [_message(turn) for turn in turns]
 
 
 def template_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:
@@ -53,10 +49,10 @@ def template_texts(turns: Iterable[Message], tools: Iterable[Tool]) -> Iterator[
     for index, turn in enumerate(turns):
         yield f"messages[{index}].tool_call_id", turn.tool_call_id
         for call in turn.tool_calls:
-            yield f"messages[{index}].tool_calls", f"{call.id} {_plain(call.arguments)}"
+            yield f"messages[{index}].tool_calls", f"{call.id} {plain_json(call.arguments)}"
     for index, tool in enumerate(tools):
         yield f"tools[{index}].description", tool.description
-        yield f"tools[{index}].parameters", _plain(schema_of(tool))
+        yield f"tools[{index}].parameters", plain_json(schema_of(tool))
 
 
 def call_grammar(tools: Sequence[Tool]) -> str:
@@ -67,7 +63,7 @@ def call_grammar(tools: Sequence[Tool]) -> str:
     """
     names = [f"call_{number}" for number in range(len(tools))]
     rules = [
-        f"{name}: {json.dumps(_head(tool.name))} %json {_plain(schema_of(tool))} {json.dumps(END)}"
+        f"{name}: {json.dumps(_head(tool.name))} %json {schema_of(tool)} {json.dumps(END)}"
         for name, tool in zip(names, tools, strict=True)
     ]
     return "\n".join(["%llguidance {}", f"start: {' | '.join(names)}", *rules])
@@ -121,27 +117,3 @@ def call_parts(calls: Iterable[dict[str, Any]]) -> tuple[ToolCallPart, ...]:
 
 def _head(name: str) -> str:
     return f'{{"name": "{name}", "arguments": '
-
-
-def _message(turn: Message) -> dict[str, Any]:
-    # chat templates of open models know no developer; OpenAI treats the two alike
-    role = "system" if turn.role == "developer" else turn.role
-    message: dict[str, Any] = {"role": role, "content": turn.content}
-    if turn.tool_call_id:
-        message["tool_call_id"] = turn.tool_call_id
-    if turn.tool_calls:
-        message["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                # what `template_texts` is checked for, not a text that may say more
-                "function": {"name": call.name, "arguments": _plain(call.arguments)},
-            }
-            for call in turn.tool_calls
-        ]
-    return message
-
-
-def _plain(document: str) -> str:
-    """The same JSON without escapes, as a template may write it."""
-    return json.dumps(json.loads(document), ensure_ascii=False)

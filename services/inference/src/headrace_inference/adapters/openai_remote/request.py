@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.chat_template import template_role
 from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
 from headrace_inference.adapters.schema_text import parse_schema
 from headrace_inference.domain.capabilities import Feature
@@ -131,8 +132,7 @@ def _cache_salt(organization_id: str) -> str:
 
 def _message(turn: Message) -> dict[str, Any]:
     message: dict[str, Any] = {
-        # chat templates of open models know no developer; OpenAI treats the two alike
-        "role": "system" if turn.role == "developer" else turn.role,
+        "role": template_role(turn),
         "content": turn.content or (None if turn.tool_calls else ""),
     }
     if turn.name:

@@ -1,7 +1,5 @@
 """Between text and token ids: the tokenizer and chat template that come with a model."""
 
-import re
-import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +8,19 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.chat_template import (
+    MarkedConversation,
+    control_pattern,
+    template_messages,
+)
 from headrace_inference.adapters.transformers.form import Form
-from headrace_inference.domain.requests import JsonSchema, Message, Prompt, ResponseFormat
+from headrace_inference.domain.requests import (
+    JsonSchema,
+    Message,
+    Prompt,
+    ResponseFormat,
+    texts_of,
+)
 from headrace_inference.domain.rules import check_characters
 
 
@@ -39,8 +48,7 @@ class Vocabulary:
         self._marked.no_truncation()
         self._plain = Tokenizer.from_str(self._marked.to_str())
         self._plain.encode_special_tokens = True
-        control = sorted((str(t) for t in tokenizer.added_tokens_decoder.values()), key=len)
-        self._control = re.compile("|".join(map(re.escape, reversed(control))) or "(?!)")
+        self._control = control_pattern(map(str, tokenizer.added_tokens_decoder.values()))
         self._grammar = grammar
 
     def tokens(self, prompt: Prompt, *, context_tokens: int) -> tuple[int, ...]:
@@ -49,13 +57,12 @@ class Vocabulary:
         The text of a control token within a prompt or message stays text. Raises INVALID_FIELD for
         a conversation that the template refuses.
         """
-        texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
-        check_characters(sum(map(len, texts)), context_tokens)
+        check_characters(sum(map(len, texts_of(prompt))), context_tokens)
         if isinstance(prompt, str):
             return tuple(self._plain.encode(prompt, add_special_tokens=True).ids)
         if any(self._control.search(turn.content) for turn in prompt):
             return self._tokens_by_piece(prompt)
-        text = self._render([(_role(turn), turn.content) for turn in prompt])
+        text = self._render(prompt)
         return tuple(self._marked.encode(text, add_special_tokens=False).ids)
 
     def bytes_of(self, token: int) -> bytes:
@@ -73,11 +80,10 @@ class Vocabulary:
         schema = wanted.schema if isinstance(wanted, JsonSchema) else '{"type": "object"}'
         return Form(self._grammar, schema)
 
-    def _render(self, turns: Sequence[tuple[str, str]]) -> str:
-        messages = [{"role": role, "content": content} for role, content in turns]
+    def _render(self, turns: Sequence[Message]) -> str:
         render = self._tokenizer.apply_chat_template
         try:
-            return str(render(messages, tokenize=False, add_generation_prompt=True))
+            return str(render(template_messages(turns), tokenize=False, add_generation_prompt=True))
         except TemplateError:
             message = "messages: this model's chat template cannot take them"
             # without the cause: what a template says may quote the conversation
@@ -85,13 +91,11 @@ class Vocabulary:
 
     def _tokens_by_piece(self, turns: tuple[Message, ...]) -> tuple[int, ...]:
         """The template's own pieces with control tokens, the messages between them without."""
-        contents = {f"\ue000{secrets.token_hex(12)}\ue001": turn.content for turn in turns}
-        text = self._render(list(zip(map(_role, turns), contents, strict=True)))
+        marked = MarkedConversation(turns)
         tokens: tuple[int, ...] = ()
-        for piece in re.split(f"({'|'.join(contents)})", text):
-            content = contents.get(piece)
-            reader, text = (self._marked, piece) if content is None else (self._plain, content)
-            tokens += tuple(reader.encode(text, add_special_tokens=False).ids)
+        for piece, is_own in marked.pieces(self._render(marked.turns)):
+            reader = self._marked if is_own else self._plain
+            tokens += tuple(reader.encode(piece, add_special_tokens=False).ids)
         return tokens
 
 
@@ -105,8 +109,3 @@ class TextStream:
     def feed(self, token: int) -> str:
         """What can be said now; what is left of a character that never ends is never said."""
         return self._stream.step(self._tokenizer, token) or ""
-
-
-def _role(turn: Message) -> str:
-    # chat templates of open models know no developer; OpenAI treats the two alike
-    return "system" if turn.role == "developer" else turn.role
