@@ -7,23 +7,21 @@ from typing import Any
 
 import torch
 
-from headrace_inference.adapters.event_stream import End, Event
+from headrace_inference.adapters.event_stream import End
 from headrace_inference.adapters.transformers.attention import SlotCache
 from headrace_inference.adapters.transformers.choice import Choice
 from headrace_inference.adapters.transformers.drawing import draw_all
 from headrace_inference.adapters.transformers.forward_pass import PassPlan
-from headrace_inference.adapters.transformers.run import Run
+from headrace_inference.adapters.transformers.job import Job, Told
 from headrace_inference.adapters.transformers.vocabulary import Vocabulary
 from headrace_inference.domain.events import Accepted, Working
-
-Told = list[tuple[Run, Event]]
 
 
 @dataclass(slots=True)
 class Writer:
     """A choice and its slot, which holds `length` tokens."""
 
-    run: Run
+    job: Job
     choice: Choice
     row: int
     length: int
@@ -33,7 +31,7 @@ class Writer:
 class Reading:
     """A request whose prompt is being read, once for all its choices, into the first one's slot."""
 
-    run: Run
+    job: Job
     writers: list[Writer]
     done: int = 0
 
@@ -53,7 +51,7 @@ class Batch:
         self._cache = SlotCache(slots, context_tokens)
         self._chunk = chunk
         self._free = set(range(slots))
-        self._waiting: deque[Run] = deque()
+        self._waiting: deque[Job] = deque()
         self._readings: list[Reading] = []
         self._writing: dict[int, Writer] = {}
 
@@ -61,28 +59,28 @@ class Batch:
     def busy(self) -> bool:
         return bool(self._waiting or self._readings or self._writing)
 
-    def join(self, run: Run) -> None:
+    def join(self, job: Job) -> None:
         """Begin with the request as soon as there are slots for all its choices."""
-        self._waiting.append(run)
+        self._waiting.append(job)
 
-    def leave(self, run: Run) -> None:
+    def leave(self, job: Job) -> None:
         """Drop the request, wherever it is."""
-        if run in self._waiting:
-            self._waiting.remove(run)
-        for reading in [reading for reading in self._readings if reading.run is run]:
+        if job in self._waiting:
+            self._waiting.remove(job)
+        for reading in [reading for reading in self._readings if reading.job is job]:
             self._readings.remove(reading)
             self._free.update(writer.row for writer in reading.writers)
-        for row in [row for row, writer in self._writing.items() if writer.run is run]:
+        for row in [row for row, writer in self._writing.items() if writer.job is job]:
             del self._writing[row]
             self._free.add(row)
 
-    def leave_all(self) -> list[Run]:
+    def leave_all(self) -> list[Job]:
         """Drop everything; those that were in it."""
-        runs = [*self._waiting, *(reading.run for reading in self._readings)]
-        runs += dict.fromkeys(writer.run for writer in self._writing.values())
-        for run in runs:
-            self.leave(run)
-        return runs
+        jobs = [*self._waiting, *(reading.job for reading in self._readings)]
+        jobs += dict.fromkeys(writer.job for writer in self._writing.values())
+        for job in jobs:
+            self.leave(job)
+        return jobs
 
     def close(self) -> None:
         """Nothing is left to do."""
@@ -101,28 +99,28 @@ class Batch:
         told += self._draw(writers, logits[: len(writers)])
         for reading, row in zip(finished, logits[len(writers) :], strict=False):
             told += self._end_reading(reading, row)
-        return told + [(reading.run, Working()) for reading in self._readings]
+        return told + [(reading.job, Working()) for reading in self._readings]
 
     def _let_in(self) -> Told:
         told: Told = []
         while self._waiting and self._waiting[0].request.sampling.choices <= len(self._free):
-            run = self._waiting.popleft()
+            job = self._waiting.popleft()
             try:
-                writers = self._writers(run)
+                writers = self._writers(job)
             except Exception as error:  # noqa: BLE001 - this request's own failure
-                told.append((run, End(error)))
+                told.append((job, End(error)))
                 continue
             self._free.difference_update(writer.row for writer in writers)
-            self._readings.append(Reading(run, writers))
-            told.append((run, Accepted()))
+            self._readings.append(Reading(job, writers))
+            told.append((job, Accepted()))
         return told
 
-    def _writers(self, run: Run) -> list[Writer]:
+    def _writers(self, job: Job) -> list[Writer]:
         # the lowest slots: attention is cheapest over neighbours
-        rows = sorted(self._free)[: run.request.sampling.choices]
-        length = len(run.prompt_tokens)
+        rows = sorted(self._free)[: job.request.sampling.choices]
+        length = len(job.prompt_tokens)
         return [
-            Writer(run, Choice(run, self._vocabulary, index), row, length)
+            Writer(job, Choice(job, self._vocabulary, index), row, length)
             for index, row in enumerate(rows)
         ]
 
@@ -130,10 +128,10 @@ class Batch:
         """Add pieces of prompts; those readings that end with this pass."""
         left, finished = self._chunk, []
         for reading in self._readings:
-            tokens = reading.run.prompt_tokens[reading.done : reading.done + left]
+            tokens = reading.job.prompt_tokens[reading.done : reading.done + left]
             if not tokens:
                 break
-            last = reading.done + len(tokens) == len(reading.run.prompt_tokens)
+            last = reading.done + len(tokens) == len(reading.job.prompt_tokens)
             plan.read(reading.writers[0].row, reading.done, tokens, last=last)
             reading.done += len(tokens)
             left -= len(tokens)
@@ -155,17 +153,17 @@ class Batch:
         drawn = draw_all([writer.choice.drawer for writer in writers], logits)
         for writer, token in zip(writers, drawn, strict=True):
             if self._writing.get(writer.row) is not writer:
-                continue  # another choice of its run has failed
+                continue  # another choice of its job has failed
             try:
                 events = writer.choice.take(token)
             except Exception as error:  # noqa: BLE001 - this request's own failure
-                self.leave(writer.run)
-                told.append((writer.run, End(error)))
+                self.leave(writer.job)
+                told.append((writer.job, End(error)))
                 continue
-            told += [(writer.run, event) for event in events or [Working()]]
+            told += [(writer.job, event) for event in events or [Working()]]
             if writer.choice.done:
                 del self._writing[writer.row]
                 self._free.add(writer.row)
-                if all(other.run is not writer.run for other in self._writing.values()):
-                    told.append((writer.run, End()))
+                if all(other.job is not writer.job for other in self._writing.values()):
+                    told.append((writer.job, End()))
         return told

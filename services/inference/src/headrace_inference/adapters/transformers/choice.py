@@ -1,7 +1,7 @@
 """One choice of a running request: its tokens, and what is told of them."""
 
 from headrace_inference.adapters.transformers.drawing import Drawn, TokenDrawer
-from headrace_inference.adapters.transformers.run import Run
+from headrace_inference.adapters.transformers.job import Job
 from headrace_inference.adapters.transformers.vocabulary import Vocabulary
 from headrace_inference.domain.events import (
     UNTOLD_TOKENS,
@@ -17,14 +17,14 @@ from headrace_inference.domain.stopping import StopScanner
 class Choice:
     """What is drawn for it, and what of that is text; `token` is the last one drawn."""
 
-    def __init__(self, run: Run, vocabulary: Vocabulary, index: int) -> None:
-        sampling = run.request.sampling
-        form = run.form.copy() if run.form is not None else None
-        self.drawer = TokenDrawer(sampling, index, run.prompt_tokens, form)
+    def __init__(self, job: Job, vocabulary: Vocabulary, index: int) -> None:
+        sampling = job.request.sampling
+        form = job.form.copy() if job.form is not None else None
+        self.drawer = TokenDrawer(sampling, index, job.prompt_tokens, form)
         self.token = -1
         self.done = False
         self._index = index
-        self._max_tokens = run.max_tokens
+        self._max_tokens = job.max_tokens
         self._vocabulary = vocabulary
         self._text = vocabulary.text_stream()
         self._scanner = StopScanner(sampling.stop)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.json_schemas import SchemaChecker
+from headrace_inference.adapters.transformers.job import Job
 from headrace_inference.adapters.transformers.options import TransformersOptions
-from headrace_inference.adapters.transformers.run import Run
 from headrace_inference.adapters.transformers.worker import Worker
 from headrace_inference.domain.events import EngineEvent
 from headrace_inference.domain.models import EngineInfo
@@ -101,17 +101,17 @@ class TransformersEngine:
         # not in the model's thread, where all others would wait
         compiled = partial(self._require_loaded().vocabulary.form, request.response_format)
         form = await asyncio.to_thread(compiled) if request.response_format else None
-        run = Run(request, prompt_tokens, max_tokens, form)
-        worker.join(run)
+        job = Job(request, prompt_tokens, max_tokens, form)
+        worker.join(job)
         try:
-            async with aclosing(run.stream.events(self._options.stall_seconds)) as events:
+            async with aclosing(job.stream.events(self._options.stall_seconds)) as events:
                 async for event in events:
                     yield event
         finally:
-            if not run.stream.ended:
-                worker.leave(run)
-                seconds = 0.0 if run.stream.stalled else self._options.stall_seconds
-                if not await run.stream.until_ended(seconds):
+            if not job.stream.ended:
+                worker.leave(job)
+                seconds = 0.0 if job.stream.stalled else self._options.stall_seconds
+                if not await job.stream.until_ended(seconds):
                     self._dead.set()
 
     async def embed(
@@ -119,14 +119,14 @@ class TransformersEngine:
         request: EmbeddingRequest,  # noqa: ARG002 - its texts are known as tokens
         prompt_tokens: tuple[tuple[int, ...], ...],
     ) -> Sequence[Sequence[float]]:
-        embedder = self._require_loaded().embedder
-        if embedder is None:
+        encoder = self._require_loaded().encoder
+        if encoder is None:
             raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, "model: this one makes no embeddings")
         vectors: list[Sequence[float]] = []
         slots = self._options.slots
         for start in range(0, len(prompt_tokens), slots):
             texts = prompt_tokens[start : start + slots]
-            vectors += await self._require_worker().do(partial(embedder.vectors, texts))
+            vectors += await self._require_worker().do(partial(encoder.vectors, texts))
         return vectors
 
     async def health(self) -> None:

@@ -21,7 +21,7 @@ from headrace_inference.adapters.transformers.directory import (
     is_causal,
     read_config,
 )
-from headrace_inference.adapters.transformers.embedding import Embedder, read_pooling
+from headrace_inference.adapters.transformers.encoder import Encoder, read_pooling
 from headrace_inference.adapters.transformers.int8 import quantize_linears
 from headrace_inference.adapters.transformers.managed import ManagedBatch
 from headrace_inference.adapters.transformers.options import TransformersOptions
@@ -40,13 +40,13 @@ TORCH_DTYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model in its thread: one that generates has a `batch`, one that embeds an `embedder`."""
+    """A model in its thread: one that generates has a `batch`, one that embeds an `encoder`."""
 
     vocabulary: Vocabulary
     context_tokens: int
     capabilities: Capabilities
     batch: Batching | None = None
-    embedder: Embedder | None = None
+    encoder: Encoder | None = None
 
 
 def load(directory: Path, options: TransformersOptions) -> Loaded:
@@ -97,10 +97,10 @@ def _load_embedding(
     directory: Path, plan: Plan, _options: TransformersOptions, context_tokens: int
 ) -> Loaded:
     model = _model(AutoModel, directory, plan)
-    embedder = Embedder(model, read_pooling(directory))
+    encoder = Encoder(model, read_pooling(directory))
     vocabulary = Vocabulary(_tokenizer(directory), size=model.config.vocab_size)
     capabilities = Capabilities(generates=False, embedding_dimensions=model.config.hidden_size)
-    return Loaded(vocabulary, context_tokens, capabilities, embedder=embedder)
+    return Loaded(vocabulary, context_tokens, capabilities, encoder=encoder)
 
 
 def _require_packable(model: Any) -> None:

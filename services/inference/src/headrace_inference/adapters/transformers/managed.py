@@ -16,14 +16,12 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 )
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.event_stream import End, Event
+from headrace_inference.adapters.event_stream import End
 from headrace_inference.adapters.transformers.choice import Choice
 from headrace_inference.adapters.transformers.drawing import Drawn, draw_all
-from headrace_inference.adapters.transformers.run import Run
+from headrace_inference.adapters.transformers.job import Job, Told
 from headrace_inference.adapters.transformers.vocabulary import Vocabulary
 from headrace_inference.domain.events import Accepted, Working
-
-Told = list[tuple[Run, Event]]
 
 PAGE_TOKENS = 256
 WAIT_SECONDS = 0.01
@@ -35,7 +33,7 @@ STOP_SECONDS = 10.0
 class Writing:
     """A choice in the manager; `drawn` is filled by its thread and emptied by the worker's."""
 
-    run: Run
+    job: Job
     choice: Choice
     drawn: deque[Drawn] = field(default_factory=deque)
     told: int = 0
@@ -109,38 +107,38 @@ class ManagedBatch:
     def busy(self) -> bool:
         return bool(self._writing or self._joined)
 
-    def join(self, run: Run) -> None:
+    def join(self, job: Job) -> None:
         """Hand every choice to the manager."""
-        indices = range(run.request.sampling.choices)
+        indices = range(job.request.sampling.choices)
         try:
-            choices = [Choice(run, self._vocabulary, index) for index in indices]
+            choices = [Choice(job, self._vocabulary, index) for index in indices]
         except Exception as error:  # noqa: BLE001 - this request's own failure
-            self._joined.append((run, End(error)))
+            self._joined.append((job, End(error)))
             return
-        self._joined.append((run, Accepted()))
+        self._joined.append((job, Accepted()))
         ends = sorted(self._vocabulary.end_tokens)
         for choice in choices:
             name = f"{next(self._numbers)}"
-            self._writing[name] = Writing(run, choice)
+            self._writing[name] = Writing(job, choice)
             self._manager.add_request(
-                list(run.prompt_tokens),
+                list(job.prompt_tokens),
                 request_id=name,
-                max_new_tokens=run.max_tokens,
+                max_new_tokens=job.max_tokens,
                 streaming=True,
                 eos_token_id=ends or -1,
             )
 
-    def leave(self, run: Run) -> None:
+    def leave(self, job: Job) -> None:
         """Cancel what is left of it."""
-        for name in [name for name, writing in self._writing.items() if writing.run is run]:
+        for name in [name for name, writing in self._writing.items() if writing.job is job]:
             self._forget(name)
 
-    def leave_all(self) -> list[Run]:
+    def leave_all(self) -> list[Job]:
         """Cancel everything."""
-        runs = list(dict.fromkeys(writing.run for writing in self._writing.values()))
-        for run in runs:
-            self.leave(run)
-        return runs
+        jobs = list(dict.fromkeys(writing.job for writing in self._writing.values()))
+        for job in jobs:
+            self.leave(job)
+        return jobs
 
     def step(self) -> Told:
         """Wait for tokens, a little, and tell of them."""
@@ -167,22 +165,22 @@ class ManagedBatch:
 
     def _told(self, output: Any, writing: Writing) -> Told:
         if output.error is not None:
-            self.leave(writing.run)
+            self.leave(writing.job)
             failure = HeadraceError(Reason.ENGINE_FAILED, "the engine failed")
-            return [(writing.run, End(failure))]
+            return [(writing.job, End(failure))]
         told: Told = []
         while writing.told < len(output.generated_tokens) and not writing.choice.done:
             writing.told += 1
             try:
                 events = writing.choice.take(writing.drawn.popleft())
             except Exception as error:  # noqa: BLE001 - this request's own failure
-                self.leave(writing.run)
-                return [*told, (writing.run, End(error))]
-            told += [(writing.run, event) for event in events or [Working()]]
+                self.leave(writing.job)
+                return [*told, (writing.job, End(error))]
+            told += [(writing.job, event) for event in events or [Working()]]
         if writing.choice.done:
             self._forget(output.request_id)
-            if all(other.run is not writing.run for other in self._writing.values()):
-                told.append((writing.run, End()))
+            if all(other.job is not writing.job for other in self._writing.values()):
+                told.append((writing.job, End()))
         return told
 
     def _forget(self, name: str) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
-from headrace_inference.adapters.event_stream import End, Event
-from headrace_inference.adapters.transformers.run import Run
+from headrace_inference.adapters.event_stream import End
+from headrace_inference.adapters.transformers.job import Job, Told
 
 
 class Batching(Protocol):
@@ -18,19 +18,19 @@ class Batching(Protocol):
     def busy(self) -> bool:
         """Whether `step` has anything to do."""
 
-    def join(self, run: Run) -> None:
+    def join(self, job: Job) -> None:
         """Take a request in."""
 
-    def leave(self, run: Run) -> None:
+    def leave(self, job: Job) -> None:
         """Drop a request, which may be gone already."""
 
-    def leave_all(self) -> list[Run]:
+    def leave_all(self) -> list[Job]:
         """Drop all requests; those that were there."""
 
     def close(self) -> None:
         """Let go of what runs; all requests have left."""
 
-    def step(self) -> list[tuple[Run, Event]]:
+    def step(self) -> Told:
         """Go on by one token or chunk; what there is to tell."""
 
 
@@ -66,16 +66,16 @@ class Worker:
         self._thread.start()
         return await loaded
 
-    def join(self, run: Run) -> None:
+    def join(self, job: Job) -> None:
         """Take a request in before the next step."""
-        self._orders.put(lambda model: _batch(model).join(run))
+        self._orders.put(lambda model: _batch(model).join(job))
 
-    def leave(self, run: Run) -> None:
+    def leave(self, job: Job) -> None:
         """Drop a request before the next step, and end it."""
 
         def drop(model: Model) -> None:
-            _batch(model).leave(run)
-            self._tell([(run, End())])
+            _batch(model).leave(job)
+            self._tell([(job, End())])
 
         self._orders.put(drop)
 
@@ -110,14 +110,14 @@ class Worker:
                 order = self._orders.get()
                 if order is None:
                     if batch is not None:
-                        self._tell([(run, End()) for run in batch.leave_all()])
+                        self._tell([(job, End()) for job in batch.leave_all()])
                         batch.close()
                     return
                 order(model)
             try:
                 told = batch.step()
             except Exception as error:  # noqa: BLE001 - handed to those that it hit
-                told = [(run, End(error)) for run in batch.leave_all()]
+                told = [(job, End(error)) for job in batch.leave_all()]
             self._tell(told)
 
     def _settle(self, future: "asyncio.Future[T]", work: Callable[[], T]) -> T | None:
@@ -129,7 +129,7 @@ class Worker:
         self._call(_unless_cancelled, future, future.set_result, result)
         return result
 
-    def _tell(self, told: list[tuple[Run, Event]]) -> None:
+    def _tell(self, told: Told) -> None:
         self._call(_deliver, told)
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
@@ -143,9 +143,9 @@ def _batch(model: Model) -> Batching:
     return model.batch
 
 
-def _deliver(told: list[tuple[Run, Event]]) -> None:
-    for run, event in told:
-        run.stream.put(event)
+def _deliver(told: Told) -> None:
+    for job, event in told:
+        job.stream.put(event)
 
 
 def _unless_cancelled(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from headrace_inference.adapters.event_stream import EventStream
+from headrace_inference.adapters.event_stream import Event, EventStream
 from headrace_inference.domain.requests import GenerationRequest
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class Job:
     """Created in the event loop, in which its `stream` stays."""
 
     request: GenerationRequest
@@ -19,3 +19,7 @@ class Run:
     max_tokens: int
     form: "Form | None" = None
     stream: EventStream = field(default_factory=EventStream)
+
+
+Told = list[tuple[Job, Event]]
+"""What there is to tell, and to whom."""

@@ -27,7 +27,7 @@ def read_pooling(directory: Path) -> str:
     return POOLINGS[asked[0]]
 
 
-class Embedder:
+class Encoder:
     """Belongs to one thread."""
 
     def __init__(self, model: Any, pooling: str) -> None:
