@@ -188,7 +188,7 @@ class InferenceSettings(GrpcServiceSettings):
         return tuple(seeds)
 
     @model_validator(mode="after")
-    def _check_adapters(self) -> "InferenceSettings":
+    def _check_lora_adapters(self) -> "InferenceSettings":
         if self.model_id in self.lora_adapters or "" in self.lora_adapters:
             raise ValueError("lora_adapters must have ids of their own")
         return self
