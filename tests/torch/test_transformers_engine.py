@@ -57,26 +57,6 @@ async def test_the_event_loop_stays_free(engine: TransformersEngine) -> None:
     assert beats > len(run.result().deltas)
 
 
-async def test_a_seed_repeats_the_draw_and_another_does_not(engine: TransformersEngine) -> None:
-    async def draw(seed: int) -> str:
-        request = question("Invent a word.", temperature=1.0, top_p=0.9, seed=seed, max_tokens=12)
-        return (await collect(engine, request)).texts[0]
-
-    assert await draw(7) == await draw(7)
-    assert await draw(7) != await draw(8)
-
-
-async def test_choices_of_one_request_differ(engine: TransformersEngine) -> None:
-    request = question("Invent a word.", temperature=1.5, seed=1, choices=4, max_tokens=12)
-    assert len(set((await collect(engine, request)).texts.values())) == 4
-
-
-async def test_characters_of_several_tokens_come_whole(engine: TransformersEngine) -> None:
-    got = await collect(engine, request_for("😀😀😀😀 😀😀😀😀 😀😀😀😀 😀😀", max_tokens=12))
-    assert "😀" in got.texts[0]
-    assert "\ufffd" not in got.texts[0]
-
-
 @pytest.mark.parametrize("word", ["schema", "object"])
 async def test_json_formats_hold(engine: TransformersEngine, word: str) -> None:
     request = question("Describe a person as JSON.", max_tokens=40)
