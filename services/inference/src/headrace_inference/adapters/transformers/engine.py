@@ -21,7 +21,6 @@ from headrace_inference.domain.models import EngineInfo
 from headrace_inference.domain.requests import (
     EmbeddingRequest,
     GenerationRequest,
-    JsonSchema,
     Prompt,
     Sampling,
     Tool,
@@ -91,8 +90,7 @@ class TransformersEngine:
         if max(request.sampling.logit_bias, default=0) >= size:
             message = f"logit_bias: this model has {size} tokens"
             raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
-        if isinstance(request.response_format, JsonSchema):
-            await self._schemas.check(request.response_format.schema, request.organization_id)
+        await self._schemas.check_form(request.response_format, request.organization_id)
 
     async def generate(
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int

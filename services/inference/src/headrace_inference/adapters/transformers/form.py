@@ -1,4 +1,4 @@
-"""Holds a choice to a JSON schema, token by token."""
+"""Holds a choice to a grammar, token by token."""
 
 from copy import copy
 from typing import Any
@@ -11,11 +11,11 @@ from headrace_common.errors import HeadraceError, Reason
 
 
 class Form:
-    """A grammar that one choice goes through; `grammar` is llguidance's tokenizer."""
+    """What one choice goes through; `tokenizer` is llguidance's, `grammar` in its words."""
 
-    def __init__(self, grammar: Any, schema: str) -> None:
-        self._matcher = LLMatcher(grammar, f"%llguidance {{}}\nstart: %json {schema}")
-        self._allowed = torch.full((1, (grammar.vocab_size + 31) // 32), -1, dtype=torch.int32)
+    def __init__(self, tokenizer: Any, grammar: str) -> None:
+        self._matcher = LLMatcher(tokenizer, grammar)
+        self._allowed = torch.full((1, (tokenizer.vocab_size + 31) // 32), -1, dtype=torch.int32)
 
     def copy(self) -> "Form":
         """Another choice's, at the same place; cheap, where compiling takes up to seconds."""

@@ -13,14 +13,9 @@ from headrace_inference.adapters.chat_template import (
     control_pattern,
     template_messages,
 )
+from headrace_inference.adapters.grammars import grammar_of
 from headrace_inference.adapters.transformers.form import Form
-from headrace_inference.domain.requests import (
-    JsonSchema,
-    Message,
-    Prompt,
-    ResponseFormat,
-    texts_of,
-)
+from headrace_inference.domain.requests import Message, Prompt, ResponseFormat, texts_of
 from headrace_inference.domain.rules import check_characters
 
 
@@ -75,10 +70,7 @@ class Vocabulary:
 
     def form(self, wanted: ResponseFormat | None) -> Form | None:
         """What holds one choice to the format, if one is wanted."""
-        if wanted is None:
-            return None
-        schema = wanted.schema if isinstance(wanted, JsonSchema) else '{"type": "object"}'
-        return Form(self._grammar, schema)
+        return None if wanted is None else Form(self._grammar, grammar_of(wanted))
 
     def _render(self, turns: Sequence[Message]) -> str:
         render = self._tokenizer.apply_chat_template
