@@ -1,4 +1,4 @@
-"""What the service needs of an engine."""
+"""What the service needs of an engine, and of what signs its answers."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
