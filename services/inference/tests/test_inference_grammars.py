@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.grammar_child import text_fits
-from headrace_inference.adapters.grammar_process import WAITING_LIMIT
-from headrace_inference.adapters.grammars import grammar_of
-from headrace_inference.adapters.json_schemas import PARAM, SchemaChecker
+from headrace_inference.adapters.forms.checker import PARAM, FormChecker
+from headrace_inference.adapters.forms.grammar_child import text_fits
+from headrace_inference.adapters.forms.grammar_process import WAITING_LIMIT
+from headrace_inference.adapters.forms.grammars import grammar_of
 from headrace_inference.adapters.llamacpp.tools import call_grammar
 from headrace_inference.domain.events import ChoiceFinished, Delta, EngineEvent, FinishReason
 from headrace_inference.domain.requests import (
@@ -46,13 +46,13 @@ HEAVY = JsonSchema(
 
 
 @pytest_asyncio.fixture
-async def checker() -> AsyncIterator[SchemaChecker]:
-    checker = SchemaChecker()
+async def checker() -> AsyncIterator[FormChecker]:
+    checker = FormChecker()
     yield checker
     await checker.close()
 
 
-async def refusal(checker: SchemaChecker, form: ResponseFormat) -> str:
+async def refusal(checker: FormChecker, form: ResponseFormat) -> str:
     try:
         await checker.check_form(form, "o")
     except HeadraceError as error:
@@ -63,7 +63,7 @@ async def refusal(checker: SchemaChecker, form: ResponseFormat) -> str:
 @pytest.mark.parametrize(
     "form", [SUM, Regex("a/b|[/\\\\]\n"), Regex(r"\d{3}\/x"), Regex("é+"), Grammar('start: "%"')]
 )
-async def test_what_can_be_enforced_passes(checker: SchemaChecker, form: Regex | Grammar) -> None:
+async def test_what_can_be_enforced_passes(checker: FormChecker, form: Regex | Grammar) -> None:
     assert await refusal(checker, form) == ""
 
 
@@ -82,7 +82,7 @@ async def test_what_can_be_enforced_passes(checker: SchemaChecker, form: Regex |
     ],
 )
 async def test_what_cannot_be_enforced_is_refused(
-    checker: SchemaChecker, form: Regex | Grammar, says: str
+    checker: FormChecker, form: Regex | Grammar, says: str
 ) -> None:
     if not says:
         assert not text_fits(grammar_of(form), "a", whole=True), (
@@ -139,7 +139,7 @@ async def written(*pieces: str, reason: FinishReason) -> AsyncIterator[EngineEve
     ],
 )
 async def test_an_answer_that_lost_its_form_is_a_failure(
-    checker: SchemaChecker,
+    checker: FormChecker,
     pieces: tuple[str, ...],
     reason: FinishReason,
     stop: tuple[str, ...],
@@ -155,14 +155,14 @@ async def test_an_answer_that_lost_its_form_is_a_failure(
         assert caught.value.reason is Reason.ENGINE_FAILED
 
 
-async def test_the_checker_names_the_form(checker: SchemaChecker) -> None:
+async def test_the_checker_names_the_form(checker: FormChecker) -> None:
     assert "response_format.regex" in await refusal(checker, Regex("("))
     assert PARAM in await refusal(checker, JsonSchema(json.dumps({"type": "foo"})))
     assert await refusal(checker, JsonObject()) == ""
 
 
 async def test_a_schema_that_takes_too_long_is_refused_and_delays_others_only_so_long(
-    checker: SchemaChecker,
+    checker: FormChecker,
 ) -> None:
     async with asyncio.timeout(30):
         heavy = [asyncio.ensure_future(refusal(checker, HEAVY)) for _ in range(8)]
@@ -192,7 +192,7 @@ BUSY = json.dumps(
 
 
 async def test_tools_that_are_too_much_together_are_refused_by_name(
-    checker: SchemaChecker,
+    checker: FormChecker,
 ) -> None:
     tools = [Tool(f"tool_{number}", "", BUSY) for number in range(8)]
     await checker.check(BUSY, "o", "tools[0].parameters")
@@ -206,7 +206,7 @@ async def test_tools_that_are_too_much_together_are_refused_by_name(
 
 
 async def test_a_tenant_that_asks_for_too_much_at_once_is_told_to_wait(
-    checker: SchemaChecker,
+    checker: FormChecker,
 ) -> None:
     asked = [checker.check_form(SUM, "o") for _ in range(WAITING_LIMIT + 1)]
     told = await asyncio.gather(*asked, return_exceptions=True)

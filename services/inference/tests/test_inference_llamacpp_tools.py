@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.grammar_child import text_fits
+from headrace_inference.adapters.forms.grammar_child import text_fits
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
 from headrace_inference.adapters.llamacpp.options import LlamaCppOptions

@@ -9,7 +9,7 @@ from typing import Any
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.json_schemas import SchemaChecker
+from headrace_inference.adapters.forms.checker import FormChecker
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp.completion import Complete, Completion
 from headrace_inference.adapters.llamacpp.http import HTTP_THREADS, LlamaCppHttp
@@ -91,7 +91,7 @@ class LlamaCppEngine:
         self._info: EngineInfo | None = None
         self._vocabulary_size = 0
         self._textless: frozenset[int] = frozenset()
-        self._schemas = SchemaChecker()
+        self._schemas = FormChecker()
         self._leaving: set[asyncio.Task[None]] = set()
         self._completions: set[Completion] = set()
         self._heard_at = 0.0

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from headrace_inference.adapters.chat_template import template_messages
-from headrace_inference.adapters.grammars import grammar_of
+from headrace_inference.adapters.forms.grammars import grammar_of
 from headrace_inference.adapters.llamacpp.tools import call_grammar, template_tools
 from headrace_inference.domain.requests import (
     GenerationRequest,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from headrace_inference.adapters.chat_template import plain_json
-from headrace_inference.adapters.schema_text import parse_schema
+from headrace_inference.adapters.forms.schema_text import parse_schema
 from headrace_inference.domain.events import ToolCallPart
 from headrace_inference.domain.requests import GenerationRequest, Message, Tool
 from headrace_inference.domain.tool_rules import is_json_object

@@ -6,8 +6,8 @@ from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.chat_template import template_role
+from headrace_inference.adapters.forms.schema_text import parse_schema
 from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
-from headrace_inference.adapters.schema_text import parse_schema
 from headrace_inference.domain.capabilities import Feature
 from headrace_inference.domain.requests import (
     GenerationRequest,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.json_schemas import SchemaChecker
+from headrace_inference.adapters.forms.checker import FormChecker
 from headrace_inference.adapters.transformers.job import Job
 from headrace_inference.adapters.transformers.options import TransformersOptions
 from headrace_inference.adapters.transformers.worker import Worker
@@ -44,7 +44,7 @@ class TransformersEngine:
         self._worker: Worker | None = None
         self._loaded: Loaded | None = None
         self._info: EngineInfo | None = None
-        self._schemas = SchemaChecker()
+        self._schemas = FormChecker()
         self._dead = asyncio.Event()
 
     @property

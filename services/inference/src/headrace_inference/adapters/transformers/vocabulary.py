@@ -13,7 +13,7 @@ from headrace_inference.adapters.chat_template import (
     control_pattern,
     template_messages,
 )
-from headrace_inference.adapters.grammars import grammar_of
+from headrace_inference.adapters.forms.grammars import grammar_of
 from headrace_inference.adapters.transformers.form import Form
 from headrace_inference.domain.requests import Message, Prompt, ResponseFormat, texts_of
 from headrace_inference.domain.rules import check_characters

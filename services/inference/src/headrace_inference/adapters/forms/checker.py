@@ -1,13 +1,13 @@
-"""Says no to JSON schemas and grammars that llama.cpp would silently ignore."""
+"""Says no to forms of answers that cannot be enforced, and to answers that lose theirs."""
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.grammar_process import GrammarProcess, TooHeavyError
-from headrace_inference.adapters.grammars import check_directives, grammar_of
-from headrace_inference.adapters.schema_text import parse_schema
+from headrace_inference.adapters.forms.grammar_process import GrammarProcess, TooHeavyError
+from headrace_inference.adapters.forms.grammars import check_directives, grammar_of
+from headrace_inference.adapters.forms.schema_text import parse_schema
 from headrace_inference.domain.events import ChoiceFinished, Delta, EngineEvent, FinishReason
 from headrace_inference.domain.requests import (
     GenerationRequest,
@@ -25,7 +25,7 @@ MAXIMUM_REPEATS = 100_000
 REPEATS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
 
 
-class SchemaChecker:
+class FormChecker:
     """Checks schemas and grammars in one process, and answers in another.
 
     Each is killed for what takes too long or too much memory. What passes is compiled once more by

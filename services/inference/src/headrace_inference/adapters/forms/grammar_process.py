@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from weakref import WeakValueDictionary
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.grammar_child import Task
+from headrace_inference.adapters.forms.grammar_child import Task
 
-CHILD = "headrace_inference.adapters.grammar_child"
+CHILD = "headrace_inference.adapters.forms.grammar_child"
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 WAIT_SECONDS = 20.0
