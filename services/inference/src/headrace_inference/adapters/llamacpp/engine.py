@@ -36,9 +36,9 @@ from headrace_inference.domain.requests import (
     Sampling,
     Tool,
 )
-from headrace_inference.weights.adapters import AdapterDoesNotFitError, check_adapter
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import combined_digest, file_digest
+from headrace_inference.weights.lora_adapters import AdapterDoesNotFitError, check_adapter
 from headrace_inference.weights.memory import ModelDoesNotFitError
 from headrace_inference.weights.textless_tokens import textless_tokens
 
