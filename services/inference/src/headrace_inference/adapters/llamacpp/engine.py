@@ -22,7 +22,7 @@ from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.adapters.llamacpp.prompt import PromptReader
 from headrace_inference.adapters.llamacpp.request import chat_body, completion_body
 from headrace_inference.adapters.llamacpp.slots import SlotTable
-from headrace_inference.adapters.llamacpp.tools import is_free_to_call, schema_of
+from headrace_inference.adapters.llamacpp.tools import call_grammar, is_free_to_call, schema_of
 from headrace_inference.adapters.mailbox import Mailbox
 from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import Accepted, EngineEvent
@@ -275,6 +275,10 @@ class LlamaCppEngine:
         for index, tool in enumerate(request.offered_tools):
             param = f"tools[{index}].parameters"
             await self._schemas.check(schema_of(tool, param), request.organization_id, param)
+        if request.must_call:
+            grammar = call_grammar(request.offered_tools)
+            names = [tool.name for tool in request.offered_tools]
+            await self._schemas.check_calls(grammar, names, request.organization_id)
         for param, value in (
             ("response_format", request.response_format),
             ("top_logprobs", request.sampling.top_logprobs),
