@@ -26,8 +26,9 @@ def completion(
     *,
     stop: tuple[str, ...] = (),
     on_unread: Callable[[int], None] = lambda _: None,
+    gather_seconds: float = 0.0,
 ) -> Completion:
-    translator, mailbox = ChunkTranslator(1, stop, None), Mailbox(0)
+    translator, mailbox = ChunkTranslator(1, stop, None), Mailbox(gather_seconds)
     return Completion(complete, {}, translator, mailbox, on_unread=on_unread, on_event=lambda: None)
 
 
@@ -92,6 +93,30 @@ def test_a_hang_up_amid_tokens_without_text_leaves_few_uncounted() -> None:
     translator = ChunkTranslator(1, (), None)
     events = [event for number in range(48) for event in translator.feed(chunk("", number))]
     assert sum(event.tokens for event in events if isinstance(event, Delta)) == 32
+
+
+async def test_the_first_token_goes_at_once_and_the_next_one_waits_for_company() -> None:
+    heard, told, more = threading.Event(), threading.Event(), threading.Event()
+
+    def complete(_: Any, on_chunk: OnChunk) -> None:
+        on_chunk(chunk("", 0) | {"prompt_progress": {"total": 9, "processed": 9}})
+        on_chunk(chunk("a", 1))
+        heard.wait(5)
+        on_chunk(chunk("b", 2))
+        told.set()
+        more.wait(5)
+        on_chunk(chunk("c", 3, "stop"))
+
+    events = completion(complete, gather_seconds=60).events(5)
+    async with asyncio.timeout(5):
+        assert [await anext(events), await anext(events)] == [Accepted(), Delta(0, "a", 1)]
+        heard.set()
+        await asyncio.to_thread(told.wait, 5)
+        rest = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0)
+        assert not rest.done()
+        more.set()
+        assert await rest == Delta(0, "bc", 2)
 
 
 async def test_a_stop_text_ends_the_librarys_work() -> None:

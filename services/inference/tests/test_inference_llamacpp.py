@@ -38,7 +38,7 @@ def model() -> Path:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(model: Path) -> AsyncIterator[LlamaCppEngine]:
-    options = LlamaCppOptions(model, slots=4, context_tokens=1024, threads=1)
+    options = LlamaCppOptions(model, 4, context_tokens=1024, threads=1, prefill_chunk_tokens=128)
     engine = LlamaCppEngine(options, SystemClock())
     await engine.start()
     yield engine

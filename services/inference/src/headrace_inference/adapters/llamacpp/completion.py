@@ -8,11 +8,14 @@ from typing import Any
 from headrace_inference.adapters.event_stream import End, EventStream
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
 from headrace_inference.adapters.mailbox import Mailbox
-from headrace_inference.domain.events import Accepted, ChoiceFinished, EngineEvent
+from headrace_inference.domain.events import Accepted, ChoiceFinished, Delta, EngineEvent
 
 Chunk = Mapping[str, Any]
 Complete = Callable[[Mapping[str, Any], Callable[[Chunk], bool]], object]
 """`xllamacpp.Server.handle_completions`: calls back per chunk, and ends early on True."""
+URGENT = (Accepted, ChoiceFinished)
+"""Events that nobody should wait for; in the beginning there is one more."""
+FIRST = (*URGENT, Delta)
 
 
 class Completion:
@@ -42,6 +45,7 @@ class Completion:
         self._on_unread = on_unread
         self._on_event = on_event
         self._unread: int | None = None
+        self._begun = False
         self._writing = False
         self._stream = EventStream()
         self._stopping = threading.Event()
@@ -77,10 +81,9 @@ class Completion:
         except Exception as error:  # noqa: BLE001 - the library would swallow it
             self._failure = error
             return True
-        unread = self._translator.unread
-        at_once = unread != self._unread or any(
-            isinstance(event, Accepted | ChoiceFinished) for event in events
-        )
+        unread, urgent = self._translator.unread, URGENT if self._begun else FIRST
+        at_once = unread != self._unread or any(isinstance(event, urgent) for event in events)
+        self._begun = self._begun or any(isinstance(event, Delta) for event in events)
         self._unread = unread
         self._mailbox.post(partial(self._deliver, events, unread), at_once=at_once)
         return self._translator.finished
