@@ -34,12 +34,12 @@ class Load:
 
 SHORT, LONG = 40, 1000
 LOADS = (
-    Load(SHORT, 1, each=6, rounds=3),
-    Load(SHORT, 8, each=2, rounds=3),
-    Load(SHORT, 32, each=2, rounds=2),
-    Load(SHORT, 64, each=1, rounds=2),
-    Load(LONG, 1, each=2, rounds=2),
-    Load(LONG, 8, each=1, rounds=2),
+    Load(SHORT, 1, each=4, rounds=2),
+    Load(SHORT, 8, each=2, rounds=2),
+    Load(SHORT, 32, each=2, rounds=1),
+    Load(SHORT, 64, each=1, rounds=1),
+    Load(LONG, 1, each=2, rounds=1),
+    Load(LONG, 8, each=1, rounds=1),
     Load(LONG, 32, each=1, rounds=1),
     Load(LONG, 64, each=1, rounds=1),
 )

@@ -66,4 +66,5 @@ def _remote(server: Contestant) -> dict[str, str]:
         "ENGINE": "openai",
         "REMOTE_URL": f"http://127.0.0.1:{server.port}/v1",
         "REMOTE_KIND": "llamacpp",
+        "REMOTE_MODEL": str(prepared_model()),
     }
