@@ -12,8 +12,9 @@ WORDS = (
 """Common English words, each about one token of common vocabularies."""
 
 
-def prompt(tokens: int, number: int) -> str:
-    """A text of about so many tokens, to be continued."""
-    draw = random.Random(f"{tokens} {number}")  # noqa: S311 - the same in each run
+def prompt(tokens: int, number: int, asked: str = "") -> str:
+    """A text of about so many tokens, to be continued; another one for each that is `asked`, and
+    under which load: servers remember prompts, and two contestants may have one behind them."""
+    draw = random.Random(f"{asked} {tokens} {number}")  # noqa: S311 - the same in each run
     words = (draw.choice(WORDS) for _ in range(tokens))
     return f"Story {number}: {' '.join(words)}. One day"

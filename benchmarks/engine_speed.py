@@ -110,7 +110,8 @@ async def _play(ask: Ask, cell: Cell, number: int) -> None:
         await asyncio.sleep(draw.uniform(0, SPREAD_SECONDS) if load.concurrency > 1 else 0)
         for question in range(load.each):
             unique = (number * load.each + question) * load.concurrency + caller
-            cell.heard.append(await ask(prompt(load.prompt_tokens, unique), MAX_TOKENS))
+            text = prompt(load.prompt_tokens, unique, f"{cell.contestant} {load.concurrency}")
+            cell.heard.append(await ask(text, MAX_TOKENS))
 
     draw = random.Random(number)  # noqa: S311 - the same in each run
     began = perf_counter()
