@@ -88,8 +88,8 @@ class InferenceSettings(GrpcServiceSettings):
     """Prompt tokens that are read between two decode steps: more is faster, by a tenth from 128 to
     512 on 2 cores, and fewer is smoother (ADR 27)."""
     gather_seconds: float = Field(default=0.05, ge=0, le=1)
-    """llamacpp's tokens of so long go out in one message, but an answer's first at once; 0 for each
-    token by itself, which costs up to a tenth of the speed where all cores compute (ADR 27)."""
+    """llamacpp's tokens go out a step's together, and so long after the last ones, but an answer's
+    first at once. 0, for each step by itself, cost 7% of one stream's speed on 2 cores (ADR 27)."""
     stall_seconds: float = Field(default=30.0, gt=0)
     """Silence of a working engine after which it is taken for dead and the process ends."""
     silent_seconds: float = Field(default=10.0, gt=0)

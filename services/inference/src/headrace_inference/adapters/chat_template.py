@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -55,18 +55,23 @@ def control_pattern(texts: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, texts)) or "(?!)")
 
 
+def written_calls(turn: Message, write: Callable[[str], str]) -> list[dict[str, Any]]:
+    """A turn's calls in OpenAI's shape, their arguments as `write` has them."""
+    return [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": write(call.arguments)},
+        }
+        for call in turn.tool_calls
+    ]
+
+
 def _message(turn: Message) -> dict[str, Any]:
     message: dict[str, Any] = {"role": template_role(turn), "content": turn.content}
     if turn.tool_call_id:
         message["tool_call_id"] = turn.tool_call_id
     if turn.tool_calls:
-        message["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                # what is looked through for control tokens, not a text that may say more
-                "function": {"name": call.name, "arguments": plain_json(call.arguments)},
-            }
-            for call in turn.tool_calls
-        ]
+        # what is looked through for control tokens, not a text that may say more
+        message["tool_calls"] = written_calls(turn, plain_json)
     return message

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_inference.adapters.chat_template import template_role
+from headrace_inference.adapters.chat_template import template_role, written_calls
 from headrace_inference.adapters.forms.schema_text import parse_schema
 from headrace_inference.adapters.openai_remote.options import RemoteKind, RemoteOptions
 from headrace_inference.domain.capabilities import Feature
@@ -140,14 +140,7 @@ def _message(turn: Message) -> dict[str, Any]:
     if turn.tool_call_id:
         message["tool_call_id"] = turn.tool_call_id
     if turn.tool_calls:
-        message["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
-            }
-            for call in turn.tool_calls
-        ]
+        message["tool_calls"] = written_calls(turn, str)
     return message
 
 
