@@ -26,7 +26,7 @@ class Load:
     rounds: int
 
     def for_slow(self) -> "Load":
-        return Load(self.prompt_tokens, self.concurrency, max(self.each // 2, 1), 1)
+        return Load(self.prompt_tokens, self.concurrency, max(self.each // 2, 1), self.rounds)
 
     def fits_slow(self) -> bool:
         return self.prompt_tokens * self.concurrency <= 10_000
@@ -34,10 +34,10 @@ class Load:
 
 SHORT, LONG = 40, 1000
 LOADS = (
-    Load(SHORT, 1, each=4, rounds=2),
-    Load(SHORT, 8, each=2, rounds=2),
-    Load(SHORT, 32, each=2, rounds=1),
-    Load(SHORT, 64, each=1, rounds=1),
+    Load(SHORT, 1, each=4, rounds=3),
+    Load(SHORT, 8, each=2, rounds=3),
+    Load(SHORT, 32, each=2, rounds=3),
+    Load(SHORT, 64, each=1, rounds=3),
     Load(LONG, 1, each=2, rounds=1),
     Load(LONG, 8, each=1, rounds=1),
     Load(LONG, 32, each=1, rounds=1),
@@ -96,9 +96,8 @@ async def _compare(
     loads = {each.name: load.for_slow() if each.slow else load for each in fit}
     cells = [Cell(name, asked) for name, asked in loads.items()]
     for number in range(load.rounds):
-        turns = [cell for cell in cells if number < cell.load.rounds]
         # the machine grows slower and faster by the minute: nobody is always first
-        for cell in turns if number % 2 else reversed(turns):
+        for cell in cells if number % 2 else reversed(cells):
             await _play(asks[cell.contestant], cell, number)
     return cells
 

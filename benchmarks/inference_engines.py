@@ -19,8 +19,8 @@ from benchmarks.processes import ContestantError
 from headrace_inference.testing import prepared_checkpoint, prepared_model
 from headrace_inference.weights.source import PreparationError
 
-ALONE = {"SPINS": "300000", "PREFILL_CHUNK_TOKENS": "512"}
-"""As one sets it where nothing else runs: xllamacpp's server waits and reads like that, too."""
+ALONE = {"SPINS": "300000"}
+"""As one sets it where nothing else runs: xllamacpp's server waits like that, too."""
 
 
 def has_torch() -> bool:

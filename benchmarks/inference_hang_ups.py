@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 
 from benchmarks.inference_asking import Asker, Call, asking, until_event
@@ -16,14 +15,16 @@ from benchmarks.processes import ContestantError
 from benchmarks.report import Target
 
 SLOTS = 4
-CHUNK_TOKENS = 256
+CHUNK_TOKENS = 512
 """The default of PREFILL_CHUNK_TOKENS."""
 TIMES, QUICK_TIMES = 100, 8
 WARM_UPS = 3
 ALLOWED_SECONDS = 0.05
 STORY = "Tell me a very long story about a river, and do not stop."
-BOOK = "Read this and tell me what it is about. " + "The rain fell on the river. " * 138
-"""About 1,000 tokens."""
+BOOK = "Read this and tell me what it is about. " + "The rain fell on the river. " * 207
+"""About 1,500 tokens."""
+PAGE = "Read this and tell me what it is about. " + "The rain fell on the river. " * 60
+"""About 450 tokens: one chunk, but with another one of these more than one."""
 MANY_TOKENS = 400
 
 
@@ -37,8 +38,18 @@ class Steps:
     """Of the whole book."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Seconds from its start to its first text, and from there to its last; how long both are."""
+
+    reading: float
+    writing: float
+    prompt_tokens: int
+    tokens: int
+
+
 def measure(*, quick: bool) -> list[Measurement]:
-    """Hang up while an answer is written, while a prompt is read and while waiting.
+    """Hang up while an answer is written, while a prompt is read or next, and while waiting.
 
     Raises ContestantError.
     """
@@ -53,6 +64,7 @@ async def _measure(address: str, times: int) -> list[Measurement]:
         allowed = {
             "mid-decode": (_write, steps.decode),
             "mid-prefill": (_read, steps.chunk),
+            "next to be read": (_be_next, 2 * steps.chunk),
             "waiting": (_wait, 0.0),
         }
         measured = []
@@ -73,27 +85,30 @@ async def _steps(asker: Asker) -> Steps:
     """What a lone answer's steps take."""
     decodes, prefills = [], []
     for _ in range(WARM_UPS):
-        times, _tokens = await _moments(asker.ask(STORY, max_tokens=40))
-        decodes.append(median(later - earlier for earlier, later in pairwise(times[1:])))
-        times, tokens = await _moments(asker.ask(BOOK, max_tokens=1))
-        prefills.append((times[1] - times[0], tokens))
-    seconds, tokens = median(each for each, _ in prefills), prefills[0][1]
-    passes = tokens / (CHUNK_TOKENS + SLOTS)
+        answer = await _answer(asker.ask(STORY, max_tokens=40))
+        decodes.append(answer.writing / (answer.tokens - 1))
+        answer = await _answer(asker.ask(BOOK, max_tokens=1))
+        prefills.append(answer.reading)
+    seconds = median(prefills)
+    passes = answer.prompt_tokens / (CHUNK_TOKENS + SLOTS)
     return Steps(median(decodes), seconds / passes, seconds)
 
 
-async def _moments(call: Call) -> tuple[list[float], int]:
-    """When the answer started and when each of its texts came; the prompt's tokens."""
-    moments, tokens = [], 0
+async def _answer(call: Call) -> Answer:
+    moments, prompt_tokens, tokens = [], 0, 0
     async for message in call:
-        kind = message.WhichOneof("event")
-        if kind == "started":
-            tokens = message.started.prompt_tokens
-        if kind in ("started", "delta"):
-            moments.append(time.perf_counter())
+        match message.WhichOneof("event"):
+            case "started":
+                prompt_tokens = message.started.prompt_tokens
+                moments.append(time.perf_counter())
+            case "delta":
+                moments.append(time.perf_counter())
+            case "finished":
+                tokens = message.finished.completion_tokens
     if len(moments) < 2:
         raise ContestantError("an answer has no text")
-    return moments, tokens
+    started, first, last = moments[0], moments[1], moments[-1]
+    return Answer(first - started, last - first, prompt_tokens, tokens)
 
 
 async def _write(asker: Asker, steps: Steps, draw: random.Random) -> float:
@@ -109,6 +124,21 @@ async def _read(asker: Asker, steps: Steps, draw: random.Random) -> float:
     call = asker.ask(BOOK, max_tokens=MANY_TOKENS)
     await until_event(call, "started")
     return await _freed(asker, call, steps.prefill * draw.uniform(0.0, 0.95))
+
+
+async def _be_next(asker: Asker, steps: Steps, draw: random.Random) -> float:
+    """Hang up on a prompt that is inside while the one before it is read."""
+    first = asker.ask(PAGE, max_tokens=MANY_TOKENS)
+    await until_event(first, "started")
+    call = asker.ask(PAGE, max_tokens=MANY_TOKENS)
+    await asker.until(lambda load: load.running_slots == 2)
+    await asyncio.sleep(steps.chunk * draw.uniform(0.0, 0.8))
+    seconds = await _until_gone(call, lambda: asker.until(lambda load: load.running_slots < 2))
+    if first.done():
+        raise ContestantError("the answer that goes first ended too early")
+    first.cancel()
+    await asker.until(lambda load: not load.running_slots)
+    return seconds
 
 
 async def _freed(asker: Asker, call: Call, after: float) -> float:

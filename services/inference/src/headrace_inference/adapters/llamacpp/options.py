@@ -28,7 +28,7 @@ class LlamaCppOptions:
     slots: int
     context_tokens: int
     threads: int
-    prefill_chunk_tokens: int = 256
+    prefill_chunk_tokens: int = 512
     gather_seconds: float = 0.05
     stall_seconds: float = 30.0
     chat_template: str = ""

@@ -25,6 +25,6 @@ class TransformersOptions:
     threads: int
     device: Device = "auto"
     dtype: Dtype = "auto"
-    prefill_chunk_tokens: int = 128
+    prefill_chunk_tokens: int = 512
     stall_seconds: float = 30.0
     batching: Batching = "auto"
