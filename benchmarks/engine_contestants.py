@@ -34,7 +34,7 @@ class Contestant:
     """When it was started, by `perf_counter`."""
     client: Callable[[], AbstractAsyncContextManager[Ask]]
     slow: bool = False
-    """It gets fewer rounds and no crowds with long prompts; so does what is only looked at."""
+    """It gets fewer questions and no crowds with long prompts; so does what is only looked at."""
 
     def peak_bytes(self) -> int:
         """The most memory that it has had resident."""

@@ -53,7 +53,8 @@ def measure(*, quick: bool) -> list[Measurement]:
 
     Raises ContestantError.
     """
-    with running_inference(SLOTS=str(SLOTS)) as running:
+    settings = {"SLOTS": str(SLOTS), "PREFILL_CHUNK_TOKENS": str(CHUNK_TOKENS)}
+    with running_inference(**settings) as running:
         return asyncio.run(_measure(running.address, QUICK_TIMES if quick else TIMES))
 
 

@@ -23,7 +23,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(model: Path) -> AsyncIterator[TransformersEngine]:
     options = TransformersOptions(
-        str(model), slots=4, context_tokens=1024, threads=1, device="cpu", dtype="fp32"
+        str(model),
+        slots=4,
+        context_tokens=1024,
+        threads=1,
+        device="cpu",
+        dtype="fp32",
+        prefill_chunk_tokens=128,
     )
     engine = TransformersEngine(options, SystemClock())
     await engine.start()

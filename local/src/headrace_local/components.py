@@ -51,7 +51,7 @@ class Component:
     results: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     address: str = ""
-    start_seconds: float = 60.0
+    start_seconds: float = 180.0
     stop_seconds: float = 15.0
     stop_signal: int = signal.SIGTERM
 

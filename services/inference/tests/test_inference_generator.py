@@ -1,6 +1,7 @@
 """The way of a request: refused early, queued, answered, measured, stopped when nobody waits."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,16 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.domain.capabilities import Capabilities, Feature
-from headrace_inference.domain.events import Answer, Delta, Finished, FinishReason, Started, Timings
+from headrace_inference.domain.events import (
+    Accepted,
+    Answer,
+    Delta,
+    EngineEvent,
+    Finished,
+    FinishReason,
+    Started,
+    Timings,
+)
 from headrace_inference.domain.models import EngineInfo
 from headrace_inference.domain.requests import GenerationRequest, Message, Sampling, Tool
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
@@ -108,6 +118,16 @@ async def test_an_answer_starts_flows_and_finishes_with_what_it_took(bench: Benc
         Delta(0, " three", 1),
         Finished(model, (FinishReason.STOP,), 3, 3, Timings(0.0, 1.0, 2.0)),
     ]
+
+
+class Mute(EchoEngine):
+    """Takes work and says nothing."""
+
+    async def generate(
+        self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
+    ) -> AsyncGenerator[EngineEvent, None]:
+        await asyncio.Event().wait()
+        yield Accepted()
 
 
 class Uncounting(EchoEngine):
@@ -255,6 +275,25 @@ async def test_an_engine_that_is_silent_at_work_counts_as_stalled_until_it_speak
     bench.gate.set()
     await working
     await bench.served.check_engine()
+
+
+async def test_callers_who_come_and_go_do_not_hide_that_it_hangs() -> None:
+    bench = Bench(engine=Mute)
+    await bench.engine.start()
+    callers = [asyncio.create_task(bench.answer())]
+    await settle()
+    bench.clock.advance(SILENT_SECONDS - 1)
+    callers.append(asyncio.create_task(bench.answer()))
+    await settle()
+    callers[0].cancel()
+    await settle()
+    bench.clock.advance(2)
+    with pytest.raises(HeadraceError) as caught:
+        await bench.served.check_engine()
+    assert caught.value.reason is Reason.ENGINE_FAILED
+    callers[1].cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+    assert bench.idle()
 
 
 async def test_an_engine_that_falls_silent_is_left() -> None:

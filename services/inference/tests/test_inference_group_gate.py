@@ -54,6 +54,16 @@ async def test_who_gives_up_lets_those_behind_in() -> None:
     same.result().leave()
 
 
+async def test_who_gives_up_as_its_turn_comes_lets_those_behind_in() -> None:
+    gate = GroupGate()
+    inside = await enter(gate, "a")
+    other, behind = await enter(gate, "b"), await enter(gate, "c")
+    other.cancel()
+    inside.result().leave()
+    await settle()
+    assert behind.done()
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=30))
 def test_whatever_happens_groups_never_mix_and_everybody_comes_in(
     steps: list[tuple[str, bool]],

@@ -216,6 +216,25 @@ async def test_a_model_that_may_call_can_answer_in_words(engine: LlamaCppEngine)
     assert not any(delta.tool_calls for delta in got.deltas)
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "maxLength": 1000},
+        {"type": "string", "pattern": "^[a-z]{1000}$"},
+        {"type": "array", "minItems": 1000, "items": {"type": "integer"}},
+        {"type": "array", "maxItems": 100, "items": {"type": "string", "maxLength": 10}},
+    ],
+)
+async def test_the_longest_repeats_that_a_tool_may_have_compile(
+    engine: LlamaCppEngine, schema: dict[str, Any]
+) -> None:
+    parameters = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
+    tool = Tool("write", "", json.dumps(parameters))
+    request = replace(asking("Say hello.", "auto", max_tokens=4), tools=(tool,))
+    got = await collect(engine, request)
+    assert got.finished[0].reason is FinishReason.LENGTH
+
+
 async def test_a_call_that_a_model_makes_by_itself_is_found(engine: LlamaCppEngine) -> None:
     shown = Message("assistant", "", tool_calls=(ToolCall("1", "get_time", "{}"),))
     turns = (Message("user", "The time?"), shown) * 3 + (Message("user", "The time?"),)
@@ -269,7 +288,17 @@ async def test_what_does_not_go_together_with_tools_is_refused(engine: LlamaCppE
     assert error.param == "top_logprobs"
 
 
-@pytest.mark.parametrize("choice", ["auto", "required"])
+async def test_a_tool_that_leaves_too_much_open_is_refused_unless_a_call_is_demanded(
+    engine: LlamaCppEngine,
+) -> None:
+    names: dict[str, object] = {f"p{number}": {} for number in range(100)}
+    tool = replace(TIME, parameters_schema=json.dumps({"type": "object", "properties": names}))
+    error = await refusal(engine, replace(asking("hi", "auto"), tools=(tool,)))
+    assert (error.reason, error.param) == (Reason.INVALID_FIELD, "tools[0].parameters")
+    await engine.check(replace(asking("hi", "required"), tools=(tool,)))
+
+
+@pytest.mark.parametrize("choice", ["auto", "required", TIME.name])
 @pytest.mark.parametrize(
     "schema", ['{"type": "object", "not": {}}', "{", "3", '{"title": "\\ud800"}', "[" * 9999]
 )

@@ -67,6 +67,14 @@ def test_a_second_time_nothing_is_done(tmp_path: Path) -> None:
     assert first.stat().st_mtime_ns == stamp
 
 
+def test_a_source_is_not_used_unless_it_has_the_digest_that_is_asked_for(tmp_path: Path) -> None:
+    source = write_model(tmp_path / "tiny.gguf", Q4_1)
+    with pytest.raises(PreparationError, match="damaged or was tampered with"):
+        prepare(tmp_path / "models", source, sha256="ab" * 32)
+    assert not list((tmp_path / "models").glob("*.gguf"))
+    assert prepare(tmp_path / "models", source, sha256=file_digest(source).upper()).is_file()
+
+
 def test_another_file_of_the_same_name_is_another_model(tmp_path: Path) -> None:
     first = prepare(tmp_path, write_model(tmp_path / "tiny.gguf", Q4_1))
     source = write_model(tmp_path / "tiny.gguf", Q4_1)

@@ -23,10 +23,10 @@ KEY = "sk-canary"
 
 @asynccontextmanager
 async def remote(
-    *pieces: bytes, ends: bool = True, stall_seconds: float = 5.0
+    *pieces: bytes, ends: bool = True, stall_seconds: float = 5.0, trickles: bytes = b""
 ) -> AsyncIterator[tuple[RemoteHttp, str, list[bytes]]]:
     """A client, the address of a server that says these pieces to each request, and what it was
-    asked."""
+    asked. One that `trickles` then says that again and again."""
     asked: list[bytes] = []
     hold = asyncio.Event()
 
@@ -38,6 +38,12 @@ async def remote(
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(0)
+            while trickles and not hold.is_set():
+                writer.write(trickles)
+                await writer.drain()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        await hold.wait()
             if not ends:
                 await hold.wait()
         writer.close()
@@ -165,3 +171,9 @@ async def test_an_answer_of_any_size_is_not_held() -> None:
     async with remote(JSON, *(b" " * 1_000_000,) * 70) as (http, url, _):
         with pytest.raises(HeadraceError, match="too much"):
             await http.get(url)
+
+
+async def test_a_remote_that_trickles_is_waited_for_only_so_long() -> None:
+    async with remote(JSON, stall_seconds=0.3, trickles=b" ") as (http, url, _):
+        with pytest.raises(HeadraceError, match="stalled"):
+            await http.post_from_slot(url, {})

@@ -97,18 +97,22 @@ def test_turns_keep_names_and_calls_and_a_developer_is_the_system() -> None:
 
 def test_tools_and_the_choice_of_one() -> None:
     tools = (Tool("f", "Does it.", '{"type": "object"}'), Tool("g"))
-    request = replace(question("hi"), tools=tools, tool_choice="g")
-    body = body_of(request)
+    request = replace(question("hi"), tools=tools)
     described = {"name": "f", "description": "Does it.", "parameters": {"type": "object"}}
-    assert body["tools"] == [
-        {"type": "function", "function": described},
-        {"type": "function", "function": {"name": "g"}},
-    ]
-    assert body["tool_choice"] == {"type": "function", "function": {"name": "g"}}
-    for choice in ("none", "auto", "required"):
-        assert body_of(replace(request, tool_choice=choice))["tool_choice"] == choice
+    for choice in ("auto", "required"):
+        body = body_of(replace(request, tool_choice=choice))
+        assert body["tool_choice"] == choice
+        assert body["tools"] == [
+            {"type": "function", "function": described},
+            {"type": "function", "function": {"name": "g"}},
+        ]
     assert "parallel_tool_calls" not in body
     assert body_of(replace(request, single_tool_call=True))["parallel_tool_calls"] is False
+    named = body_of(replace(request, tool_choice="g"))
+    assert named["tools"] == [{"type": "function", "function": {"name": "g"}}]
+    assert named["tool_choice"] == {"type": "function", "function": {"name": "g"}}
+    none = body_of(replace(request, tool_choice="none", single_tool_call=True))
+    assert not {"tools", "tool_choice", "parallel_tool_calls"} & none.keys()
 
 
 @pytest.mark.parametrize("form", [Regex("a"), Grammar("start: /a/")])

@@ -186,6 +186,18 @@ async def test_an_empty_line_takes_one_of_any_size() -> None:
     (await large).leave()
 
 
+async def test_who_makes_others_leave_the_line_takes_what_is_free() -> None:
+    scheduler = Scheduler(bounds(slots=2, waiting_tokens=50), FakeClock())
+    running, large = await begin(scheduler, demand(), demand("much", choices=2, max_tokens=1000))
+    (small,) = await begin(scheduler, demand("b"))
+    with pytest.raises(HeadraceError):
+        await large
+    assert small.done()
+    for task in (running, small):
+        (await task).leave()
+    assert idle(scheduler)
+
+
 async def test_who_fills_the_line_makes_room_for_who_does_not() -> None:
     scheduler = Scheduler(bounds(waiting_requests=4), FakeClock())
     crowd = [*(demand("much") for _ in range(4)), demand("much", priority=Priority.BATCH)]

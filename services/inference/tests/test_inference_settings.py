@@ -49,6 +49,7 @@ async def test_the_engine_is_the_one_that_is_named(tmp_path: Path) -> None:
         ("echo", "prompt_cache", "tenant", "llamacpp"),
         ("transformers", "chat_template_path", "/t.jinja", "llamacpp"),
         ("openai", "lora_adapters", {"a": "/a.gguf"}, "llamacpp"),
+        ("transformers", "spins", 0, "llamacpp"),
         ("llamacpp", "device", "cuda", "transformers"),
         ("llamacpp", "remote_url", REMOTE, "openai"),
         ("openai", "echo_token_seconds", 1, "echo"),

@@ -7,9 +7,11 @@ from prometheus_client import CollectorRegistry
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_server import start_grpc_server
 from headrace_common.health import watch_dependency
+from headrace_common.logs import get_logger
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.runtime import Runtime, run_service
 from headrace_inference.adapters.answer_signer import Ed25519AnswerSigner
+from headrace_inference.domain.models import EngineInfo
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.embedder import Embedder
 from headrace_inference.engines import create_engine
@@ -39,9 +41,22 @@ async def start(settings: InferenceSettings, runtime: Runtime) -> None:
         runtime, settings, [registration], registry=registry, clock=clock
     )
     await engine.start()
+    _tell(settings, engine.info)
     runtime.start_task("engine watch", engine.watch())
     runtime.start_task(
         "readiness", watch_dependency(server, "engine", use_cases.served.check_engine)
+    )
+
+
+def _tell(settings: InferenceSettings, info: EngineInfo) -> None:
+    get_logger().info(
+        "model_loaded",
+        model=settings.model_id,
+        engine=info.engine,
+        digest=info.digest,
+        slots=info.slots,
+        context_tokens=info.context_tokens,
+        address=settings.grpc_address,
     )
 
 

@@ -91,13 +91,12 @@ class Embedder:
         demand = Demand(
             request.organization_id, request.priority, 1, piece.prompt_tokens, max_tokens=0
         )
-        with await served.scheduler.enter(demand):
+        with await served.scheduler.enter(demand), served.silence.work():
             if run.left_queue is None:
                 run.leave_queue()
-            served.hear()
             part = request.part(piece.first, piece.last)
             vectors = await served.engine.embed(part, tokens[piece.first : piece.last])
-            served.hear()
+            served.silence.hear()
         if len(vectors) != piece.last - piece.first:
             raise HeadraceError(Reason.ENGINE_FAILED, "the engine made too few embeddings")
         return vectors

@@ -56,12 +56,16 @@ class Generator:
             max_tokens = self._clip(request, prompt_tokens)
             model = self._served.version(request.model)
             demand = _demand(request, run, max_tokens)
-            with await self._scheduler.enter(demand) as turn, self._deadline(run) as deadline:
-                self._served.hear()
+            silence = self._served.silence
+            with (
+                await self._scheduler.enter(demand) as turn,
+                self._deadline(run) as deadline,
+                silence.work(),
+            ):
                 work = self._engine.generate(request, prompt_tokens, max_tokens)
                 async with aclosing(work) as events:
                     while (event := await self._next(deadline, events, run)) is not None:
-                        self._served.hear()
+                        silence.hear()
                         turn.serve(run.note(event))
                         if isinstance(event, Accepted):
                             yield Started(model, run.leave_queue(), run.prompt_tokens)

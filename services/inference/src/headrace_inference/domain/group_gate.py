@@ -50,11 +50,12 @@ class GroupGate:
         try:
             await ticket[1]
         except asyncio.CancelledError:
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
-                self._let_in()
-            elif not ticket[1].cancelled():  # let in at the same moment
+            if not ticket[1].cancelled():  # let in at the same moment
                 self.release()
+            else:
+                if ticket in self._waiting:
+                    self._waiting.remove(ticket)
+                self._let_in()
             raise
 
     def _let_in(self) -> None:

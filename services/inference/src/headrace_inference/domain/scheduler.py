@@ -98,6 +98,7 @@ class Scheduler:
             self._shares.arrive(demand.tenant, self._line.tenants)
         if self._must_wait(demand):
             self._make_room(demand)
+        if self._must_wait(demand):  # still, after others were sent away
             await self._wait(demand)
         else:
             self._admit(demand)

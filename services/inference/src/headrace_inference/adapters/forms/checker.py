@@ -1,12 +1,13 @@
 """Says no to forms of answers that cannot be enforced, and to answers that lose theirs."""
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.forms.grammar_process import GrammarProcess, TooHeavyError
 from headrace_inference.adapters.forms.grammars import check_directives, grammar_of
+from headrace_inference.adapters.forms.repeats import check_repeats
 from headrace_inference.adapters.forms.schema_text import parse_schema
 from headrace_inference.domain.events import ChoiceFinished, Delta, EngineEvent, FinishReason
 from headrace_inference.domain.requests import (
@@ -21,8 +22,6 @@ PARAM = "response_format.json_schema"
 COMPILE_SECONDS = 2
 VERIFY_SECONDS = 5
 """Of the processor."""
-MAXIMUM_REPEATS = 100_000
-REPEATS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
 
 
 class FormChecker:
@@ -42,7 +41,7 @@ class FormChecker:
         llama.cpp compiles schemas with llguidance, and when that fails it only logs and generates
         free text. So the same compiler is asked first. Raises QUEUE_FULL if too many are.
         """
-        _check_repeats(parse_schema(schema, param), 1, param)
+        check_repeats(parse_schema(schema, param), param)
         await self._compile(grammar_of(JsonSchema(schema)), tenant, param)
 
     async def check_calls(self, grammar: str, names: Sequence[str], tenant: str) -> None:
@@ -66,20 +65,21 @@ class FormChecker:
                 await self._compile(grammar_of(form), tenant, param)
 
     async def verified(
-        self, request: GenerationRequest, events: AsyncIterator[EngineEvent]
+        self, request: GenerationRequest, events: AsyncGenerator[EngineEvent, None]
     ) -> AsyncGenerator[EngineEvent, None]:
         """The same events; raises ENGINE_FAILED for a choice that ends without the form asked for.
 
         llama.cpp goes on without a grammar that outgrows the compiler's limits, and only logs it.
         """
         texts: defaultdict[int, str] = defaultdict(str)
-        async for event in events:
-            if isinstance(event, Delta):
-                texts[event.choice] += event.text
-            elif isinstance(event, ChoiceFinished):
-                whole = event.reason is FinishReason.STOP and not request.sampling.stop
-                await self._require_fit(request, texts[event.choice], whole)
-            yield event
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Delta):
+                    texts[event.choice] += event.text
+                elif isinstance(event, ChoiceFinished):
+                    whole = event.reason is FinishReason.STOP and not request.sampling.stop
+                    await self._require_fit(request, texts[event.choice], whole)
+                yield event
 
     async def close(self) -> None:
         """End the processes."""
@@ -110,25 +110,3 @@ class FormChecker:
             what = complaint.rpartition("failed to compile JSON schema: ")[2]
             message = f"{said} cannot be enforced: {what}"
             raise HeadraceError(Reason.INVALID_FIELD, message, param=param)
-
-
-def _check_repeats(node: Any, times: int, param: str) -> None:
-    """Refuse repeats that multiply, along any path, to more than MAXIMUM_REPEATS.
-
-    The compiler accepts them, but running them takes time and memory in proportion.
-    """
-    if isinstance(node, list):
-        for child in node:
-            _check_repeats(child, times, param)
-    if not isinstance(node, dict):
-        return
-    bounds = [node[name] for name in REPEATS if isinstance(node.get(name), int | float)]
-    times *= max(1, *bounds) if bounds else 1
-    if times > MAXIMUM_REPEATS:
-        raise HeadraceError(
-            Reason.INVALID_FIELD,
-            f"{param} repeats something more than {MAXIMUM_REPEATS} times ({', '.join(REPEATS)})",
-            param=param,
-        )
-    for child in node.values():
-        _check_repeats(child, times, param)

@@ -12,6 +12,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.forms.checker import FormChecker
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp.completion import Complete, Completion
+from headrace_inference.adapters.llamacpp.free_calls import check_free_tools
 from headrace_inference.adapters.llamacpp.http import HTTP_THREADS, LlamaCppHttp
 from headrace_inference.adapters.llamacpp.library import (
     idle_adapters,
@@ -28,7 +29,6 @@ from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import Accepted, EngineEvent
 from headrace_inference.domain.group_gate import GroupGate
 from headrace_inference.domain.models import EngineInfo
-from headrace_inference.domain.queue import BoundedQueue, Hold
 from headrace_inference.domain.requests import (
     EmbeddingRequest,
     GenerationRequest,
@@ -36,6 +36,7 @@ from headrace_inference.domain.requests import (
     Sampling,
     Tool,
 )
+from headrace_inference.domain.semaphore import Hold, WeightedSemaphore
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import combined_digest, file_digest
 from headrace_inference.weights.lora_adapters import AdapterDoesNotFitError, check_adapter
@@ -79,10 +80,8 @@ class LlamaCppEngine:
         self._adapters = list(options.lora_adapters)
         self._gate = GroupGate()
         self._slots = SlotTable(options.slots)
-        self._places = BoundedQueue(options.slots, options.slots, clock)
-        self._prefill = BoundedQueue(
-            CHUNKS_LET_IN * options.prefill_chunk_tokens, options.slots, clock
-        )
+        self._places = WeightedSemaphore(options.slots)
+        self._prefill = WeightedSemaphore(CHUNKS_LET_IN * options.prefill_chunk_tokens)
         self._mailbox = Mailbox(options.gather_seconds)
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._server: Any = None
@@ -158,7 +157,7 @@ class LlamaCppEngine:
         steered = self._options.prompt_cache and sampling.choices == 1
         with ExitStack() as held:
             held.enter_context(await self._gate.enter((adapter, steered)))
-            held.enter_context(await self._places.enter(sampling.choices))
+            held.enter_context(await self._places.acquire(sampling.choices))
             unread, seat = len(prompt_tokens), None
             if steered:
                 owner = (request.organization_id, adapter)
@@ -168,7 +167,7 @@ class LlamaCppEngine:
             else:
                 self._slots.forget()
             chunk = min(unread, self._options.prefill_chunk_tokens)
-            prefill = held.enter_context(await self._prefill.enter(chunk))
+            prefill = held.enter_context(await self._prefill.acquire(chunk))
             prefill.resize(unread)
             completion = self._begin(complete, body, translator, prefill)
             try:
@@ -238,12 +237,14 @@ class LlamaCppEngine:
             asyncio.ensure_future(self._http.until_mute(self._options.stall_seconds)),
         )
         try:
-            await asyncio.wait(deaths, return_when=asyncio.FIRST_COMPLETED)
+            (death, *_), _ = await asyncio.wait(deaths, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for death in deaths:
-                death.cancel()
+            for each in deaths:
+                each.cancel()
         self._dead.set()
-        raise HeadraceError(Reason.ENGINE_FAILED, "the engine does not answer any more")
+        raise HeadraceError(
+            Reason.ENGINE_FAILED, "the engine does not answer any more"
+        ) from death.exception()
 
     async def close(self) -> None:
         self._info = None
@@ -272,8 +273,10 @@ class LlamaCppEngine:
                 raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
 
     async def _check_tools(self, request: GenerationRequest) -> None:
-        for index, tool in enumerate(request.offered_tools):
-            param = f"tools[{index}].parameters"
+        if is_free_to_call(request):
+            check_free_tools(request.offered_tools)
+        for tool in request.offered_tools:
+            param = f"tools[{request.tools.index(tool)}].parameters"
             await self._schemas.check(schema_of(tool, param), request.organization_id, param)
         if request.must_call:
             grammar = call_grammar(request.offered_tools)

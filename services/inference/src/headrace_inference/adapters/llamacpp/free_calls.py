@@ -5,27 +5,33 @@ way in which that may go on, in the one thread that decodes for all: `((a?){1,15
 for a minute, 300 properties that may be left out for half of one.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from math import prod
 from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_inference.adapters.forms.repeats import check_repeats
+from headrace_inference.adapters.forms.schema_text import parse_schema
 from headrace_inference.domain.requests import Tool
 
 MOST_WAYS = 64
 """Of a schema: properties that may be left out, and ways through its patterns. With so many a call
 took 4 s, with none 1 s (SmolLM2-135M, one thread)."""
-GROUP_REPEATS = re.compile(r"\)\{(\d{0,9}),?(\d{0,9})\}")
+MOST_REPEATS = 1_000
+"""llama.cpp refuses a grammar with 2,000, after the answer has begun."""
+REPEATS = re.compile(r"\{(\d{0,9}),?(\d{0,9})\}")
+GROUP_REPEATS = re.compile(r"\)" + REPEATS.pattern)
 OPTIONAL = re.compile(r"[?*]|\{0?,")
 
 
 def check_free_tools(tools: Iterable[Tool]) -> None:
-    """Raise INVALID_FIELD for a tool with too much left open; schemas must be JSON."""
+    """Raise INVALID_FIELD for a tool with too much left open, or with a schema that is no JSON."""
     for index, tool in enumerate(tools):
-        if sum(_ways(json.loads(tool.parameters_schema or "{}"))) > MOST_WAYS:
-            param = f"tools[{index}].parameters"
+        param = f"tools[{index}].parameters"
+        schema = parse_schema(tool.parameters_schema or "{}", param)
+        check_repeats(schema, param, MOST_REPEATS)
+        if sum(_ways(schema)) > MOST_WAYS:
             message = (
                 f"{param} leaves too much open: at most {MOST_WAYS} optional properties and"
                 " repetitions in patterns, unless `tool_choice` demands a call"
@@ -56,6 +62,11 @@ def _optional_properties(schema: dict[str, Any]) -> int:
 
 def _ways_through(pattern: str) -> int:
     """Repetitions of groups multiply what is optional, for they may be in one another."""
-    found = GROUP_REPEATS.findall(pattern)
-    repeats = (max(map(int, filter(None, bounds)), default=1) for bounds in found)
-    return prod(repeats) * max(1, len(OPTIONAL.findall(pattern)))
+    if any(times > MOST_REPEATS for times in _times(REPEATS, pattern)):
+        return MOST_WAYS + 1
+    return prod(_times(GROUP_REPEATS, pattern)) * max(1, len(OPTIONAL.findall(pattern)))
+
+
+def _times(repeats: re.Pattern[str], pattern: str) -> Iterator[int]:
+    for bounds in repeats.findall(pattern):
+        yield max(map(int, filter(None, bounds)), default=1)

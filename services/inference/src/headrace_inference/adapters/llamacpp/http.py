@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import httpx
+import httpx2
 
 from headrace_common.errors import HeadraceError, Reason
 
@@ -25,14 +25,14 @@ class LlamaCppHttp:
     """Speaks over a Unix socket in a private directory; the listener takes no network port.
 
     These routes run on llama.cpp's HTTP threads and need no slot, so they answer while it decodes.
-    Each call is a task of its own that a cancelled caller leaves running: httpcore loses a place of
-    its pool when a request is cancelled in flight, and after a few hang-ups all would be lost.
+    Each call is a task of its own that a cancelled caller leaves running, for the thread does not
+    learn of it: who hangs up again and again would have all of them busy.
     """
 
     def __init__(self, socket_path: str) -> None:
-        limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=1.0)
-        self._client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=socket_path, limits=limits),
+        limits = httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=1.0)
+        self._client = httpx2.AsyncClient(
+            transport=httpx2.AsyncHTTPTransport(uds=socket_path, limits=limits),
             base_url="http://llamacpp",
             timeout=TIMEOUT_SECONDS,
         )
@@ -115,7 +115,7 @@ class LlamaCppHttp:
                 response.raise_for_status()
             self._answered.set()
             return response.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError) as error:
             raise HeadraceError(
                 Reason.ENGINE_FAILED, "the engine could not read the prompt"
             ) from error

@@ -5,7 +5,6 @@ from typing import Any
 
 from headrace_inference.adapters.chat_template import template_messages
 from headrace_inference.adapters.forms.grammars import grammar_of
-from headrace_inference.adapters.llamacpp.free_calls import check_free_tools
 from headrace_inference.adapters.llamacpp.tools import call_grammar, template_tools
 from headrace_inference.domain.requests import (
     GenerationRequest,
@@ -65,10 +64,8 @@ def chat_body(
     """The body for `handle_chat_completions`, which finds calls in what the model writes.
 
     It renders and tokenizes the conversation once more, so no message may have a control token's
-    text. Thoughts stay in the text, as they do without tools. Raises INVALID_FIELD for tools that
-    leave too much open.
+    text. Thoughts stay in the text, as they do without tools.
     """
-    check_free_tools(request.offered_tools)
     body = completion_body(request, prompt_tokens, max_tokens)
     del body["prompt"]
     turns = () if isinstance(request.prompt, str) else request.prompt

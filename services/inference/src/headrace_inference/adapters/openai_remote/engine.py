@@ -97,7 +97,7 @@ class OpenAiRemoteEngine:
             "input": list(request.texts),
             "encoding_format": "float",
         }
-        answer = await self._http.post(f"{self._options.url}/embeddings", body)
+        answer = await self._http.post_from_slot(f"{self._options.url}/embeddings", body)
         try:
             entries = sorted(answer["data"], key=lambda entry: int(entry["index"]))
             vectors = [_unit(entry["embedding"]) for entry in entries]

@@ -18,7 +18,7 @@ CONNECT_SECONDS = 5.0
 CALL_SECONDS = 10.0
 """For everything that is no generation."""
 SPARE_CONNECTIONS = 4
-"""Beside one for each slot: for health, and prompts that are read before they wait."""
+"""Beside one for each slot: for prompts that are read before they wait."""
 KEEP_ALIVE_SECONDS = 3.0
 """Less than the 5 s after which common servers close a connection that is idle."""
 DRAIN_SECONDS = 0.5
@@ -31,7 +31,7 @@ LOST = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 
 
 class RemoteHttp:
-    """Generations have connections of their own, so that nothing else keeps them waiting."""
+    """What holds a slot has a connection of its own, so that nothing else keeps it waiting."""
 
     def __init__(self, options: RemoteOptions, clock: Clock) -> None:
         self._clock = clock
@@ -40,7 +40,7 @@ class RemoteHttp:
         if options.api_key:
             self._headers["Authorization"] = f"Bearer {options.api_key}"
         trusted = httpx2.create_ssl_context(trust_env=False)
-        self._streams = self._client(trusted, options.slots, options.stall_seconds)
+        self._slots = self._client(trusted, options.slots, options.stall_seconds)
         self._calls = self._client(trusted, SPARE_CONNECTIONS, CALL_SECONDS)
         self._probes = self._client(trusted, 1, CALL_SECONDS)
 
@@ -61,11 +61,15 @@ class RemoteHttp:
 
     async def get(self, url: str) -> Any:
         """The JSON value at `url`; raises what its refusal means, or NOT_SERVING."""
-        return await self._call("GET", url)
+        return await self._call(self._calls, "GET", url)
 
     async def post(self, url: str, body: Any) -> Any:
-        """The same for what is sent to it."""
-        return await self._call("POST", url, body)
+        """The same for what is sent to it, by somebody who holds no slot."""
+        return await self._call(self._calls, "POST", url, body)
+
+    async def post_from_slot(self, url: str, body: Any) -> Any:
+        """The same for who holds one."""
+        return await self._call(self._slots, "POST", url, body)
 
     @asynccontextmanager
     async def stream(self, url: str, body: Any) -> AsyncIterator[AsyncGenerator[str, None]]:
@@ -74,7 +78,7 @@ class RemoteHttp:
         Raises what a refusal means, and NOT_SERVING if nobody answers; inside the block
         ENGINE_FAILED. Leaving the block early closes the connection: so the remote hears of it.
         """
-        async with self._opened(self._streams, "POST", url, body) as response:
+        async with self._opened(self._slots, "POST", url, body) as response:
             await self._check(response)
             if "text/event-stream" not in response.headers.get("content-type", ""):
                 raise failed("does not stream")
@@ -83,19 +87,29 @@ class RemoteHttp:
                 yield data
 
     async def close(self) -> None:
-        for client in (self._streams, self._calls, self._probes):
+        for client in (self._slots, self._calls, self._probes):
             await client.aclose()
 
-    async def _call(self, method: str, url: str, body: Any = None) -> Any:
-        async with self._opened(self._calls, method, url, body) as response:
+    async def _call(
+        self, client: httpx2.AsyncClient, method: str, url: str, body: Any = None
+    ) -> Any:
+        async with self._opened(client, method, url, body) as response:
             await self._check(response)
-            answer = await _read(response, MAXIMUM_ANSWER)
+            answer = await self._read_whole(client, response)
         if len(answer) > MAXIMUM_ANSWER:
             raise failed("answers too much")
         try:
             return json.loads(answer)
         except (ValueError, RecursionError) as error:
             raise failed("answers something that is no JSON") from error
+
+    async def _read_whole(self, client: httpx2.AsyncClient, response: httpx2.Response) -> bytes:
+        """httpx bounds the wait for each piece, this the wait for all of them."""
+        try:
+            async with asyncio.timeout(client.timeout.read):
+                return await _read(response, MAXIMUM_ANSWER)
+        except TimeoutError as error:
+            raise failed("stalled") from error
 
     @asynccontextmanager
     async def _opened(

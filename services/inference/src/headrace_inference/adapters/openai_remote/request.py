@@ -99,12 +99,12 @@ def chat_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 
 def _tools(request: GenerationRequest) -> dict[str, Any]:
-    asked: dict[str, Any] = {}
-    if request.tools:
-        asked["tools"] = chat_tools(request.tools)
+    if not request.offered_tools:
+        return {}
+    asked: dict[str, Any] = {"tools": chat_tools(request.offered_tools)}
     if request.tool_choice:
         asked["tool_choice"] = _tool_choice(request.tool_choice)
-    if request.single_tool_call and request.tools:
+    if request.single_tool_call:
         asked["parallel_tool_calls"] = False
     return asked
 

@@ -124,7 +124,13 @@ class TransformersEngine:
         slots = self._options.slots
         for start in range(0, len(prompt_tokens), slots):
             texts = prompt_tokens[start : start + slots]
-            vectors += await self._require_worker().do(partial(encoder.vectors, texts))
+            try:
+                vectors += await self._require_worker().do(
+                    partial(encoder.vectors, texts), self._options.stall_seconds
+                )
+            except TimeoutError as error:
+                self._dead.set()
+                raise HeadraceError(Reason.ENGINE_FAILED, "the engine stalled") from error
         return vectors
 
     async def health(self) -> None:

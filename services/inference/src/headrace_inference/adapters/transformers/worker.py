@@ -56,6 +56,8 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._orders: queue.SimpleQueue[Callable[[Model], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._finished = 0
+        """Orders and steps that the thread is done with."""
 
     async def load(self, load: Callable[[], M]) -> M:
         """Make the model in the thread, and raise what that raises."""
@@ -79,15 +81,28 @@ class Worker:
 
         self._orders.put(drop)
 
-    async def do(self, work: Callable[[], T]) -> T:
-        """Do something else in the thread, and raise what that raises."""
+    async def do(self, work: Callable[[], T], silence_seconds: float) -> T:
+        """Do something else in the thread, and raise what that raises.
+
+        Raises TimeoutError if the thread finishes nothing at all for so long. Being cancelled drops
+        it unless it has begun.
+        """
         done: asyncio.Future[T] = self._loop.create_future()
 
         def settle(_model: Model) -> None:
-            self._settle(done, work)
+            if not done.cancelled():
+                self._settle(done, work)
 
         self._orders.put(settle)
-        return await done
+        try:
+            while not done.done():
+                finished = self._finished
+                await asyncio.wait({done}, timeout=silence_seconds)
+                if not done.done() and self._finished == finished:
+                    raise TimeoutError
+        finally:
+            done.cancel()
+        return done.result()
 
     async def stop(self, seconds: float) -> bool:
         """End the thread and every request; False if it does not in this time."""
@@ -114,10 +129,12 @@ class Worker:
                         batch.close()
                     return
                 order(model)
+                self._finished += 1
             try:
                 told = batch.step()
             except Exception as error:  # noqa: BLE001 - handed to those that it hit
                 told = [(job, End(error)) for job in batch.leave_all()]
+            self._finished += 1
             self._tell(told)
 
     def _settle(self, future: "asyncio.Future[T]", work: Callable[[], T]) -> T | None:
