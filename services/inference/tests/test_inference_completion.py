@@ -95,6 +95,12 @@ def test_a_hang_up_amid_tokens_without_text_leaves_few_uncounted() -> None:
     assert sum(event.tokens for event in events if isinstance(event, Delta)) == 32
 
 
+def test_the_first_chunk_tells_how_much_of_the_prompt_was_read_before() -> None:
+    progress = {"prompt_progress": {"total": 9, "cache": 7, "processed": 7}}
+    assert ChunkTranslator(1, (), None).feed(chunk("", 0) | progress) == [Accepted(7)]
+    assert ChunkTranslator(1, (), None).feed(chunk("", 0)) == [Accepted(0)]
+
+
 async def test_the_first_token_goes_at_once_and_the_next_one_waits_for_company() -> None:
     heard, told, more = threading.Event(), threading.Event(), threading.Event()
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from headrace_common.clock import SystemClock
 from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
 from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
-from headrace_inference.domain.events import Delta, Working
+from headrace_inference.domain.events import Accepted, Delta, EngineEvent, Working
 from headrace_inference.domain.requests import GenerationRequest
 from headrace_inference.testing import prepared_model, request_for
 
@@ -62,6 +62,17 @@ async def test_no_tenant_reuses_what_another_has_asked(engine: LlamaCppEngine) -
     for tenant in ("two", "three", "four"):
         _, reads = await run(engine, asking(tenant, "First,"))
         assert reads >= 6
+
+
+async def test_how_much_was_read_before_is_told(engine: LlamaCppEngine) -> None:
+    request = asking("seven", "First,")
+    tokens = await engine.tokenize(request.prompt)
+    told: list[EngineEvent] = []
+    for _ in range(2):
+        async with aclosing(engine.generate(request, tokens, 6)) as events:
+            told.append(await anext(events))
+            assert [event async for event in events]
+    assert told == [Accepted(), Accepted(len(tokens) - 1)]  # the last one is always read
 
 
 async def test_several_choices_leave_nothing_to_reuse(engine: LlamaCppEngine) -> None:

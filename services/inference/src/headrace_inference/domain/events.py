@@ -37,7 +37,12 @@ class ToolCallPart:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The engine has begun; nothing is refused any more. Always its first event."""
+    """The engine has begun; nothing is refused any more. Always its first event.
+
+    `cached_tokens` of the prompt it had read before, for a prompt that began alike.
+    """
+
+    cached_tokens: int = 0
 
 
 UNTOLD_TOKENS = 16

@@ -24,8 +24,9 @@ class ChunkTranslator:
     """Follows the chunks of one completion with `choices` choices.
 
     Each chunk has the shape of OpenAI's streamed text completion, or of its chat completion, plus
-    `timings.predicted_n`, the choice's tokens so far, and `prompt_progress` during prefill. Text is
-    that of a call of one of `forced_tools`, if there are any.
+    `timings.predicted_n`, the choice's tokens so far, and `prompt_progress` during prefill: of its
+    tokens `cache` were read before. Text is that of a call of one of `forced_tools`, if there are
+    any.
     """
 
     def __init__(
@@ -58,13 +59,14 @@ class ChunkTranslator:
             kind = chunk.get("error", {}).get("type", "unknown")
             raise HeadraceError(Reason.ENGINE_FAILED, f"the engine failed: {kind}")
         events: list[EngineEvent] = []
+        progress = chunk.get("prompt_progress")
         if not self._accepted:
             self._accepted = True
-            events.append(Accepted())
+            events.append(Accepted(progress.get("cache", 0) if progress else 0))
         for part in chunk["choices"]:
             tokens = chunk.get("timings", {}).get("predicted_n")
             events += self._choices[part["index"]].feed(part, tokens)
-        if progress := chunk.get("prompt_progress"):
+        if progress:
             self.unread = progress["total"] - progress["processed"]
         if any(choice.begun for choice in self._choices):
             self.unread = 0
