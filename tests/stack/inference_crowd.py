@@ -22,6 +22,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.proxy import Proxy
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.domain.events import Answer, Delta, Finished, Started
+from headrace_inference.domain.objectives import Objectives
 from headrace_inference.domain.requests import GenerationRequest, Sampling
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.domain.waiting_line import Priority
@@ -102,7 +103,7 @@ class Crowd(RuleBasedStateMachine):
         served = ServedModel(
             engine, self.scheduler, model_id=MODEL, silent_seconds=SECONDS, clock=clock
         )
-        metrics = InferenceMetrics(CollectorRegistry(), self.scheduler)
+        metrics = InferenceMetrics(CollectorRegistry(), self.scheduler, Objectives(1, 1))
         self.generator = Generator(served, metrics, maximum_seconds=SECONDS, clock=clock)
         self.idle = self.scheduler.load()
         self.visitors: list[Visitor] = []

@@ -17,8 +17,10 @@ from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.domain.capabilities import Capabilities
 from headrace_inference.domain.embeddings import Piece, pieces, shortened
 from headrace_inference.domain.models import EngineInfo
+from headrace_inference.domain.objectives import Objectives
 from headrace_inference.domain.requests import EmbeddingRequest
 from headrace_inference.domain.rules import MAXIMUM_TEXTS
+from headrace_inference.domain.run import Stage
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.embedder import Embedder
 from headrace_inference.metrics import InferenceMetrics
@@ -28,6 +30,7 @@ CONTEXT_TOKENS = 8
 REQUEST = EmbeddingRequest("req_1", "org_1", "echo", ("one two", "three"))
 LONG = tuple(f"a b c {number}" for number in range(8))
 """Eight texts of four tokens: four pieces."""
+OBJECTIVES = Objectives(first_token_seconds=1, per_token_seconds=1)
 
 
 class Bench:
@@ -54,7 +57,7 @@ class Bench:
         )
         self.embedder = Embedder(
             self.served,
-            InferenceMetrics(self.registry, self.scheduler),
+            InferenceMetrics(self.registry, self.scheduler, OBJECTIVES),
             maximum_seconds=maximum_seconds,
             clock=self.clock,
         )
@@ -105,6 +108,7 @@ async def test_it_is_measured_like_any_request(bench: Bench) -> None:
     assert bench.value("llm_tokens_total", type="completion") == 0
     assert bench.value("llm_requests_total", code="OK", finish_reason="") == 1
     assert bench.value("llm_time_to_first_token_seconds_count") == 0
+    assert bench.value("llm_goodput_requests_total") == 0
 
 
 async def test_fewer_dimensions_are_the_first_ones_at_length_one(bench: Bench) -> None:
@@ -149,7 +153,7 @@ async def test_a_model_without_embeddings_says_so(bench: Bench) -> None:
     served = ServedModel(
         engine, bench.scheduler, model_id="echo", silent_seconds=1, clock=bench.clock
     )
-    metrics = InferenceMetrics(CollectorRegistry(), bench.scheduler)
+    metrics = InferenceMetrics(CollectorRegistry(), bench.scheduler, OBJECTIVES)
     embedder = Embedder(served, metrics, maximum_seconds=9, clock=bench.clock)
     with pytest.raises(HeadraceError, match="makes no embeddings") as caught:
         await embedder.embed(REQUEST)
@@ -178,6 +182,8 @@ async def test_a_cancelled_request_leaves_nothing_behind(bench: Bench) -> None:
         await running
     assert bench.idle()
     assert bench.value("llm_requests_total", code="CANCELLED", finish_reason="") == 1
+    for stage in Stage:
+        assert bench.value("llm_stream_aborts_total", stage=stage) == 0  # it is no stream
 
 
 async def test_what_takes_too_long_is_ended() -> None:

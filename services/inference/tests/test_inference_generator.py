@@ -24,14 +24,16 @@ from headrace_inference.domain.events import (
     Timings,
 )
 from headrace_inference.domain.models import EngineInfo
+from headrace_inference.domain.objectives import Objectives
 from headrace_inference.domain.requests import GenerationRequest, Message, Sampling, Tool
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.domain.waiting_line import Demand, Priority
 from headrace_inference.generator import Generator
-from headrace_inference.metrics import VLLM_NAMES, InferenceMetrics
+from headrace_inference.metrics import InferenceMetrics
 from headrace_inference.served_model import ServedModel
 
 SILENT_SECONDS = 10
+OBJECTIVES = Objectives(first_token_seconds=1, per_token_seconds=1)
 REQUEST = GenerationRequest("req_1", "org_1", "echo", "one two three")
 
 
@@ -68,7 +70,7 @@ class Bench:
         )
         self.generator = Generator(
             self.served,
-            InferenceMetrics(self.registry, self.scheduler),
+            InferenceMetrics(self.registry, self.scheduler, OBJECTIVES),
             maximum_seconds=maximum_seconds,
             clock=self.clock,
         )
@@ -161,6 +163,7 @@ async def test_tokens_and_times_are_measured(bench: Bench) -> None:
     assert bench.value("llm_time_to_first_token_seconds_sum") == 1
     assert bench.value("llm_time_per_output_token_seconds_sum") == 1
     assert bench.value("llm_queue_time_seconds_count") == 1
+    assert bench.value("llm_goodput_requests_total") == 1
 
 
 def test_metrics_are_zero_from_the_start() -> None:
@@ -176,10 +179,15 @@ async def test_the_load_has_vllms_names_too(bench: Bench) -> None:
     bench.gate = asyncio.Event()
     running = [asyncio.create_task(bench.answer()) for _ in range(3)]
     await settle()
-    for name, alias in VLLM_NAMES.items():
+    for name, alias in (
+        ("llm_requests_running", "vllm:num_requests_running"),
+        ("llm_requests_waiting", "vllm:num_requests_waiting"),
+        ("llm_kv_cache_usage_ratio", "vllm:kv_cache_usage_perc"),
+    ):
         assert bench.value(alias) == bench.value(name)
     assert bench.value("vllm:num_requests_running") == 2
     assert bench.value("vllm:num_requests_waiting") == 1
+    assert bench.value("vllm:kv_cache_usage_perc") == 6 / (2 * 8)
     bench.gate.set()
     await asyncio.gather(*running)
 
@@ -239,6 +247,7 @@ async def test_cancelling_frees_the_places_and_is_measured(bench: Bench, choices
     assert bench.idle()
     assert bench.value("llm_requests_total", code="CANCELLED", finish_reason="") == 1
     assert bench.value("llm_request_duration_seconds_count") == 1
+    assert bench.value("llm_stream_aborts_total", stage="prefill") == 1
 
 
 async def test_closing_in_the_middle_counts_the_tokens_so_far(bench: Bench) -> None:
@@ -248,6 +257,8 @@ async def test_closing_in_the_middle_counts_the_tokens_so_far(bench: Bench) -> N
     await answer.aclose()
     assert bench.value("llm_tokens_total", type="completion") == 1
     assert bench.value("llm_requests_total", code="CANCELLED", finish_reason="") == 1
+    assert bench.value("llm_stream_aborts_total", stage="decode") == 1
+    assert bench.value("llm_goodput_requests_total") == 0
     assert bench.idle()
 
 
@@ -256,6 +267,7 @@ async def test_an_answer_that_takes_too_long_ends() -> None:
     await bench.engine.start()
     error = await refusal(bench)
     assert error.reason is Reason.DEADLINE_EXCEEDED
+    assert bench.value("llm_stream_aborts_total", stage="decode") == 1
     assert bench.idle()
 
 
@@ -301,6 +313,7 @@ async def test_an_engine_that_falls_silent_is_left() -> None:
     await bench.engine.start()
     bench.gate = asyncio.Event()
     assert (await refusal(bench)).reason is Reason.DEADLINE_EXCEEDED
+    assert bench.value("llm_stream_aborts_total", stage="prefill") == 1
     assert bench.idle()
 
 
@@ -309,6 +322,17 @@ async def test_waiting_too_long_ends() -> None:
     await bench.engine.start()
     with await bench.scheduler.enter(Demand("org_2", Priority.INTERACTIVE, 2, 1, 1)):
         assert (await refusal(bench)).reason is Reason.QUEUE_FULL
+    assert bench.idle()
+
+
+async def test_a_caller_who_leaves_the_queue_is_counted_there(bench: Bench) -> None:
+    with await bench.scheduler.enter(Demand("org_2", Priority.INTERACTIVE, 2, 1, 1)):
+        waiting = asyncio.create_task(bench.answer())
+        await settle()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    assert bench.value("llm_stream_aborts_total", stage="queue") == 1
+    assert bench.value("llm_tokens_total", type="prompt") == 0
     assert bench.idle()
 
 

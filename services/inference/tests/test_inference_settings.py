@@ -13,6 +13,7 @@ from headrace_inference.adapters.openai_remote.engine import OpenAiRemoteEngine
 from headrace_inference.adapters.transformers.engine import TransformersEngine
 from headrace_inference.app import create_signer
 from headrace_inference.domain.capabilities import Feature
+from headrace_inference.domain.objectives import Objectives
 from headrace_inference.engines import create_engine, remote_options
 from headrace_inference.settings import InferenceSettings
 
@@ -65,6 +66,14 @@ def test_what_another_engine_would_heed_is_refused(
 def test_calls_must_not_be_refused_before_the_queue_is_full() -> None:
     with pytest.raises(ValidationError, match="maximum_concurrent_calls"):
         InferenceSettings(engine="echo", slots=8, queue_length=32, maximum_concurrent_calls=39)
+
+
+def test_objectives_are_edges_of_the_histograms() -> None:
+    for name, value in (("first_token", 3), ("per_token", 2.6), ("per_token", 0)):
+        with pytest.raises(ValidationError, match=f"objective_{name}_seconds\\s+.*must be one of"):
+            InferenceSettings.model_validate({"engine": "echo", f"objective_{name}_seconds": value})
+    settings = InferenceSettings(engine="echo", objective_per_token_seconds=0.1)
+    assert settings.objectives() == Objectives(2.5, 0.1)
 
 
 def test_a_remote_is_named_and_has_an_address() -> None:

@@ -82,7 +82,8 @@ def build(
         silent_seconds=settings.silent_seconds,
         clock=clock,
     )
-    metrics, maximum = InferenceMetrics(registry, scheduler), settings.maximum_request_seconds
+    metrics = InferenceMetrics(registry, scheduler, settings.objectives())
+    maximum = settings.maximum_request_seconds
     return UseCases(
         served,
         Generator(served, metrics, maximum_seconds=maximum, clock=clock),

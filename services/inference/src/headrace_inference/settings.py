@@ -4,14 +4,15 @@ import base64
 import re
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.settings import GrpcServiceSettings
 from headrace_inference.domain.capabilities import Feature
+from headrace_inference.domain.objectives import FIRST_TOKEN_EDGES, PER_TOKEN_EDGES, Objectives
 
 REMOTE_FEATURES = frozenset(Feature) - {Feature.TOOLS, Feature.NAMES, Feature.GRAMMAR}
 """Tools need a parser that servers are started with; names need a template that shows them; for
@@ -36,6 +37,17 @@ ENGINE_OF = MappingProxyType(
     }
 )
 """Which engine a setting is for, by its name or by how its name begins."""
+
+
+def one_of(edges: tuple[float, ...]) -> AfterValidator:
+    """For a number that must be an edge of a histogram: see Objectives."""
+
+    def check(value: float) -> float:
+        if value not in edges:
+            raise ValueError(f"must be one of {', '.join(f'{edge:g}' for edge in edges)}")
+        return value
+
+    return AfterValidator(check)
 
 
 class InferenceSettings(GrpcServiceSettings):
@@ -97,6 +109,10 @@ class InferenceSettings(GrpcServiceSettings):
     """Silence of a working engine after which readiness is lost, until it speaks again."""
     maximum_request_seconds: float = Field(default=300.0, gt=0)
     """Longest a request may wait and be answered."""
+    objective_first_token_seconds: Annotated[float, one_of(FIRST_TOKEN_EDGES)] = 2.5
+    """From a request's arrival to its first token, at most, if it is to count as goodput."""
+    objective_per_token_seconds: Annotated[float, one_of(PER_TOKEN_EDGES)] = 0.2
+    """Likewise between its tokens, on average; people read about as fast as five come a second."""
     answer_signing_keys: SecretStr | None = None
     """Ed25519 seeds, base64, separated by commas. The first one's holder is who answers are signed
     by, all are published; without any, answers are not signed."""
@@ -206,6 +222,10 @@ class InferenceSettings(GrpcServiceSettings):
         if self.remote_url is None:
             raise ValueError("remote_url is required by the openai engine")
         return self.remote_url.rstrip("/")
+
+    def objectives(self) -> Objectives:
+        """What answers must keep to count as goodput."""
+        return Objectives(self.objective_first_token_seconds, self.objective_per_token_seconds)
 
     def chat_template(self) -> str:
         """The text of the file that the settings name, if any; raises INVALID_FIELD without it."""

@@ -1,7 +1,10 @@
 """The record of one request while it is answered: when what happened, and how many tokens."""
 
+from enum import StrEnum
+
 from headrace_common.clock import Clock
 from headrace_inference.domain.events import (
+    Accepted,
     ChoiceFinished,
     Delta,
     EngineEvent,
@@ -9,6 +12,14 @@ from headrace_inference.domain.events import (
     PromptCounted,
     Timings,
 )
+
+
+class Stage(StrEnum):
+    """How far a text has come: nothing is done for it yet, its prompt is read, it is written."""
+
+    QUEUE = "queue"
+    PREFILL = "prefill"
+    DECODE = "decode"
 
 
 class Run:
@@ -24,6 +35,7 @@ class Run:
         self.first_token: float | None = None
         self._last_token: float | None = None
         self.prompt_tokens = 0
+        self.cached_tokens = 0
 
     def leave_queue(self) -> float:
         """Note that the engine has begun; returns the seconds in the queue."""
@@ -41,6 +53,9 @@ class Run:
         elif isinstance(event, PromptCounted):
             self.prompt_tokens = event.tokens
             return 0
+        elif isinstance(event, Accepted):
+            self.cached_tokens = event.cached_tokens
+            return 0
         else:
             return 0
         if self.completion_tokens:
@@ -54,7 +69,15 @@ class Run:
 
     @property
     def complete(self) -> bool:
+        """Whether all choices have ended; embeddings, which have none, are never incomplete."""
         return len(self._reasons) == self._choices
+
+    @property
+    def stage(self) -> Stage:
+        """Where it is now, or was when it ended."""
+        if self.left_queue is None:
+            return Stage.QUEUE
+        return Stage.PREFILL if self.first_token is None else Stage.DECODE
 
     @property
     def reasons(self) -> tuple[FinishReason, ...]:
@@ -77,6 +100,10 @@ class Run:
 
     def total_seconds(self) -> float:
         return self._clock.monotonic() - self.arrived
+
+    def seconds_to_first_token(self) -> float | None:
+        """From arrival; None while there is none."""
+        return None if self.first_token is None else self.first_token - self.arrived
 
     def seconds_per_token(self) -> float | None:
         """Mean seconds between tokens of a choice; None if no choice has two."""
