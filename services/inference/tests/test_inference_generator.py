@@ -317,6 +317,14 @@ async def test_an_engine_that_falls_silent_is_left() -> None:
     assert bench.idle()
 
 
+async def test_the_bound_on_a_request_holds_while_it_waits() -> None:
+    bench = Bench(queue_seconds=60, maximum_seconds=0.05)
+    await bench.engine.start()
+    with await bench.scheduler.enter(Demand("org_2", Priority.INTERACTIVE, 2, 1, 1)):
+        assert (await refusal(bench)).reason is Reason.DEADLINE_EXCEEDED
+    assert bench.idle()
+
+
 async def test_waiting_too_long_ends() -> None:
     bench = Bench(queue_seconds=0.05)
     await bench.engine.start()

@@ -1,8 +1,9 @@
 """Answers one request: check, tokenize, wait for the turn, run the engine, tell what it took."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
+from typing import TypeVar
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
@@ -22,6 +23,8 @@ from headrace_inference.domain.tool_rules import check_tools
 from headrace_inference.domain.waiting_line import Demand
 from headrace_inference.metrics import InferenceMetrics
 from headrace_inference.served_model import ServedModel, too_late
+
+T = TypeVar("T")
 
 
 class Generator:
@@ -48,8 +51,8 @@ class Generator:
         Closing the generator at any time stops the work behind it.
         """
         run = Run(self._clock, request.sampling.choices)
-        with self._metrics.measure(run):
-            prompt_tokens = await self._read(request)
+        with self._metrics.measure(run), Deadline(self._maximum_seconds) as deadline:
+            prompt_tokens = await _within(deadline, partial(self._read, request))
             run.prompt_tokens = len(prompt_tokens) or estimate_tokens(
                 request.prompt, request.offered_tools
             )
@@ -57,11 +60,8 @@ class Generator:
             model = self._served.version(request.model)
             demand = _demand(request, run, max_tokens)
             silence = self._served.silence
-            with (
-                await self._scheduler.enter(demand) as turn,
-                self._deadline(run) as deadline,
-                silence.work(),
-            ):
+            enter = partial(self._scheduler.enter, demand)
+            with await _within(deadline, enter) as turn, silence.work():
                 work = self._engine.generate(request, prompt_tokens, max_tokens)
                 async with aclosing(work) as events:
                     while (event := await self._next(deadline, events, run)) is not None:
@@ -101,19 +101,20 @@ class Generator:
             request.sampling.max_tokens, len(prompt_tokens), self._engine.info.context_tokens
         )
 
-    def _deadline(self, run: Run) -> Deadline:
-        return Deadline(self._maximum_seconds - run.total_seconds())
-
     async def _next(
         self, deadline: Deadline, events: AsyncGenerator[EngineEvent, None], run: Run
     ) -> EngineEvent | None:
         """The next event, None after the last; an engine that falls silent is not waited for."""
         if run.total_seconds() >= self._maximum_seconds:
             raise too_late()
-        try:
-            return await deadline.wait(partial(anext, events, None))
-        except TimeoutError as error:
-            raise too_late() from error
+        return await _within(deadline, partial(anext, events, None))
+
+
+async def _within(deadline: Deadline, begin: Callable[[], Awaitable[T]]) -> T:
+    try:
+        return await deadline.wait(begin)
+    except TimeoutError as error:
+        raise too_late() from error
 
 
 def _demand(request: GenerationRequest, run: Run, max_tokens: int) -> Demand:
