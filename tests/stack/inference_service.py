@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from headrace.inference.v1 import inference_pb2 as pb
 from headrace_common.grpc_client import create_channel
 from headrace_common.grpc_server import LIVENESS
 from headrace_common.runtime import Runtime
@@ -30,7 +31,7 @@ async def running(settings: InferenceSettings) -> AsyncIterator[tuple[Runtime, g
 
 
 async def until(channel: grpc.aio.Channel, status: int) -> None:
-    """An open watch would keep the server from stopping, so it is ended when its time has come."""
+    """Wait for it; the watch ends then, for an open one holds a server that stops for a moment."""
     request = health_pb2.HealthCheckRequest()
     watch = health_pb2_grpc.HealthStub(channel).Watch(request, timeout=SECONDS)
     async for response in watch:
@@ -40,7 +41,27 @@ async def until(channel: grpc.aio.Channel, status: int) -> None:
 
 
 async def liveness(channel: grpc.aio.Channel) -> int:
-    request = health_pb2.HealthCheckRequest(service=LIVENESS)
+    return await _check(channel, LIVENESS)
+
+
+async def readiness(channel: grpc.aio.Channel) -> int:
+    return await _check(channel, "")
+
+
+async def _check(channel: grpc.aio.Channel, service: str) -> int:
+    request = health_pb2.HealthCheckRequest(service=service)
     response = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=SECONDS)
     status: int = response.status
     return status
+
+
+async def rest_of(call: grpc.aio.UnaryStreamCall) -> list[pb.GenerateResponse]:
+    """The messages that have not been read yet."""
+    messages = []
+    while (message := await call.read()) is not grpc.aio.EOF:
+        messages.append(message)
+    return messages
+
+
+def text_of(messages: list[pb.GenerateResponse]) -> str:
+    return "".join(message.delta.text for message in messages)

@@ -1,33 +1,59 @@
-"""Bounds the calls that a gRPC server runs at once; a call beyond the bound hears so at once."""
+"""Counts the calls that a gRPC server runs: bounds them, and at shutdown lets them end."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.grpc_interceptors import Around
 
 
-def limit_calls(maximum: int, exempt: tuple[str, ...]) -> Around:
-    """Raise QUEUE_FULL beyond `maximum` calls; methods that begin with one of `exempt` pass.
+class RunningCalls:
+    """Lets in up to `maximum` calls at once, and none after `drain` was called.
 
-    gRPC's own bound knows no exemption: a busy server would fail its liveness probe and be killed.
+    Methods that begin with one of `exempt` pass at any time and are not counted. gRPC's own bound
+    and its own stop know no exemption: a server that is busy, or that drains for minutes, would
+    fail its liveness probe and be killed.
     """
-    running = 0
+
+    def __init__(self, maximum: int, exempt: tuple[str, ...]) -> None:
+        self._maximum = maximum
+        self._exempt = exempt
+        self._running = 0
+        self._draining = False
+        self._none_runs = asyncio.Event()
+        self._none_runs.set()
 
     @asynccontextmanager
-    async def around(method: str, _context: Any) -> AsyncIterator[None]:
-        nonlocal running
-        if method.startswith(exempt):
+    async def around(self, method: str, _context: Any) -> AsyncIterator[None]:
+        """Count one call; raises HeadraceError (QUEUE_FULL, NOT_SERVING) instead of letting it in.
+
+        An Around, see `grpc_interceptors`.
+        """
+        if method.startswith(self._exempt):
             yield
             return
-        if running >= maximum:
-            message = "The service has too many calls in flight."
-            raise HeadraceError(Reason.QUEUE_FULL, message, retry_after_seconds=1)
-        running += 1
+        self._require_room()
+        self._running += 1
+        self._none_runs.clear()
         try:
             yield
         finally:
-            running -= 1
+            self._running -= 1
+            if not self._running:
+                self._none_runs.set()
 
-    return around
+    async def drain(self, seconds: float) -> None:
+        """Let nobody in any more; returns once no call runs, or when `seconds` are over."""
+        self._draining = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._none_runs.wait()
+
+    def _require_room(self) -> None:
+        if self._draining:
+            message = "The service is shutting down."
+            raise HeadraceError(Reason.NOT_SERVING, message, retry_after_seconds=1)
+        if self._running >= self._maximum:
+            message = "The service has too many calls in flight."
+            raise HeadraceError(Reason.QUEUE_FULL, message, retry_after_seconds=1)

@@ -16,14 +16,16 @@ from headrace_common.grpc_interceptors import (
     measure_calls,
     report_errors,
 )
-from headrace_common.grpc_limits import limit_calls
+from headrace_common.grpc_limits import RunningCalls
 from headrace_common.runtime import Runtime
 from headrace_common.settings import GrpcServiceSettings
 
 LIVENESS = "liveness"
-"""The health service name that looks at no dependency: the process answers, so it lives."""
+"""The health service name that looks at no dependency: who answers lives, even while draining."""
 
 HEALTH = (f"/{health.SERVICE_NAME}/",)
+LAST_WORDS_SECONDS = 1.0
+"""For what is still on its way when no call runs any more; open health Watches are cut after it."""
 ROOM_FOR_PROBES = 64
 """Calls that gRPC itself admits beyond our own bound: health checks, and calls being refused."""
 
@@ -77,15 +79,16 @@ async def start_grpc_server(
     registry: CollectorRegistry,
     clock: Clock,
 ) -> GrpcServer:
-    """Bind and start; at shutdown health turns NOT_SERVING and running calls get `drain_seconds`.
+    """Bind and start; at shutdown running calls get `drain_seconds`, and only probes are let in.
 
     Raises RuntimeError if the address cannot be bound.
     """
+    calls = RunningCalls(settings.maximum_concurrent_calls, exempt=HEALTH)
     interceptor = AroundInterceptor(
         measure_calls(registry, clock),
         log_calls(clock, quiet=_polled(registrations)),
         report_errors,
-        limit_calls(settings.maximum_concurrent_calls, exempt=HEALTH),
+        calls.around,
     )
     server = _create_server(settings, interceptor)
     health_servicer = health.aio.HealthServicer()
@@ -103,7 +106,8 @@ async def start_grpc_server(
 
     async def drain() -> None:
         await started.set_serving(False)
-        await server.stop(settings.drain_seconds)
+        await calls.drain(settings.drain_seconds)
+        await server.stop(LAST_WORDS_SECONDS)
 
     runtime.on_stop("grpc server", drain)
     return started
