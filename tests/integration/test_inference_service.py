@@ -92,6 +92,8 @@ async def test_while_an_answer_goes_on_a_draining_service_lives_and_refuses_othe
         closing = asyncio.create_task(runtime.close())
         assert (await watch.read()).status == NOT_SERVING
         async with connection_of_its_own(settings.grpc_address) as late:
+            async with asyncio.timeout(SECONDS):
+                await late.channel_ready()
             assert await liveness(late) == SERVING
             assert await readiness(late) == NOT_SERVING
             stub = inference_pb2_grpc.InferenceServiceStub(late)

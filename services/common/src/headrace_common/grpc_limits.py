@@ -52,8 +52,13 @@ class RunningCalls:
 
     def _require_room(self) -> None:
         if self._draining:
-            message = "The service is shutting down."
-            raise HeadraceError(Reason.NOT_SERVING, message, retry_after_seconds=1)
+            raise shutting_down()
         if self._running >= self._maximum:
             message = "The service has too many calls in flight."
             raise HeadraceError(Reason.QUEUE_FULL, message, retry_after_seconds=1)
+
+
+def shutting_down() -> HeadraceError:
+    """What a new call hears from a server that drains."""
+    message = "The service is shutting down."
+    return HeadraceError(Reason.NOT_SERVING, message, retry_after_seconds=1)

@@ -1,6 +1,8 @@
 """The one way to make a gRPC server: health, reflection, errors, logs and metrics included."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +18,7 @@ from headrace_common.grpc_interceptors import (
     measure_calls,
     report_errors,
 )
-from headrace_common.grpc_limits import RunningCalls
+from headrace_common.grpc_limits import RunningCalls, shutting_down
 from headrace_common.runtime import Runtime
 from headrace_common.settings import GrpcServiceSettings
 
@@ -26,6 +28,8 @@ LIVENESS = "liveness"
 HEALTH = (f"/{health.SERVICE_NAME}/",)
 LAST_WORDS_SECONDS = 1.0
 """For what is still on its way when no call runs any more; open health Watches are cut after it."""
+PORT_SECONDS = 0.1
+"""What the kernel may need to close a port."""
 ROOM_FOR_PROBES = 64
 """Calls that gRPC itself admits beyond our own bound: health checks, and calls being refused."""
 
@@ -93,12 +97,7 @@ async def start_grpc_server(
     server = _create_server(settings, interceptor)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    for registration in registrations:
-        registration.add(registration.servicer, server)
-    names = ("", *(registration.full_name for registration in registrations))
-    reflection.enable_server_reflection(
-        (*names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME), server
-    )
+    names = ("", *_register(registrations, server))
     started = GrpcServer(server.add_insecure_port(settings.grpc_address), health_servicer, names)
     await started.set_serving(False)
     await health_servicer.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
@@ -106,11 +105,57 @@ async def start_grpc_server(
 
     async def drain() -> None:
         await started.set_serving(False)
-        await calls.drain(settings.drain_seconds)
-        await server.stop(LAST_WORDS_SECONDS)
+        # at once, for it closes the port and has clients with a connection look for another server
+        stopping = asyncio.ensure_future(server.stop(settings.drain_seconds))
+        async with _answering_probes(settings, started.port, health_servicer, until=stopping):
+            await calls.drain(settings.drain_seconds)
+            await server.stop(LAST_WORDS_SECONDS)
+            await stopping
 
     runtime.on_stop("grpc server", drain)
     return started
+
+
+def _register(registrations: Sequence[Registration], server: grpc.aio.Server) -> list[str]:
+    for registration in registrations:
+        registration.add(registration.servicer, server)
+    names = [registration.full_name for registration in registrations]
+    reflection.enable_server_reflection(
+        (*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+    )
+    return names
+
+
+@asynccontextmanager
+async def _answering_probes(
+    settings: GrpcServiceSettings,
+    port: int,
+    health_servicer: health.aio.HealthServicer,
+    until: "asyncio.Future[None]",
+) -> AsyncIterator[None]:
+    """Take over a port that is being closed, for health checks; other calls hear NOT_SERVING."""
+    server = _create_server(settings, AroundInterceptor(report_errors))
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    server.add_generic_rpc_handlers((_RefuseAll(),))
+    host, _, _ = settings.grpc_address.rpartition(":")
+    while not (await asyncio.wait({until}, timeout=PORT_SECONDS))[0]:
+        with suppress(RuntimeError):  # not closed yet
+            server.add_insecure_port(f"{host}:{port}")
+            break
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(LAST_WORDS_SECONDS)
+
+
+class _RefuseAll(grpc.GenericRpcHandler):
+    def service(self, _details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        return grpc.unary_unary_rpc_method_handler(_refuse)
+
+
+async def _refuse(_request: bytes, _context: Any) -> bytes:
+    raise shutting_down()
 
 
 def _create_server(settings: GrpcServiceSettings, interceptor: AroundInterceptor) -> Any:
