@@ -12,7 +12,6 @@ from headrace_inference.adapters.transformers.engine import TransformersEngine
 from headrace_inference.adapters.transformers.options import TransformersOptions
 from headrace_inference.prepare import prepare_checkpoint
 from headrace_inference.testing import prepared_checkpoint
-from headrace_inference.weights.digest import directory_digest
 from headrace_inference.weights.source import PreparationError
 
 
@@ -71,15 +70,3 @@ def test_a_file_that_is_no_model_cannot_be_prepared(tmp_path: Path) -> None:
     with pytest.raises(PreparationError):
         prepare_checkpoint(tmp_path / "models", broken)
     assert not list((tmp_path / "models").glob("*.transformers"))
-
-
-def test_the_digest_is_of_names_and_contents_and_not_of_notes(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text("1")
-    first = directory_digest(tmp_path)
-    assert directory_digest(tmp_path) == first
-    (tmp_path / ".hidden").write_text("x")
-    assert directory_digest(tmp_path) == first
-    (tmp_path / "b.json").write_text("1")
-    second = directory_digest(tmp_path)
-    (tmp_path / "b.json").rename(tmp_path / "c.json")
-    assert len({first, second, directory_digest(tmp_path)}) == 3

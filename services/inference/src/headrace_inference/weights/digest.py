@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from glob import glob
 from pathlib import Path
 
 from headrace_inference.weights.notes import remembered
@@ -24,17 +25,19 @@ def combined_digest(digest: str, *changes: str) -> str:
 
 
 def directory_digest(directory: Path) -> str:
-    """SHA-256 over the lines `DIGEST  NAME` of its files, hexadecimal, in the order of names.
+    """SHA-256 over the lines `DIGEST  PATH` of its files, hexadecimal, in the order of paths.
 
-    Hidden files are left out, and so are the notes that are kept beside files. What it prints is
-    `sha256sum * | sha256sum`, run in the directory before there are notes.
+    Files in folders count too, by their path from the directory: `1_Pooling/config.json` changes
+    vectors. Hidden files and folders are left out, and so are the notes that are kept beside files.
+    What it prints is that of `find -L * -type f ! -path '*/.*' | LC_ALL=C sort | xargs sha256sum |
+    sha256sum`, run in the directory before there are notes.
     """
-    names = sorted(path.name for path in directory.iterdir() if path.is_file())
-    told = "".join(
-        f"{file_digest(directory / name)}  {name}\n"
-        for name in names
-        if not name.startswith(".") and not name.endswith(NOTE)
+    paths = sorted(
+        path
+        for path in glob("**", root_dir=directory, recursive=True)  # noqa: PTH207 - none hidden
+        if not path.endswith(NOTE) and (directory / path).is_file()
     )
+    told = "".join(f"{file_digest(directory / path)}  {path}\n" for path in paths)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
