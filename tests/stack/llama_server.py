@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from headrace_inference.testing import prepared_model
+from headrace_inference.testing import prepared_embedding_model, prepared_model
 
 MODEL = "smollm"
 KEY = "sk-llama"
@@ -40,9 +40,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def running_llama_server(port: int = 0) -> Iterator[str]:
-    """Its address, by default on a free port. It generates, and makes embeddings."""
-    command = (sys.executable, "-m", "tests.stack.llama_server", str(port))
+def running_llama_server(port: int = 0, *, embeddings: bool = False) -> Iterator[str]:
+    """Its address, by default on a free port. It generates, and makes embeddings.
+
+    `embeddings` is for a model that is made for them: the vectors of one that generates depend on
+    the texts beside them.
+    """
+    model = str(prepared_embedding_model() if embeddings else prepared_model())
+    command = (sys.executable, "-m", "tests.stack.llama_server", str(port), model)
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) as process:
         try:
@@ -52,12 +57,12 @@ def running_llama_server(port: int = 0) -> Iterator[str]:
             process.wait(timeout=STOP_SECONDS)
 
 
-def serve(port: int) -> None:
-    """Serve the prepared model, print the address, and go on until standard input ends."""
+def serve(port: int, model: str) -> None:
+    """Serve a prepared model, print the address, and go on until standard input ends."""
     import xllamacpp  # noqa: PLC0415 - whoever starts this process does not need it
 
     params = xllamacpp.CommonParams()
-    params.model.path = str(prepared_model())
+    params.model.path = model
     params.model_alias = {MODEL}
     params.api_keys = [KEY]
     params.hostnames = ["127.0.0.1"]
@@ -88,4 +93,4 @@ def _url(process: subprocess.Popen[str]) -> str:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), sys.argv[2])

@@ -15,8 +15,7 @@ from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.transformers.engine import TransformersEngine
 from headrace_inference.adapters.transformers.options import TransformersOptions
-from headrace_inference.domain.requests import EmbeddingRequest
-from headrace_inference.testing import question
+from headrace_inference.testing import EmbeddingSuite, embed, question, similarity
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,7 +37,7 @@ def minilm() -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(minilm: Path) -> AsyncIterator[TransformersEngine]:
     options = TransformersOptions(
-        str(minilm), slots=2, context_tokens=2048, threads=1, device="cpu", dtype="fp32"
+        str(minilm), slots=4, context_tokens=2048, threads=1, device="cpu", dtype="fp32"
     )
     engine = TransformersEngine(options, SystemClock())
     await engine.start()
@@ -47,14 +46,13 @@ async def engine(minilm: Path) -> AsyncIterator[TransformersEngine]:
         await engine.close()
 
 
-async def embed(engine: TransformersEngine, *texts: str) -> list[list[float]]:
-    tokens = tuple([await engine.tokenize(text) for text in texts])
-    request = EmbeddingRequest("req_1", "org_1", "model", texts)
-    return [list(vector) for vector in await engine.embed(request, tokens)]
+class TestTransformersEmbeddings(EmbeddingSuite):
+    pass
 
 
 async def test_vectors_are_the_reference_s(engine: TransformersEngine, minilm: Path) -> None:
     found = await embed(engine, *TEXTS)
+    assert len(found) > engine.info.slots
     tokenizer, model = AutoTokenizer.from_pretrained(minilm), AutoModel.from_pretrained(minilm)
     for text, vector in zip(TEXTS, found, strict=True):
         with torch.no_grad():
@@ -65,9 +63,9 @@ async def test_vectors_are_the_reference_s(engine: TransformersEngine, minilm: P
 
 
 async def test_like_meanings_are_near(engine: TransformersEngine) -> None:
-    cat, rug, stocks = (torch.tensor(vector) for vector in await embed(engine, *TEXTS[:3]))
-    assert float(cat @ rug) > 0.7
-    assert float(cat @ stocks) < 0.3
+    cat, rug, stocks = await embed(engine, *TEXTS[:3])
+    assert similarity(cat, rug) > 0.7
+    assert similarity(cat, stocks) < 0.3
 
 
 async def test_it_tells_what_it_is(engine: TransformersEngine) -> None:
