@@ -2,26 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 import torch
 from llguidance import hf
+from tests.torch.lines import (
+    NEW_TOKENS,
+    expect_same_but_for_ties,
+    generated,
+    line,
+    line_of,
+)
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from headrace_common.clock import SystemClock
 from headrace_inference.adapters.transformers.engine import TransformersEngine
 from headrace_inference.adapters.transformers.options import TransformersOptions
 from headrace_inference.domain.events import Delta, TokenLogprob
-from headrace_inference.domain.requests import GenerationRequest
 from headrace_inference.testing import collect, request_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NEW_TOKENS = 12
 ENGLISH = [
     "The {} was",
     "Why is the {}",
@@ -36,50 +39,6 @@ PROMPTS = [form.format(thing) for form in ENGLISH for thing in THINGS]
 PROMPTS += [form.format(thing) for form in CHINESE for thing in CHINESE_THINGS]
 
 
-@dataclass(frozen=True)
-class Line:
-    """Tokens as bytes, each with its logprob and how far the second best token was behind."""
-
-    tokens: list[bytes]
-    logprobs: list[float]
-    gaps: list[float]
-
-
-def line_of(entries: list[TokenLogprob]) -> Line:
-    return Line(
-        [entry.token_bytes for entry in entries],
-        [entry.logprob for entry in entries],
-        [entry.top[0].logprob - entry.top[1].logprob for entry in entries],
-    )
-
-
-def first_difference(ours: Line, theirs: Line) -> int | None:
-    pairs = enumerate(zip(ours.tokens, theirs.tokens, strict=False))
-    return next((at for at, (our, their) in pairs if our != their), None)
-
-
-def epsilon_of(pairs: list[tuple[Line, Line]]) -> float:
-    """How far two tokens' order can be changed by rounding: twice the largest error of a logprob,
-    measured as long as the texts are the same."""
-    errors = [0.0]
-    for ours, theirs in pairs:
-        same = first_difference(ours, theirs)
-        both = zip(ours.logprobs[:same], theirs.logprobs[:same], strict=False)
-        errors += [abs(our - their) for our, their in both]
-    return 2 * max(errors)
-
-
-def expect_same_but_for_ties(pairs: list[tuple[Line, Line]], *, most: float) -> None:
-    """`pairs` are (ours, reference); `most` bounds the measured epsilon itself."""
-    epsilon = epsilon_of(pairs)
-    differences = [(first_difference(ours, lone), lone) for ours, lone in pairs]
-    ties = [lone.gaps[at] for at, lone in differences if at is not None]
-    print(f"{len(ties)} of {len(pairs)} differ, epsilon {epsilon:.1e}")  # noqa: T201
-    assert epsilon < most
-    assert [gap for gap in ties if gap > epsilon] == []
-    assert len(ties) <= len(pairs) // 10
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(model: Path) -> AsyncIterator[TransformersEngine]:
     options = TransformersOptions(
@@ -90,29 +49,6 @@ async def engine(model: Path) -> AsyncIterator[TransformersEngine]:
     yield engine
     async with asyncio.timeout(30):
         await engine.close()
-
-
-async def line(engine: TransformersEngine, request: GenerationRequest) -> Line:
-    got = await collect(engine, request)
-    return line_of([entry for delta in got.deltas for entry in delta.logprobs])
-
-
-def generated(model: Any, tokenizer: Any, grammar: Any, prompt: str) -> Line:
-    """What `generate` answers alone, without the end token."""
-    ids = tokenizer(prompt, return_tensors="pt").input_ids
-    with torch.no_grad():
-        out = model.generate(
-            ids, do_sample=False, max_new_tokens=NEW_TOKENS,
-            output_logits=True, return_dict_in_generate=True,
-        )  # fmt: skip
-    tokens = [token for token in out.sequences[0, ids.shape[1] :].tolist() if token != 2]
-    logprobs = torch.log_softmax(torch.cat(out.logits), -1)[: len(tokens)]
-    best = logprobs.topk(2).values
-    return Line(
-        [grammar.decode_bytes([token]) for token in tokens],
-        [float(row[token]) for row, token in zip(logprobs, tokens, strict=True)],
-        (best[:, 0] - best[:, 1]).tolist(),
-    )
 
 
 async def test_greedy_answers_are_those_of_generate(

@@ -17,6 +17,13 @@ BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 4}
 """Of a key's or value's element, and of a weight's while it is loaded."""
 
 
+POSITIONS = ("max_position_embeddings", "n_positions")
+"""Under which names a configuration tells how many positions its model knows, if it tells."""
+
+CAUSAL_ENDINGS = ("ForCausalLM", "LMHeadModel")
+"""How the library names models that generate text; the latter are GPT-2 and its age."""
+
+
 class CannotLoadError(ValueError):
     """Says what is wrong with the directory, or what to set instead."""
 
@@ -50,7 +57,7 @@ def is_causal(config: dict[str, Any], directory: Path) -> bool:
     names = [str(name) for name in config.get("architectures") or ()]
     if (directory / "modules.json").is_file():
         return False
-    if any(name.endswith("ForCausalLM") for name in names):
+    if any(name.endswith(CAUSAL_ENDINGS) for name in names):
         return True
     if names and all(name.endswith("Model") for name in names):
         return False
@@ -76,7 +83,7 @@ def choose(options: TransformersOptions, *, cuda: bool) -> Plan:
 
 def context_of(directory: Path, config: dict[str, Any], options: TransformersOptions) -> int:
     """Tokens per slot: what the settings ask for, as far as the model was made for them."""
-    limits = [options.context_tokens, config.get("max_position_embeddings")]
+    limits = [options.context_tokens, *(config.get(name) for name in POSITIONS)]
     trained = directory / "sentence_bert_config.json"
     if trained.is_file():
         limits.append(json.loads(trained.read_text()).get("max_seq_length"))

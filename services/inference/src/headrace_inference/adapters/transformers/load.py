@@ -68,6 +68,7 @@ def _load_causal(
     register()
     attention = "sdpa" if managed else NAME
     model = _model(AutoModelForCausalLM, directory, plan, attn_implementation=attention)
+    _require_one_rotation(model, context_tokens)
     if not managed:
         _require_packable(model)
     tokenizer = _tokenizer(directory)
@@ -109,6 +110,19 @@ def _require_packable(model: Any) -> None:
     plain = kinds <= {"full_attention", "sliding_attention"}
     if not plain or model._is_stateful or not model._supports_attention_backend:  # noqa: SLF001
         raise CannotLoadError("its layers are not all of attention that this engine can replace")
+
+
+def _require_one_rotation(model: Any, context_tokens: int) -> None:
+    """Refuse contexts in which one long text changes how the positions of all are told."""
+    told = getattr(model.config.get_text_config(), "rope_parameters", None) or {}
+    for rope in (told, *told.values()):  # one for all layers, or one for each kind of layer
+        if isinstance(rope, dict) and rope.get("rope_type") == "longrope":
+            most = rope["original_max_position_embeddings"]
+            if context_tokens > most:
+                raise CannotLoadError(
+                    "one text that is longer would change all answers beside it (longrope):"
+                    f" set CONTEXT_TOKENS to at most {most}"
+                )
 
 
 def _model(loader: Any, directory: Path, plan: Plan, **arguments: Any) -> Any:
