@@ -17,10 +17,12 @@ REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 DIRECTORY_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "merges.txt", "vocab.txt")
 
 
-def fetch_model_directory(name: str, endpoint: str | None = None) -> Path:
+def fetch_model_directory(
+    name: str, endpoint: str | None = None, cache: Path | None = None
+) -> Path:
     """`name` itself if it is a directory; else the repository OWNER/NAME, in the library's cache.
 
-    Raises PreparationError.
+    `endpoint` is another hub's URL, `cache` another directory for it. Raises PreparationError.
     """
     if Path(name).is_dir():
         return Path(name)
@@ -30,7 +32,9 @@ def fetch_model_directory(name: str, endpoint: str | None = None) -> Path:
             " transformers --directory DIR` makes one and prints its path"
         )
     try:
-        found = snapshot_download(name, allow_patterns=list(DIRECTORY_FILES), endpoint=endpoint)
+        found = snapshot_download(
+            name, allow_patterns=list(DIRECTORY_FILES), endpoint=endpoint, cache_dir=cache
+        )
     except (HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise PreparationError(
