@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from importlib import import_module
@@ -30,17 +30,32 @@ from headrace_inference.weights.hub import fetch_model_directory
 from headrace_inference.weights.source import PreparationError
 
 if TYPE_CHECKING:
+    from headrace_inference.adapters.transformers.encoder import Encoder
     from headrace_inference.adapters.transformers.load import Loaded
+
+Loader = Callable[[Path, TransformersOptions], "Loaded"]
+"""Makes a model of a directory, in the thread that will own it."""
 
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
 
+DEVICE_IS_FULL = (
+    "its device has too little memory: lower SLOTS or CONTEXT_TOKENS,"
+    " or set DTYPE to one of fewer bytes (bf16, fp16)"
+)
+
 
 class TransformersEngine:
-    """An Engine whose model belongs to a thread; torch is not imported before `start`."""
+    """An Engine whose model belongs to a thread; torch is not imported before `start`.
 
-    def __init__(self, options: TransformersOptions, clock: Clock) -> None:
+    `load` is that of `load.py` unless another is given.
+    """
+
+    def __init__(
+        self, options: TransformersOptions, clock: Clock, load: Loader | None = None
+    ) -> None:
         self._options = options
         self._clock = clock
+        self._loader = load
         self._worker: Worker | None = None
         self._loaded: Loaded | None = None
         self._info: EngineInfo | None = None
@@ -54,23 +69,23 @@ class TransformersEngine:
         return self._info
 
     async def start(self) -> None:
-        options = self._options
         _require_torch()
         try:
-            directory = await asyncio.to_thread(fetch_model_directory, options.model)
+            directory = await asyncio.to_thread(fetch_model_directory, self._options.model)
             digest = await asyncio.to_thread(directory_digest, directory)
             self._loaded = await self._load(directory)
+            await self._warm_up(self._loaded)
         except (PreparationError, ValueError, OSError) as error:
-            message = f"transformers cannot load {options.model}: {error}"
-            raise HeadraceError(Reason.ENGINE_FAILED, message) from error
-        if self._loaded.capabilities.generates:
-            async for _ in self.generate(WARM_UP, await self.tokenize(WARM_UP.prompt), 2):
-                pass
+            raise self._cannot_load(str(error)) from error
+        except (HeadraceError, RuntimeError) as error:
+            if not _ran_out_of_memory(error):
+                raise
+            raise self._cannot_load(DEVICE_IS_FULL) from error
         self._info = EngineInfo(
             engine="transformers",
             digest=digest,
             context_tokens=self._loaded.context_tokens,
-            slots=options.slots,
+            slots=self._options.slots,
             loaded_at=self._clock.now(),
             capabilities=self._loaded.capabilities,
         )
@@ -123,14 +138,7 @@ class TransformersEngine:
         vectors: list[Sequence[float]] = []
         slots = self._options.slots
         for start in range(0, len(prompt_tokens), slots):
-            texts = prompt_tokens[start : start + slots]
-            try:
-                vectors += await self._require_worker().do(
-                    partial(encoder.vectors, texts), self._options.stall_seconds
-                )
-            except TimeoutError as error:
-                self._dead.set()
-                raise HeadraceError(Reason.ENGINE_FAILED, "the engine stalled") from error
+            vectors += await self._vectors(encoder, prompt_tokens[start : start + slots])
         return vectors
 
     async def health(self) -> None:
@@ -152,11 +160,36 @@ class TransformersEngine:
         # Threads that spin while they wait for one another collapse as soon as another process
         # wants the cores too. libgomp reads this once, when torch is loaded.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        load_module = "headrace_inference.adapters.transformers.load"
-        module = await asyncio.to_thread(import_module, load_module)
+        load = self._loader
+        if load is None:
+            load = await asyncio.to_thread(_usual_loader)
         self._worker = Worker()
-        loaded: Loaded = await self._worker.load(partial(module.load, directory, self._options))
-        return loaded
+        return await self._worker.load(partial(load, directory, self._options))
+
+    async def _warm_up(self, loaded: "Loaded") -> None:
+        """Compute a little: memory is taken, and what cannot work is found out, before callers."""
+        tokens = await self.tokenize(WARM_UP.prompt)
+        if loaded.encoder is not None:
+            await self._vectors(loaded.encoder, (tokens,))
+            return
+        async for _ in self.generate(WARM_UP, tokens, 2):
+            pass
+
+    async def _vectors(
+        self, encoder: "Encoder", texts: Sequence[Sequence[int]]
+    ) -> Sequence[Sequence[float]]:
+        worker = self._require_worker()
+        try:
+            return await worker.do(partial(encoder.vectors, texts), self._options.stall_seconds)
+        except TimeoutError as error:
+            self._dead.set()
+            raise HeadraceError(Reason.ENGINE_FAILED, "the engine stalled") from error
+        except Exception as error:
+            raise HeadraceError(Reason.ENGINE_FAILED, "the engine failed") from error
+
+    def _cannot_load(self, why: str) -> HeadraceError:
+        message = f"transformers cannot load {self._options.model}: {why}"
+        return HeadraceError(Reason.ENGINE_FAILED, message)
 
     def _require_loaded(self) -> "Loaded":
         if self._loaded is None:
@@ -175,3 +208,17 @@ def _require_torch() -> None:
             Reason.ENGINE_FAILED,
             "torch is not installed: install headrace-inference[transformers]",
         )
+
+
+def _usual_loader() -> Loader:
+    load: Loader = import_module("headrace_inference.adapters.transformers.load").load
+    return load
+
+
+def _ran_out_of_memory(error: BaseException | None) -> bool:
+    """Whether this, or what led to it, is a GPU that has no more room."""
+    import torch  # noqa: PLC0415 - a heavy one, and there by now
+
+    while error is not None and not isinstance(error, torch.OutOfMemoryError):
+        error = error.__cause__
+    return error is not None
