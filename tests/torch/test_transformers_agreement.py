@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -19,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from headrace_common.clock import SystemClock
 from headrace_inference.adapters.transformers.engine import TransformersEngine
-from headrace_inference.adapters.transformers.options import TransformersOptions
+from headrace_inference.adapters.transformers.options import Dtype, TransformersOptions
 from headrace_inference.domain.events import Delta, TokenLogprob
 from headrace_inference.testing import collect, request_for
 
@@ -97,9 +98,36 @@ async def test_requests_join_and_leave_while_others_run(engine: TransformersEngi
     assert len(entries) == 24
 
 
-async def test_int8_answers_alike(model: Path) -> None:
+async def test_each_choice_is_drawn_by_its_own_parameters(engine: TransformersEngine) -> None:
+    prompt = "Once upon a time a river"
+    cat = (await engine.tokenize(" cat"))[-1]
+    mixed: list[dict[str, Any]] = [
+        {},
+        {"temperature": 0.7},
+        {"temperature": 1.0, "top_p": 0.95},
+        {"temperature": 1.0, "top_p": 0.8},
+        {"temperature": 0.7, "top_p": 0.95},
+        {"temperature": 0.9, "frequency_penalty": 2.0},
+        {"temperature": 0.9, "presence_penalty": -2.0},
+        {"temperature": 1.0, "frequency_penalty": 1.0, "presence_penalty": 0.5},
+        {"logit_bias": {cat: 14.0}},
+        {"temperature": 0.8, "top_p": 0.9, "frequency_penalty": 0.5, "logit_bias": {cat: 4.0}},
+    ]
+    requests = [
+        request_for(prompt, max_tokens=NEW_TOKENS, top_logprobs=2, seed=number, **parameters)
+        for number, parameters in enumerate(mixed)
+    ]
+    alone = [await line(engine, request) for request in requests]
+    # or it would not show if one were drawn by the parameters of another
+    assert len({tuple(each.tokens) for each in alone}) == len(requests) == engine.info.slots
+    company = await asyncio.gather(*(line(engine, request) for request in requests))
+    expect_same_but_for_ties(list(zip(company, alone, strict=True)), most=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "bf16", "fp16"])
+async def test_lower_precisions_answer_alike(model: Path, dtype: Dtype) -> None:
     options = TransformersOptions(
-        str(model), slots=4, context_tokens=128, threads=1, device="cpu", dtype="int8"
+        str(model), slots=4, context_tokens=128, threads=1, device="cpu", dtype=dtype
     )
     engine = TransformersEngine(options, SystemClock())
     await engine.start()
