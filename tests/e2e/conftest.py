@@ -14,10 +14,12 @@ from headrace_local.components import Settings
 from headrace_local.stack import Stack
 from headrace_local.testing import temporary_stack
 
-PATIENT: Settings = {
+SETTINGS: Settings = {
+    # Beside an engine that takes every core the cache may be late, and be passed over.
     "gateway": {"cache_timeout_seconds": "2", "cache_store_timeout_seconds": "2"},
+    # So that a long prompt is read in many passes, between which a caller can leave.
+    "inference": {"prefill_chunk_tokens": "128"},
 }
-"""Beside an engine that takes every core the cache may be late, and be passed over."""
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +32,7 @@ def models() -> Path:
 @pytest.fixture(scope="session")
 def stack(models: Path) -> Iterator[Stack]:
     """A stack of the run's own: fresh data, any free port."""
-    with temporary_stack(models=models, settings=PATIENT) as running:
+    with temporary_stack(models=models, settings=SETTINGS) as running:
         yield running
 
 

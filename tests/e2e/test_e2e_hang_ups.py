@@ -24,7 +24,7 @@ SLOTS = 8
 ROUNDS = 60
 IDENTIFIED = 'headrace_gateway_stage_seconds_count{stage="identify"}'
 LONG_STORY = f"Go on: {'the river ran and ran ' * 220}"
-"""Over 1,000 tokens, which the engine reads in chunks of 128."""
+"""Over 1,000 tokens: nine chunks of the stack's 128."""
 
 NewScene = Callable[[], Scene]
 
