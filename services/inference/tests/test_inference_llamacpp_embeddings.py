@@ -145,3 +145,14 @@ async def test_a_call_whose_caller_left_is_waited_for() -> None:
     ending = asyncio.ensure_future(call.ended(30))
     gate.set()
     assert await ending
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+async def test_any_number_of_slots_will_do(slots: int) -> None:
+    """512 tokens cannot be shared out among 3 slots, which the library aborts the process for."""
+    options = LlamaCppOptions(prepared_embedding_model(), slots, context_tokens=512, threads=1)
+    engine = LlamaCppEmbeddings(options, SystemClock())
+    await engine.start()
+    vectors = await embed(engine, *TEXTS, "word " * 510)
+    await engine.close()
+    assert [len(vector) for vector in vectors] == [384] * 5

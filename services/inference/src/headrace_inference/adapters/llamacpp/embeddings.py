@@ -1,6 +1,7 @@
 """Embeddings by llama.cpp in this process, through xllamacpp: texts share passes over the model."""
 
 import asyncio
+import math
 import tempfile
 from array import array
 from base64 import b64decode
@@ -169,6 +170,7 @@ def _load(options: LlamaCppOptions, context_tokens: int, socket_path: str) -> An
     params.n_threads_http = 1  # nobody calls it
     params.embedding = True
     params.n_ctx = options.slots * context_tokens
-    # a text is read in one pass, and so are several that are shorter together
-    params.n_batch = params.n_ubatch = context_tokens
+    # A text is read in one pass, and so are several that are shorter together. The library aborts
+    # the process where a pass cannot be shared out evenly among its slots.
+    params.n_batch = params.n_ubatch = math.ceil(context_tokens / options.slots) * options.slots
     return start_server(params)
