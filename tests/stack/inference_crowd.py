@@ -1,9 +1,8 @@
 """A crowd before an engine: random joins, cancels, stalls and kills, which must leave nothing."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from hypothesis import HealthCheck, settings
@@ -16,16 +15,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from prometheus_client import CollectorRegistry
+from tests.stack.inference_visitors import Measurer, Reader, Server, Visitor
 
 from headrace_common.clock import SystemClock
-from headrace_common.errors import HeadraceError, Reason
-from headrace_common.testing.proxy import Proxy
-from headrace_inference.adapters.echo import EchoEngine
-from headrace_inference.domain.events import Answer, Delta, Finished, Started
 from headrace_inference.domain.objectives import Objectives
-from headrace_inference.domain.requests import GenerationRequest, Sampling
+from headrace_inference.domain.requests import EmbeddingRequest, GenerationRequest, Sampling
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds
 from headrace_inference.domain.waiting_line import Priority
+from headrace_inference.embedder import Embedder
 from headrace_inference.generator import Generator
 from headrace_inference.metrics import InferenceMetrics
 from headrace_inference.ports import Engine
@@ -33,7 +30,10 @@ from headrace_inference.served_model import ServedModel
 
 MODEL = "m"
 SECONDS = 30
-MAY_FAIL = {Reason.QUEUE_FULL, Reason.ENGINE_FAILED, Reason.NOT_SERVING}
+TENANTS = st.sampled_from(["a", "b", "c"])
+PRIORITIES = st.sampled_from(Priority)
+TEXT = "one two three four " * 8
+"""Two of these are more than is embedded in one turn."""
 
 
 def expect_nothing_left(
@@ -50,44 +50,16 @@ def expect_nothing_left(
     run_state_machine_as_test(cast("type[RuleBasedStateMachine]", crowd), settings=bounds)
 
 
-@dataclass(slots=True)
-class Visitor:
-    """One request; who does not `stay` hangs up after so many messages."""
-
-    request: GenerationRequest
-    stay: int | None = None
-    messages: list[Answer] = field(default_factory=list)
-    error: HeadraceError | None = None
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def here(self) -> bool:
-        return self.task is not None and not self.task.done()
-
-    def check(self) -> None:
-        """Whoever is gone got a whole answer, the beginning of one, or a reason."""
-        assert self.task is not None
-        if self.task.cancelled() or self.stay is not None:
-            return
-        assert self.task.exception() is None
-        if self.error is not None:
-            assert self.error.reason in MAY_FAIL
-            return
-        first, *deltas, last = self.messages
-        assert isinstance(first, Started)
-        assert all(isinstance(delta, Delta) for delta in deltas)
-        assert isinstance(last, Finished)
-        assert len(last.reasons) == self.request.sampling.choices
-
-
 class Crowd(RuleBasedStateMachine):
-    """Before an engine that was started in the runner's loop."""
+    """Before an engine that was started in the runner's loop: whatever it can do is asked of it."""
 
     def __init__(self, runner: asyncio.Runner, engine: Engine) -> None:
         super().__init__()
         self.runner = runner
         self.engine = engine
         self.slots = engine.info.slots
+        self.generates = engine.info.capabilities.generates
+        self.embeds = engine.info.capabilities.embedding_dimensions is not None
         clock = SystemClock()
         self.scheduler = Scheduler(
             SchedulerBounds(
@@ -104,10 +76,12 @@ class Crowd(RuleBasedStateMachine):
             engine, self.scheduler, model_id=MODEL, silent_seconds=SECONDS, clock=clock
         )
         metrics = InferenceMetrics(CollectorRegistry(), self.scheduler, Objectives(1, 1))
-        self.generator = Generator(served, metrics, maximum_seconds=SECONDS, clock=clock)
+        self.server = Server(
+            Generator(served, metrics, maximum_seconds=SECONDS, clock=clock),
+            Embedder(served, metrics, maximum_seconds=SECONDS, clock=clock),
+        )
         self.idle = self.scheduler.load()
         self.visitors: list[Visitor] = []
-        self.news = asyncio.Event()
         self.others = self.runner.run(_tasks())
 
     @property
@@ -118,21 +92,28 @@ class Crowd(RuleBasedStateMachine):
         """Whether somebody is here who will hear something."""
         return self.anybody
 
+    @precondition(lambda self: self.generates)
     @rule(
-        tenant=st.sampled_from(["a", "b", "c"]),
-        priority=st.sampled_from(Priority),
+        tenant=TENANTS,
+        priority=PRIORITIES,
         choices=st.integers(1, 3),
         tokens=st.integers(1, 6),
         stay=st.none() | st.integers(1, 4),
     )
-    def join(
+    def ask_for_a_text(
         self, tenant: str, priority: Priority, choices: int, tokens: int, stay: int | None
     ) -> None:
         sampling = Sampling(max_tokens=tokens, choices=choices, seed=1)
         request = GenerationRequest(
             "r", tenant, MODEL, "one two three four", sampling, priority=priority
         )
-        self.runner.run(self._join(Visitor(request, stay)))
+        self.runner.run(self._let_in(Reader(request, stay)))
+
+    @precondition(lambda self: self.embeds)
+    @rule(tenant=TENANTS, priority=PRIORITIES, texts=st.integers(1, 5))
+    def ask_for_vectors(self, tenant: str, priority: Priority, texts: int) -> None:
+        request = EmbeddingRequest("r", tenant, MODEL, (TEXT,) * texts, priority=priority)
+        self.runner.run(self._let_in(Measurer(request)))
 
     @rule(passes=st.integers(1, 30))
     def let_the_loop_run(self, passes: int) -> None:
@@ -162,27 +143,24 @@ class Crowd(RuleBasedStateMachine):
         for visitor in self.visitors:
             visitor.check()
         self.expect_an_idle_server()
+        self.runner.run(self._serve([self._guest() for _ in range(self.slots)]))
+        if self.generates:
+            self.runner.run(self._serve([self._guest(choices=self.slots)]))
+        self.expect_an_idle_server()
+        self.runner.run(self.end_connections())
+        self.runner.run(self._expect_no_tasks())
 
     def expect_an_idle_server(self) -> None:
         """Its load is that of the beginning, but for what it remembers of its speed."""
         assert replace(self.scheduler.load(), tokens_per_second=0.0) == self.idle
 
-    async def _join(self, visitor: Visitor) -> None:
-        self.visitors.append(visitor)
-        visitor.task = asyncio.create_task(self._visit(visitor))
+    async def end_connections(self) -> None:
+        """Whatever an engine may keep for the next request, with tasks of the test's own."""
 
-    async def _visit(self, visitor: Visitor) -> None:
-        try:
-            async with aclosing(self.generator.generate(visitor.request)) as answer:
-                async for message in answer:
-                    visitor.messages.append(message)
-                    self.news.set()
-                    if len(visitor.messages) == visitor.stay:
-                        return
-        except HeadraceError as error:
-            visitor.error = error
-        finally:
-            self.news.set()
+    async def _let_in(self, *visitors: Visitor) -> None:
+        self.visitors += visitors
+        for visitor in visitors:
+            visitor.come(self.server)
 
     async def _cancel(self, numbers: list[int], passes: int) -> None:
         for number in numbers:
@@ -194,8 +172,8 @@ class Crowd(RuleBasedStateMachine):
     async def _listen(self) -> None:
         """For a message to anybody, or anybody's end, of which nobody has heard yet."""
         async with asyncio.timeout(SECONDS):
-            await self.news.wait()
-        self.news.clear()
+            await self.server.news.wait()
+        self.server.news.clear()
 
     async def _go_home(self) -> None:
         async with asyncio.timeout(SECONDS):
@@ -203,76 +181,28 @@ class Crowd(RuleBasedStateMachine):
             for task in remaining[len(remaining) // 2 :]:
                 task.cancel()
             await asyncio.gather(*remaining, return_exceptions=True)
-            self.expect_an_idle_server()
-            request = GenerationRequest("r", "a", MODEL, "one two", Sampling(max_tokens=2))
-            house = [Visitor(request) for _ in range(self.slots)]
-            for visitor in house:
-                await self._join(visitor)
-            await asyncio.gather(*(visitor.task for visitor in house if visitor.task))
-            assert [visitor.error for visitor in house] == [None] * self.slots
+
+    def _guest(self, choices: int = 1) -> Visitor:
+        """Somebody with little to ask; one with as many choices as there are slots takes all."""
+        if not self.generates:
+            return Measurer(EmbeddingRequest("r", "a", MODEL, (TEXT,)))
+        sampling = Sampling(max_tokens=2, choices=choices)
+        return Reader(GenerationRequest("r", "a", MODEL, "one two", sampling))
+
+    async def _serve(self, guests: Sequence[Visitor]) -> None:
+        """To the end, and without a failure: no place of the engine is still taken."""
+        await self._let_in(*guests)
+        async with asyncio.timeout(SECONDS):
+            await asyncio.gather(*(guest.task for guest in guests if guest.task))
+        assert [guest.error for guest in guests] == [None] * len(guests)
+        for guest in guests:
+            guest.check()
+
+    async def _expect_no_tasks(self) -> None:
+        """Those that are about to end may do so."""
+        async with asyncio.timeout(SECONDS):
             while left := await _tasks() - self.others:
                 await asyncio.wait(left)
-
-
-class EchoCrowd(Crowd):
-    """Before an echo engine, which fails and stalls as it is told."""
-
-    def __init__(self) -> None:
-        self.flowing = asyncio.Event()
-        self.flowing.set()
-        self.failures = 0
-        runner = asyncio.Runner()
-        engine = EchoEngine(SystemClock(), slots=3, context_tokens=64, pause=self._pause)
-        runner.run(engine.start())
-        super().__init__(runner, engine)
-
-    def flows(self) -> bool:
-        return self.flowing.is_set() and self.anybody
-
-    @rule()
-    def stall(self) -> None:
-        self.flowing.clear()
-
-    @rule()
-    def flow(self) -> None:
-        self.flowing.set()
-
-    @rule()
-    def fail(self) -> None:
-        """The next token that is to be made."""
-        self.failures = 1
-
-    def teardown(self) -> None:
-        self.flowing.set()
-        self.failures = 0
-        super().teardown()
-        self.runner.run(self.engine.close())
-        self.runner.close()
-
-    async def _pause(self) -> None:
-        await self.flowing.wait()
-        await asyncio.sleep(0)
-        if self.failures:
-            self.failures -= 1
-            raise HeadraceError(Reason.ENGINE_FAILED, "as it was told")
-
-
-class ProxiedCrowd(Crowd):
-    """Before an engine that reaches its server through a proxy, which drops its connections."""
-
-    def __init__(self, runner: asyncio.Runner, engine: Engine, proxy: Proxy) -> None:
-        super().__init__(runner, engine)
-        self.proxy = proxy
-        self.others |= self.runner.run(_tasks())
-
-    @rule()
-    def kill_all_connections(self) -> None:
-        self.runner.run(self._kill())
-
-    async def _kill(self) -> None:
-        self.proxy.cut()
-        await asyncio.sleep(0)
-        self.proxy.restore()
 
 
 async def _tasks() -> set[asyncio.Task[Any]]:

