@@ -27,7 +27,9 @@ CHINESE = tuple(
     for subject in ("大海", "时钟", "冬天的面包", "钢铁", "月亮")
 )
 PROMPTS = ENGLISH + CHINESE
-LARGEST_EPSILON = 0.5
+MOST_THAT_DIFFER = len(PROMPTS) // 10
+LARGEST_EPSILON = 0.05
+"""Every run so far measured 0; where kernels treat a full batch otherwise, it may be more."""
 SHIFT_OF_TWO = 2
 """Two tokens can only change places if their distance is less than what both may have moved."""
 
@@ -124,5 +126,6 @@ async def test_texts_at_temperature_0_are_the_librarys_own(
         f"{len(PROMPTS) - len(places)} of {len(PROMPTS)} texts are equal; the two best tokens are"
         f" {[f'{each:.2g}' for each in distances]} apart where others differ; epsilon {epsilon:.2g}"
     )
+    assert len(places) <= MOST_THAT_DIFFER
     assert epsilon < LARGEST_EPSILON
     assert all(distance <= epsilon for distance in distances)
