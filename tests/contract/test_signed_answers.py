@@ -75,8 +75,12 @@ async def test_an_answer_from_the_cache_has_no_signature() -> None:
     body = {**PLAIN, "temperature": 0}
     async with signing_gateway() as client:
         fresh, cached = await ask(client, body), await ask(client, body)
+        keys = await published(client)
     assert fresh["choices"] == cached["choices"]
     assert ["headrace" in answer for answer in (fresh, cached)] == [True, False]
+    assert verify(body, fresh, keys)
+    with pytest.raises(ValueError, match="not signed"):
+        verify(body, cached, keys)
 
 
 class LeakingEngine(ObligingEngine):
