@@ -11,7 +11,7 @@ from headrace_inference.adapters.transformers.engine import TransformersEngine
 from headrace_inference.adapters.transformers.options import Batching, TransformersOptions
 
 
-@pytest.mark.parametrize(("batching", "examples"), [("slots", 6), ("manager", 3)])
+@pytest.mark.parametrize(("batching", "examples"), [("slots", 4), ("manager", 3)])
 def test_a_crowd_before_transformers_leaves_nothing_behind(
     model: Path, batching: Batching, examples: int
 ) -> None:
