@@ -47,7 +47,7 @@ def test_a_crowd_before_llamacpp_leaves_nothing_behind(runner: asyncio.Runner) -
 
 def test_a_crowd_before_a_silent_or_failing_llamacpp_leaves_nothing_behind() -> None:
     model = prepared_model()
-    expect_nothing_left(lambda: LibraryCrowd(model), examples=8, steps=20)
+    expect_nothing_left(lambda: LibraryCrowd(model), examples=12, steps=20)
 
 
 def test_a_crowd_before_an_embedding_model_leaves_nothing_behind(runner: asyncio.Runner) -> None:
@@ -78,7 +78,7 @@ def test_a_crowd_before_a_remote_leaves_nothing_behind(
         engine = OpenAiRemoteEngine(options, SystemClock())
         runner.run(engine.start())
         expect_nothing_left(
-            lambda: ProxiedCrowd(runner, engine, proxy), examples=EXAMPLES, steps=2 * STEPS
+            lambda: ProxiedCrowd(runner, engine, proxy), examples=2 * EXAMPLES, steps=2 * STEPS
         )
         runner.run(engine.close())
         runner.run(proxies.__aexit__(None, None, None))
