@@ -6,6 +6,7 @@ import pytest
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_limits import RunningCalls
+from headrace_common.testing.tasks import settle
 
 CALL, WATCH = "/a.Service/Call", "/health/Watch"
 SECONDS = 5
@@ -38,9 +39,9 @@ async def test_a_drain_lasts_as_long_as_the_calls_that_had_begun() -> None:
         async with calls.around(CALL, None):
             async with calls.around(CALL, None):
                 draining = asyncio.create_task(calls.drain(LONG_SECONDS))
-                await asyncio.sleep(0)
+                await settle()
                 assert await refusal(calls) == (Reason.NOT_SERVING, 1)
-            await asyncio.sleep(0)
+            await settle()
             assert not draining.done()
         await draining
     assert await refusal(calls) == (Reason.NOT_SERVING, 1)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_common.testing.tasks import settle
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp.completion import Completion
 from headrace_inference.adapters.mailbox import Mailbox
@@ -119,8 +120,7 @@ async def test_the_first_token_goes_at_once_and_the_next_one_waits_for_company()
         heard.set()
         await asyncio.to_thread(told.wait, 5)
         rest = asyncio.ensure_future(anext(events))
-        for _ in range(5):  # turns of the loop that would bring it, if it had been posted
-            await asyncio.sleep(0)
+        await settle()
         assert not rest.done()
         more.set()
         assert await rest == Delta(0, "bc", 2)
@@ -146,7 +146,7 @@ async def test_stopping_ends_the_thread_at_its_next_chunk() -> None:
 
     work = completion(complete)
     stopping = asyncio.ensure_future(work.stop(5))
-    await asyncio.sleep(0)
+    await settle()
     more.set()
     assert await stopping
 

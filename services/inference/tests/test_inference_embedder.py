@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
+from headrace_common.testing.tasks import settle
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.domain.capabilities import Capabilities
 from headrace_inference.domain.embeddings import Piece, pieces, shortened
@@ -163,7 +164,7 @@ async def test_a_model_without_embeddings_says_so(bench: Bench) -> None:
 async def test_a_request_for_many_texts_holds_up_nobody(bench: Bench) -> None:
     bench.gate = asyncio.Semaphore(0)
     many = asyncio.ensure_future(bench.embed_for("org_1", LONG))
-    await asyncio.sleep(0)
+    await settle()
     few = asyncio.ensure_future(bench.embed_for("org_2", ("hello",)))
     for _ in range(9):
         bench.gate.release()
@@ -175,8 +176,8 @@ async def test_a_request_for_many_texts_holds_up_nobody(bench: Bench) -> None:
 async def test_a_cancelled_request_leaves_nothing_behind(bench: Bench) -> None:
     bench.gate = asyncio.Semaphore(3)
     running = asyncio.ensure_future(bench.embed_for("org_1", LONG))
-    while not bench.gate.locked():  # noqa: ASYNC110 - seen from outside
-        await asyncio.sleep(0)
+    await settle()
+    assert bench.gate.locked()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -197,8 +198,8 @@ async def test_what_takes_too_long_is_ended() -> None:
 async def test_a_full_line_refuses_before_anything_is_read(bench: Bench) -> None:
     bench.gate = asyncio.Semaphore(0)
     waiting = [asyncio.ensure_future(bench.embed_for("org_1", ("a",))) for _ in range(3)]
-    while bench.scheduler.load().waiting_requests < 2:  # noqa: ASYNC110 - seen from outside
-        await asyncio.sleep(0)
+    await settle()
+    assert bench.scheduler.load().waiting_requests == 2
     with pytest.raises(HeadraceError) as caught:
         await bench.embedder.embed(REQUEST)
     assert caught.value.reason is Reason.QUEUE_FULL
@@ -212,12 +213,12 @@ async def test_only_a_refusal_between_two_pieces_tells_that_work_was_done(bench:
     bench.gate = asyncio.Semaphore(0)
     first = asyncio.ensure_future(bench.embed_for("org_1", LONG))
     others = [asyncio.ensure_future(bench.embed_for(org, ("a",))) for org in ("org_2", "org_1")]
-    while bench.scheduler.load().waiting_tokens != 1 + 1:  # noqa: ASYNC110 - seen from outside
-        await asyncio.sleep(0)
+    await settle()
+    assert bench.scheduler.load().waiting_tokens == 1 + 1
     bench.gate.release()
     bench.gate.release()  # two texts are the first piece
-    while bench.scheduler.load().waiting_tokens != 1 + 8:  # noqa: ASYNC110 - seen from outside
-        await asyncio.sleep(0)
+    await settle()
+    assert bench.scheduler.load().waiting_tokens == 1 + 8
     others.append(asyncio.ensure_future(bench.embed_for("org_3", ("a",))))
     with pytest.raises(HeadraceError) as caught:
         await first

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
+from headrace_common.testing.tasks import settle
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import (
@@ -97,11 +98,6 @@ async def bench() -> Bench:
     bench = Bench()
     await bench.engine.start()
     return bench
-
-
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 async def refusal(bench: Bench, **changes: Any) -> HeadraceError:

@@ -5,6 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace_common.testing.tasks import settle
 from headrace_inference.domain.group_gate import GroupGate, Membership
 
 
@@ -13,11 +14,6 @@ async def enter(gate: GroupGate, group: str) -> "asyncio.Task[Membership]":
     task = asyncio.create_task(gate.enter(group))
     await settle()
     return task
-
-
-async def settle() -> None:
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 async def test_one_group_enters_together_and_another_waits_for_all_of_it() -> None:

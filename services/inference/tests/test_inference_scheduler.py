@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
+from headrace_common.testing.tasks import settle
 from headrace_inference.domain.scheduler import Scheduler, SchedulerBounds, Turn
 from headrace_inference.domain.waiting_line import Demand, Priority
 
@@ -37,11 +38,6 @@ def demand(
     max_tokens: int = 10,
 ) -> Demand:
     return Demand(tenant, priority, choices, prompt_tokens, max_tokens)
-
-
-async def settle() -> None:
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 async def begin(scheduler: Scheduler, *demands: Demand) -> list[asyncio.Task[Turn]]:

@@ -3,17 +3,14 @@
 import asyncio
 from collections import deque
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace_common.testing.tasks import settle
 from headrace_inference.domain.semaphore import Hold, WeightedSemaphore
 
 CAPACITY = 3
-
-
-async def settle() -> None:
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 def begin(semaphore: WeightedSemaphore, size: int) -> "asyncio.Task[Hold]":
@@ -81,28 +78,22 @@ async def test_leaving_twice_counts_once() -> None:
     await expect_whole(semaphore)
 
 
-async def test_whoever_needs_less_now_lets_the_next_one_in() -> None:
+@pytest.mark.parametrize(
+    ("held", "sizes", "wanted", "small"),
+    [(3, (2,), 2, 1), (1, (5, 3), 1, 2)],  # the latter more than there are for a while
+)
+async def test_others_wait_until_a_holder_that_changes_its_size_needs_few_enough(
+    held: int, sizes: tuple[int, ...], wanted: int, small: int
+) -> None:
     semaphore = WeightedSemaphore(CAPACITY)
-    hold = await semaphore.acquire(3)
-    waiting = begin(semaphore, 2)
-    hold.resize(2)
-    await settle()
-    assert not waiting.done()
-    hold.resize(1)
-    (await waiting).leave()
-    hold.leave()
-    await expect_whole(semaphore)
-
-
-async def test_whoever_needs_more_than_there_is_keeps_others_waiting() -> None:
-    semaphore = WeightedSemaphore(CAPACITY)
-    hold = await semaphore.acquire(1)
-    hold.resize(5)
-    waiting = begin(semaphore, 1)
-    hold.resize(3)
-    await settle()
-    assert not waiting.done()
-    hold.resize(2)
+    hold = await semaphore.acquire(held)
+    hold.resize(sizes[0])
+    waiting = begin(semaphore, wanted)
+    for size in sizes:
+        hold.resize(size)
+        await settle()
+        assert not waiting.done()
+    hold.resize(small)
     (await waiting).leave()
     hold.leave()
     await expect_whole(semaphore)

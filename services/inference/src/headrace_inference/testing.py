@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,20 @@ def request_for(prompt: Prompt, **sampling: Any) -> GenerationRequest:
 def question(text: str, **sampling: Any) -> GenerationRequest:
     """A greedy request with one user message."""
     return request_for((Message("user", text),), **sampling)
+
+
+LONGEST_PAUSE_SECONDS = 0.5
+"""Of the event loop: more than a busy machine keeps it waiting, less than such an answer takes."""
+
+
+async def pauses_during(work: "asyncio.Future[Any]") -> list[float]:
+    """Seconds between beats that a free event loop would have every 10 ms, until work is done."""
+    clock = asyncio.get_running_loop().time
+    beats = [clock()]
+    while not work.done():
+        await asyncio.sleep(0.01)
+        beats.append(clock())
+    return [later - earlier for earlier, later in pairwise(beats)]
 
 
 async def read_prompt(engine: Engine, request: GenerationRequest) -> tuple[int, ...]:
