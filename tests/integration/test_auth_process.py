@@ -32,6 +32,7 @@ from headrace_common.grpc_client import create_channel
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.testing.grpc import serving
 from headrace_common.testing.postgres import proxying_postgres
+from headrace_local.checks import free_port, free_ports
 
 EMAIL, PASSWORD = "root@acme.test", "canary-password-1"
 KEY = base64.b64encode(b"canary-key-encryption-key-bytes!").decode()
@@ -51,6 +52,17 @@ class Service:
         self.sessions = sessions_pb2_grpc.SessionServiceStub(self.channel)
 
     async def until(self, status: int) -> None:
+        """Wait for the health to be this; fails at once if the process ends."""
+        watching = asyncio.ensure_future(self._until(status))
+        ending = asyncio.ensure_future(self.process.wait())
+        await asyncio.wait({watching, ending}, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        if not watching.done():
+            watching.cancel()
+            pytest.fail(f"the process ended with {self.process.returncode}")
+        await watching
+
+    async def _until(self, status: int) -> None:
         request = health_pb2.HealthCheckRequest()
         watch = health_pb2_grpc.HealthStub(self.channel).Watch
         async for response in watch(request, wait_for_ready=True, timeout=60):
@@ -80,16 +92,10 @@ class Service:
         return self.process.returncode, output.decode()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def _running(database_url: str, redis_url: str, **settings: str) -> AsyncIterator[Service]:
-    port, metrics_port = _free_port(), _free_port()
+    # not of those that the kernel hands to clients: one of them could take it before the service
+    port, metrics_port = free_ports(("grpc", "metrics")).values()
     environment = {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
@@ -113,7 +119,8 @@ async def _running(database_url: str, redis_url: str, **settings: str) -> AsyncI
     try:
         yield service
     finally:
-        await service.stop()
+        _, output = await service.stop()
+        sys.stdout.write(output)  # which pytest shows if the test fails
 
 
 async def test_three_that_start_at_once_are_one_service(postgres_url: str, redis_url: str) -> None:
@@ -182,7 +189,7 @@ async def test_an_outage_is_never_a_bad_credential(postgres_url: str, redis_url:
 async def test_changes_wait_for_an_audit_that_comes_later(
     postgres_url: str, redis_url: str
 ) -> None:
-    port, stored = _free_port(), MemoryEventStore()
+    port, stored = free_port(), MemoryEventStore()
     made = {f"{thing}.create" for thing in ("organization", "user", "membership", "api_key")}
     target = f"127.0.0.1:{port}"
     async with _running(postgres_url, redis_url, AUDIT_TARGET=target) as service:
