@@ -59,6 +59,33 @@ class Budget:
     model: str | None = None
 
 
+class Tier(StrEnum):
+    """How much an organisation is promised; while models are saturated, premium is kept whole."""
+
+    FREE = "free"
+    STANDARD = "standard"
+    PREMIUM = "premium"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPrice:
+    """What a model costs, in millionths of the currency's unit per million tokens."""
+
+    model: str
+    input_micros_per_million_tokens: int
+    output_micros_per_million_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTable:
+    """One version of the prices, of the models that a principal may use."""
+
+    version: int
+    currency: str
+    """ISO 4217."""
+    prices: tuple[ModelPrice, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An identified caller; see `Principal` in auth's proto."""
@@ -70,6 +97,9 @@ class Principal:
     allowed_models: frozenset[str] = frozenset()
     limits: tuple[Limit, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    tier: Tier = Tier.STANDARD
+    prices: PriceTable | None = None
+    """In force now; None if there are none yet."""
     not_understood: tuple[str, ...] = ()
     """Values in limits and budgets that only a newer gateway knows; models are refused then."""
     expires_at: datetime | None = None
