@@ -1,16 +1,15 @@
 """One cell of a gateway benchmark: a contestant under one load, its answers and what they cost."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from benchmarks.contestants import Contestant
+from benchmarks.kinds import CACHED, LONG, PLAIN, STREAMED, Kind
 from benchmarks.load import Outcome, Plan, run_load
 from benchmarks.processes import cpu_seconds, memory_bytes, until_at_rest
 
-PLAIN_PROMPT = "The quick brown fox jumps over the lazy dog"
-STREAMED_PROMPT = " ".join(f"word{index}" for index in range(32))
 REFERENCE_CONCURRENCY = 16
 
 
@@ -24,15 +23,22 @@ class Length:
 
 
 FULL = Length(1.0, 8.0, (1, REFERENCE_CONCURRENCY, 64, 256))
-QUICK = Length(0.5, 1.0, (REFERENCE_CONCURRENCY,))
-LEFT_OUT = f"Quick: concurrency {REFERENCE_CONCURRENCY} only, for {QUICK.seconds:.0f} s each."
+QUICK = Length(0.5, 1.0, (1, REFERENCE_CONCURRENCY))
+LEFT_OUT = f"Quick: concurrency 1 and {REFERENCE_CONCURRENCY} only, for {QUICK.seconds:.0f} s each."
+
+
+def loads(length: Length, *, ours: bool) -> Iterator[tuple[Kind, int]]:
+    """Questions with how many ask them at once; long prompts and the cache are `ours` alone."""
+    yield from ((kind, count) for kind in (PLAIN, STREAMED) for count in length.concurrencies)
+    if ours:
+        yield from ((LONG, 1), (CACHED, 64))
 
 
 class Cell(BaseModel, frozen=True):
     """What was measured."""
 
     contestant: str
-    streamed: bool
+    kind: str
     concurrency: int
     outcome: Outcome
     cpu_seconds: Mapping[str, float]
@@ -49,23 +55,22 @@ class Cell(BaseModel, frozen=True):
         return used / self.outcome.answered
 
 
-def plan_for(contestant: Contestant, seconds: float, *, streamed: bool, concurrency: int) -> Plan:
-    """The same request for all; the default temperature, so that no cache answers."""
+def plan_for(contestant: Contestant, seconds: float, kind: Kind, concurrency: int) -> Plan:
+    """The same request for all."""
     return Plan(
         url=contestant.url,
         headers=dict(contestant.headers),
         ca_file=contestant.ca_file,
         model=contestant.model,
-        prompt=STREAMED_PROMPT if streamed else PLAIN_PROMPT,
-        streamed=streamed,
+        kind=kind,
         concurrency=concurrency,
         seconds=seconds,
     )
 
 
-def measure(contestant: Contestant, length: Length, *, streamed: bool, concurrency: int) -> Cell:
+def measure(contestant: Contestant, length: Length, kind: Kind, concurrency: int) -> Cell:
     """Warm up with a load of its own, then measure; raises ContestantError."""
-    plan = plan_for(contestant, length.seconds, streamed=streamed, concurrency=concurrency)
+    plan = plan_for(contestant, length.seconds, kind, concurrency)
     run_load(plan.model_copy(update={"seconds": length.warm_up_seconds}))
     until_at_rest(contestant.processes)
     before = cpu_seconds(contestant.processes())
@@ -74,7 +79,7 @@ def measure(contestant: Contestant, length: Length, *, streamed: bool, concurren
     after = contestant.processes()
     return Cell(
         contestant=contestant.name,
-        streamed=streamed,
+        kind=kind.name,
         concurrency=concurrency,
         outcome=outcome,
         cpu_seconds={part: used - before[part] for part, used in cpu_seconds(after).items()},

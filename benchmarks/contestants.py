@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks import grpc_connection
 from benchmarks.processes import ContestantError, Groups, listening, tree
 from headrace_local.checks import free_port
 from headrace_local.errors import LocalStackError
@@ -14,6 +15,7 @@ from headrace_local.stack import Stack
 from headrace_local.testing import processes, temporary_stack
 
 BARE_ASGI, HEADRACE, GATEWAY = "bare ASGI", "headrace", "headrace gateway"
+INFERENCE = "inference alone"
 UPSTREAM_MODEL = "echo"
 UPSTREAM_START_SECONDS = 20.0
 PARTS = ("gateway", "auth", "cache", "audit", "inference", "redis", "postgres")
@@ -26,7 +28,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A running server that speaks OpenAI's chat completions and echoes the last message."""
+    """A running server that echoes the last message, asked by OpenAI's chat completions or gRPC."""
 
     name: str
     url: str
@@ -62,11 +64,12 @@ def bare_asgi() -> Iterator[Sequence[Contestant]]:
 
 @contextmanager
 def headrace() -> Iterator[Sequence[Contestant]]:
-    """One stack, two doors: as callers ask it, and without Envoy, as other gateways are."""
+    """One stack, three doors: as callers ask it; without Envoy, as other gateways are; and the
+    inference service by gRPC, whose time the gateway's is added to."""
     with echo_stack() as stack:
         access = stack.access
         envoy = _contestant(HEADRACE, access.url, stack, (*PARTS, "envoy"), access.ca_file)
-        yield envoy, at_the_gateway(stack)
+        yield envoy, at_the_gateway(stack), _at_inference(stack)
 
 
 @contextmanager
@@ -82,6 +85,13 @@ def echo_stack() -> Iterator[Stack]:
 def at_the_gateway(stack: Stack) -> Contestant:
     """Without Envoy and TLS, which other gateways do not have in front of them either."""
     return _contestant(GATEWAY, f"http://{stack.plan.address('gateway')}", stack, PARTS)
+
+
+def _at_inference(stack: Stack) -> Contestant:
+    url = f"{grpc_connection.SCHEME}://{stack.plan.address('inference')}"
+    return Contestant(
+        INFERENCE, url, stack.access.model, lambda: {"inference": processes(stack, "inference")}
+    )
 
 
 def _contestant(

@@ -10,15 +10,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import litellm
-from benchmarks.cells import FULL, LEFT_OUT, QUICK, Cell, measure
+from benchmarks import envoy_answer, litellm, portkey
+from benchmarks.cells import FULL, LEFT_OUT, QUICK, Cell, loads, measure
 from benchmarks.contestants import BARE_ASGI, HEADRACE, bare_asgi, headrace
 from benchmarks.processes import ContestantError
 from benchmarks.profile import profile_gateway
 from benchmarks.report import JsonFile, Machine, Prepare, Quick, create_console
 from benchmarks.tables import tables, targets
 
-STARTS = {BARE_ASGI: bare_asgi, litellm.NAME: litellm.start, HEADRACE: headrace}
+STARTS = {
+    envoy_answer.NAME: envoy_answer.start,
+    BARE_ASGI: bare_asgi,
+    litellm.NAME: litellm.start,
+    portkey.NAME: portkey.start,
+    HEADRACE: headrace,
+}
 
 ProfileFolder = Annotated[
     Path | None,
@@ -53,11 +59,10 @@ class Run:
 
     def prepare(self) -> None:
         """Install what is not part of this repository."""
-        with self._attempt(litellm.NAME):
-            litellm.install()
-            self._console.print(
-                f"{litellm.NAME} {litellm.VERSION} is installed in {litellm.home()}."
-            )
+        for peer in (litellm, portkey):
+            with self._attempt(peer.NAME):
+                peer.install()
+                self._console.print(f"{peer.NAME} {peer.VERSION} is installed in {peer.home()}.")
 
     def profile(self, folder: Path) -> None:
         """See where the gateway's time goes."""
@@ -87,13 +92,12 @@ class Run:
 
     def _cells_of(self, name: str) -> Iterator[Cell]:
         length = QUICK if self._quick else FULL
-        loads = [(kind, count) for kind in (False, True) for count in length.concurrencies]
         with STARTS[name]() as contestants:
             for contestant in contestants:
-                for streamed, concurrency in loads:
-                    kind = "streams" if streamed else "plain answers"
-                    self._console.print(f"{contestant.name}: {kind} at concurrency {concurrency}")
-                    cell = measure(contestant, length, streamed=streamed, concurrency=concurrency)
+                for kind, concurrency in loads(length, ours=name == HEADRACE):
+                    told = f"{contestant.name}: {kind.name} at concurrency {concurrency}"
+                    self._console.print(told)
+                    cell = measure(contestant, length, kind, concurrency)
                     if cell.outcome.errors:
                         self._console.print(f"first error: {cell.outcome.first_error}")
                     yield cell

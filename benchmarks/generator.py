@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 import orjson
 import uvloop
 
+from benchmarks import grpc_connection
 from benchmarks.connection import Answer, Connection, connect
+from benchmarks.grpc_connection import GrpcAnswer, GrpcConnection
 from benchmarks.load import ANSWER_SECONDS, CONNECT_SECONDS, Outcome, Plan, Summary
 
 
@@ -58,10 +60,12 @@ class Generator:
             first_token=Summary.of(self._tally.first_tokens),
         )
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> Connection | GrpcConnection:
+        if _is_grpc(self._plan):
+            return GrpcConnection(self._plan.url)
         return await connect(self._plan.url, self._tls)
 
-    async def _keep_asking(self, connection: Connection, until: float) -> None:
+    async def _keep_asking(self, connection: Connection | GrpcConnection, until: float) -> None:
         while (sent_at := perf_counter()) < until:
             try:
                 answer = await connection.ask(self._request)
@@ -73,26 +77,34 @@ class Generator:
                 self._tally.fail(wrong)
                 continue
             self._tally.latencies.append(answer.ended_at - sent_at)
-            if self._plan.streamed and answer.first_token_at is not None:
+            if self._plan.kind.streamed and answer.first_token_at is not None:
                 self._tally.first_tokens.append(answer.first_token_at - sent_at)
 
-    def _fault_of(self, answer: Answer) -> str:
-        """What is wrong with the answer; nothing if it is the echo of the prompt."""
+    def _fault_of(self, answer: Answer | GrpcAnswer) -> str:
+        """What is wrong with the answer; nothing if it is the text that it should be."""
         if answer.status != 200:
             return f"status {answer.status}: {bytes(answer.body[:200])!r}"
         try:
-            text = answer.text(streamed=self._plan.streamed)
+            text = answer.text(streamed=self._plan.kind.streamed)
         except (ValueError, LookupError, TypeError) as error:
             return f"{type(error).__name__} in {bytes(answer.body[:200])!r}"
-        return "" if text == self._plan.prompt else f"another text: {text[:200]!r}"
+        return "" if text == self._plan.kind.answer else f"another text: {text[:200]!r}"
 
 
 def render_request(plan: Plan) -> bytes:
-    """The request, head and body, as it goes over the wire."""
+    """The request, head and body, as it goes over the wire; for gRPC, the message."""
+    kind = plan.kind
+    if _is_grpc(plan):
+        return grpc_connection.render(kind, plan.model)
+    wanted = {
+        "stream": kind.streamed or None,
+        "max_tokens": kind.max_tokens,
+        "temperature": kind.temperature,
+    }
     body = {
         "model": plan.model,
-        "messages": [{"role": "user", "content": plan.prompt}],
-        **({"stream": True} if plan.streamed else {}),
+        "messages": [{"role": "user", "content": kind.prompt}],
+        **{name: value for name, value in wanted.items() if value is not None},
     }
     content = orjson.dumps(body)
     headers = {
@@ -103,6 +115,10 @@ def render_request(plan: Plan) -> bytes:
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"POST /v1/chat/completions HTTP/1.1\r\n{head}\r\n".encode() + content
+
+
+def _is_grpc(plan: Plan) -> bool:
+    return urlsplit(plan.url).scheme == grpc_connection.SCHEME
 
 
 async def main() -> None:

@@ -1,14 +1,13 @@
 """LiteLLM's proxy, the most used gateway in Python: one worker in front of the canned upstream."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks import installation
 from benchmarks.contestants import UPSTREAM_MODEL, Contestant, upstream
 from benchmarks.processes import ContestantError, listening, tree
 from headrace_local.checks import free_port
@@ -18,7 +17,6 @@ NAME = "litellm"
 VERSION = "1.106.0"
 MASTER_KEY = "sk-benchmark"
 START_SECONDS = 120.0
-INSTALL_SECONDS = 900.0
 ENVIRONMENT = {
     # Prices from the package: the proxy would ask for them outside this machine.
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -30,16 +28,15 @@ ENVIRONMENT = {
 
 def home() -> Path:
     """The virtual environment of this version, outside the repository."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "headrace/benchmarks" / f"litellm-{VERSION}"
+    return installation.folder(f"litellm-{VERSION}")
 
 
 def install() -> None:
     """Make the virtual environment, unless it is there; raises ContestantError."""
     if _is_installed():
         return
-    _run(sys.executable, "-m", "venv", str(home()))
-    _run(_program("pip"), "install", "--quiet", f"litellm[proxy]=={VERSION}")
+    installation.run((sys.executable, "-m", "venv", str(home())))
+    installation.run((_program("pip"), "install", "--quiet", f"litellm[proxy]=={VERSION}"))
 
 
 @contextmanager
@@ -85,15 +82,3 @@ def _is_installed() -> bool:
 
 def _program(name: str) -> str:
     return str(home() / "bin" / name)
-
-
-def _run(*command: str) -> None:
-    try:
-        subprocess.run(  # noqa: S603 - the command lines above
-            command, check=True, capture_output=True, text=True, timeout=INSTALL_SECONDS
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ContestantError(f"not installed within {INSTALL_SECONDS:.0f} s") from error
-    except subprocess.CalledProcessError as error:
-        said = str(error.stderr).strip().splitlines() or ["no reason given"]
-        raise ContestantError(f"cannot be installed: {said[-1]}") from error

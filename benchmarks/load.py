@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from benchmarks.kinds import Kind
 from benchmarks.processes import ROOT, ContestantError
 
 START_SECONDS = 10.0
@@ -22,8 +23,7 @@ class Plan(BaseModel, frozen=True):
     headers: dict[str, str]
     ca_file: Path | None
     model: str
-    prompt: str
-    streamed: bool
+    kind: Kind
     concurrency: int
     seconds: float
     """Requests are begun for so long; those in flight then are waited for and count."""

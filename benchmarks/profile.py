@@ -14,6 +14,7 @@ from rich.table import Table
 
 from benchmarks.cells import REFERENCE_CONCURRENCY, plan_for
 from benchmarks.contestants import Contestant, at_the_gateway, echo_stack
+from benchmarks.kinds import PLAIN, STREAMED, Kind
 from benchmarks.load import run_load
 from benchmarks.processes import ContestantError
 from benchmarks.report import table
@@ -70,15 +71,15 @@ def profile_gateway(folder: Path, *, quick: bool) -> Iterator[Table]:
     seconds = QUICK_SECONDS if quick else SECONDS
     with echo_stack() as stack:
         gateway = at_the_gateway(stack)
-        for kind, streamed in (("plain", False), ("streamed", True)):
+        for kind in (PLAIN, STREAMED):
             output = folder / f"gateway-{kind}.txt"
-            yield _record(gateway, output, seconds, streamed=streamed)
+            yield _record(gateway, output, seconds, kind)
             yield from _recorded(output)
 
 
-def _record(contestant: Contestant, output: Path, seconds: int, *, streamed: bool) -> Table:
+def _record(contestant: Contestant, output: Path, seconds: int, kind: Kind) -> Table:
     """Record under load; the CPU time of all threads beside it."""
-    plan = plan_for(contestant, seconds, streamed=streamed, concurrency=REFERENCE_CONCURRENCY)
+    plan = plan_for(contestant, seconds, kind, REFERENCE_CONCURRENCY)
     gateway = contestant.processes()["gateway"][0]
     run_load(plan.model_copy(update={"seconds": 1.0}))  # to warm up
     with _recording(gateway.pid, seconds, output):
@@ -91,8 +92,8 @@ def _record(contestant: Contestant, output: Path, seconds: int, *, streamed: boo
         (name, f"{spent / outcome.answered:.3f}", f"{spent / used.total():.1%}")
         for name, spent in used.most_common()
     ]
-    kind = "Streams of 32 words" if streamed else "Plain answers"
-    title = f"{kind}: CPU time of the gateway's threads"
+    what = "Streams of 32 words" if kind.streamed else "Plain answers"
+    title = f"{what}: CPU time of the gateway's threads"
     return table(title, ("threads", "CPU ms/request", "share"), rows)
 
 

@@ -19,11 +19,11 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     text = wanted["messages"][-1]["content"]
     if wanted.get("stream"):
         await _start(send, EVENTS)
-        for chunk in _chunks(wanted["model"], text):
+        for chunk in chunks(wanted["model"], text):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
     else:
-        content = _whole(wanted["model"], text)
+        content = whole(wanted["model"], text)
         await _start(send, JSON, (b"content-length", str(len(content)).encode()))
         await send({"type": "http.response.body", "body": content})
 
@@ -41,7 +41,8 @@ async def _start(send: Send, *headers: tuple[bytes, bytes]) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
-def _whole(model: str, text: str) -> bytes:
+def whole(model: str, text: str) -> bytes:
+    """The echo as one document."""
     words = len(text.split())
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
@@ -49,7 +50,8 @@ def _whole(model: str, text: str) -> bytes:
     return orjson.dumps({**_envelope(model, "chat.completion", choice), "usage": usage})
 
 
-def _chunks(model: str, text: str) -> Iterator[bytes]:
+def chunks(model: str, text: str) -> Iterator[bytes]:
+    """The echo as server-sent events, without the last one, `[DONE]`."""
     yield _chunk(model, {"role": "assistant", "content": ""})
     for index, word in enumerate(text.split(" ")):
         yield _chunk(model, {"content": f" {word}" if index else word})

@@ -70,7 +70,7 @@ def render(
     """
     listener = {
         "name": "https",
-        "address": _address(listen, port),
+        "address": socket_address(listen, port),
         # Else a second Envoy could share the port unnoticed, and take half of the requests.
         "enable_reuse_port": False,
         "per_connection_buffer_limit_bytes": bounds.buffer_bytes,
@@ -79,7 +79,7 @@ def render(
                 # Else silent connections that never begin TLS would take all the places for ever.
                 "transport_socket_connect_timeout": "10s",
                 "transport_socket": _tls(tls / "server.pem", tls / "server-key.pem"),
-                "filters": [_extension(HTTP, _http())],
+                "filters": [extension(HTTP, _http())],
             }
         ],
     }
@@ -93,8 +93,8 @@ def render(
 
 
 def _overload(bounds: Bounds) -> Config:
-    heap = _extension(HEAP, {"max_heap_size_bytes": bounds.heap_bytes})
-    connections = _extension(CONNECTIONS, {"max_active_downstream_connections": bounds.connections})
+    heap = extension(HEAP, {"max_heap_size_bytes": bounds.heap_bytes})
+    connections = extension(CONNECTIONS, {"max_active_downstream_connections": bounds.connections})
     # This monitor's registered name differs from its type's.
     connections["name"] = "envoy.resource_monitors.global_downstream_max_connections"
     full = {"name": heap["name"], "threshold": {"value": 0.9}}
@@ -132,7 +132,7 @@ def _http() -> Config:
             "virtual_hosts": [{"name": "gateway", "domains": ["*"], "routes": [_route()]}]
         },
         "local_reply_config": _own_answers(),
-        "http_filters": [_extension(ROUTER, {})],
+        "http_filters": [extension(ROUTER, {})],
     }
 
 
@@ -213,7 +213,7 @@ def _gateway(port: int, bounds: Bounds) -> Config:
         "load_assignment": {
             "cluster_name": "gateway",
             "endpoints": [
-                {"lb_endpoints": [{"endpoint": {"address": _address("127.0.0.1", port)}}]}
+                {"lb_endpoints": [{"endpoint": {"address": socket_address("127.0.0.1", port)}}]}
             ],
         },
     }
@@ -230,14 +230,16 @@ def _tls(certificate: Path, private_key: Path) -> Config:
             }
         ],
     }
-    return _extension(TLS, {"common_tls_context": context})
+    return extension(TLS, {"common_tls_context": context})
 
 
-def _extension(kind: str, config: Config) -> Config:
+def extension(kind: str, config: Config) -> Config:
+    """An extension of this type, under the name that it is registered with."""
     name = f"envoy.{kind.partition('.v3.')[0]}"
     kind_url = f"type.googleapis.com/envoy.extensions.{kind}"
     return {"name": name, "typed_config": {"@type": kind_url, **config}}
 
 
-def _address(host: str, port: int) -> Config:
+def socket_address(host: str, port: int) -> Config:
+    """An address in Envoy's words."""
     return {"socket_address": {"address": host, "port_value": port}}

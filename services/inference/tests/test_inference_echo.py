@@ -33,12 +33,18 @@ class TestEchoEngine(EngineSuite, EmbeddingSuite):
 
 
 async def test_it_echoes_the_last_user_message_word_by_word() -> None:
-    engine = await started()
+    engine = await started(pause=asyncio.Semaphore(3).acquire)
     talk = (Message("user", "not this"), Message("assistant", "no"), Message("user", "a bc  d"))
     got = await collect(engine, request_for(talk))
     assert got.deltas == [Delta(0, "a", 1), Delta(0, " bc", 1), Delta(0, "  d", 1)]
     assert got.finished[0].reason is FinishReason.STOP
     assert len(await engine.tokenize("a bc  d")) == 3
+
+
+async def test_without_a_pause_all_words_of_a_choice_are_ready_together() -> None:
+    engine = await started()
+    got = await collect(engine, question("a bc", choices=2))
+    assert got.deltas == [Delta(0, "a bc", 2), Delta(1, "a bc", 2)]
 
 
 async def test_it_waits_for_its_pause_before_each_token() -> None:

@@ -30,12 +30,16 @@ def create_engine(settings: InferenceSettings, clock: Clock) -> Engine:
                 clock,
                 slots=settings.slots,
                 context_tokens=settings.context_tokens,
-                pause=Pace(
-                    settings.echo_token_seconds,
-                    failing_every=settings.echo_failing_every,
-                    stalling_every=settings.echo_stalling_every,
-                ),
+                pause=_echo_pace(settings),
             )
+
+
+def _echo_pace(settings: InferenceSettings) -> Pace | None:
+    seconds = settings.echo_token_seconds
+    failing, stalling = settings.echo_failing_every, settings.echo_stalling_every
+    if not (seconds or failing or stalling):
+        return None
+    return Pace(seconds, failing_every=failing, stalling_every=stalling)
 
 
 def _llamacpp(settings: InferenceSettings, clock: Clock) -> LlamaCppEngine | LlamaCppEmbeddings:

@@ -16,6 +16,7 @@ from headrace_inference.domain.events import (
     Delta,
     EngineEvent,
     FinishReason,
+    merge_deltas,
 )
 from headrace_inference.domain.models import EngineInfo
 from headrace_inference.domain.requests import EmbeddingRequest, GenerationRequest, Prompt, Tool
@@ -33,7 +34,7 @@ class EchoEngine:
     """Answers with the prompt, or the last user message, one word per token.
 
     It draws nothing, so sampling parameters that only shape the draw change nothing. Before each
-    token it awaits `pause`.
+    token it awaits `pause`; without one all tokens of a choice are ready together.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class EchoEngine:
         self._clock = clock
         self._slots = slots
         self._context_tokens = context_tokens
-        self._pause = pause or _give_way
+        self._pause = pause
         self._info: EngineInfo | None = None
 
     @property
@@ -79,12 +80,24 @@ class EchoEngine:
         max_tokens: int,
     ) -> AsyncGenerator[EngineEvent, None]:
         yield Accepted()
+        told = self._tell(request, max_tokens)
+        if self._pause is not None:
+            async for event in told:
+                yield event
+            return
+        for event in merge_deltas([event async for event in told]):
+            yield event
+
+    async def _tell(
+        self, request: GenerationRequest, max_tokens: int
+    ) -> AsyncGenerator[EngineEvent, None]:
         words = WORD.findall(_echoed(request.prompt))
         for choice in range(request.sampling.choices):
             scanner = StopScanner(request.sampling.stop)
             stopped, used = False, 0
             for word in words[:max_tokens]:
-                await self._pause()
+                if self._pause is not None:
+                    await self._pause()
                 used += 1
                 text, stopped = scanner.feed(word)
                 if text:
@@ -105,7 +118,8 @@ class EchoEngine:
         """A unit vector per text, the same for the same text; before each it awaits `pause`."""
         vectors = []
         for text in request.texts:
-            await self._pause()
+            if self._pause is not None:
+                await self._pause()
             vectors.append(_unit_vector(text))
         return vectors
 
@@ -130,7 +144,3 @@ def _unit_vector(text: str) -> tuple[float, ...]:
     drawn = [byte + 1 for byte in hashlib.sha256(text.encode()).digest()[:DIMENSIONS]]
     length = math.hypot(*drawn)
     return tuple(value / length for value in drawn)
-
-
-async def _give_way() -> None:
-    await asyncio.sleep(0)
