@@ -72,7 +72,7 @@ def profile_gateway(folder: Path, *, quick: bool) -> Iterator[Table]:
     with echo_stack() as stack:
         gateway = at_the_gateway(stack)
         for kind in (PLAIN, STREAMED):
-            output = folder / f"gateway-{kind}.txt"
+            output = folder / f"gateway-{kind.name}.txt"
             yield _record(gateway, output, seconds, kind)
             yield from _recorded(output)
 
