@@ -27,7 +27,7 @@ RATE = {"kind": auth_pb2.LIMIT_KIND_REQUESTS_PER_MINUTE}
 DAY = {"period": auth_pb2.BUDGET_PERIOD_DAY}
 MONEY = {"amount_micros": 5_000_000, "currency": "EUR", "time_zone": "Europe/Berlin"}
 PRICES = [
-    limits_pb2.ModelPrice(
+    auth_pb2.ModelPrice(
         model=model, input_micros_per_million_tokens=5, output_micros_per_million_tokens=10
     )
     for model in ("smollm2", "a")
@@ -128,6 +128,18 @@ async def test_prices_from_setting_to_reading(auth: AdministrationService) -> No
         assert (await auth.call(person, "GetPriceTable", get)).price_table == made
 
 
+async def test_a_tier_from_giving_to_reading(auth: AdministrationService) -> None:
+    premium = auth_pb2.TIER_PREMIUM
+    for place in ("", GLOBEX):
+        request = request_of("SetTier", organization_id=place, tier=premium)
+        changed = (await auth.call(OWNER, "SetTier", request)).organization
+        assert (changed.organization_id, changed.tier) == (place or ACME, premium)
+    unknown = request_of("SetTier", organization_id="x", tier=premium)
+    assert await refused(auth.call(OWNER, "SetTier", unknown)) is Reason.RESOURCE_NOT_FOUND
+    own = request_of("SetTier", organization_id=GLOBEX, tier=premium)
+    assert await refused(auth.call(OUTSIDER, "SetTier", own)) is Reason.PERMISSION_DENIED
+
+
 @pytest.mark.parametrize(
     ("name", "fields", "param"),
     [
@@ -147,6 +159,8 @@ async def test_prices_from_setting_to_reading(auth: AdministrationService) -> No
         ("ListLimits", {"page_size": 101}, "page_size"),
         ("ListLimits", {"page_token": "x"}, "page_token"),
         ("ListBudgets", {"page_token": "WzEsMiwzLDRd"}, "page_token"),
+        ("SetTier", {"organization_id": ACME}, "tier"),
+        ("SetTier", {"organization_id": ACME, "tier": 99}, "tier"),
         ("SetPriceTable", {"currency": "EUR"}, "prices"),
         ("SetPriceTable", {"prices": PRICES}, "currency"),
         ("SetPriceTable", {"currency": "EUR", "prices": [*PRICES, PRICES[0]]}, "prices"),

@@ -76,6 +76,7 @@ WELL_FORMED: dict[str, dict[str, Any]] = {
     "SetBudget": {**A_BUDGET, "currency": "EUR", "time_zone": "UTC"},
     "SetLimit": {**A_RATE, "amount": 1},
     "SetPriceTable": {"currency": "EUR", "prices": [{"model": "m"}]},
+    "SetTier": {"tier": "TIER_FREE"},
     "UpdateApiKey": {"api_key_id": "x", "name": "x", "update_mask": {"paths": ["name"]}},
 }
 """Requests to the calls that do not take an empty one: a wrong form is told to anybody."""

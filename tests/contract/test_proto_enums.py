@@ -10,7 +10,14 @@ from headrace.auth.v1 import auth_pb2, directory_pb2
 from headrace_audit.domain import events
 from headrace_auth.domain.audit_entries import EntryKind
 from headrace_auth.domain.directory import UserKind
-from headrace_auth.domain.principal import BudgetPeriod, CredentialKind, LimitKind, Role, Subject
+from headrace_auth.domain.principal import (
+    BudgetPeriod,
+    CredentialKind,
+    LimitKind,
+    Role,
+    Subject,
+    Tier,
+)
 from headrace_auth.domain.rights import Reach
 from headrace_common.proto_enums import from_proto, to_proto
 from headrace_gateway.domain import exchange
@@ -21,6 +28,7 @@ SAME = [
     (LimitKind, auth_pb2.LimitKind),
     (Subject, auth_pb2.LimitSubject),
     (BudgetPeriod, auth_pb2.BudgetPeriod),
+    (Tier, auth_pb2.Tier),
     (UserKind, directory_pb2.UserKind),
     (Reach, directory_pb2.Reach),
     (events.EventKind, audit_pb2.EventKind),

@@ -1,4 +1,4 @@
-"""Migration 0002 with data: nothing is lost, and the release before goes on beside this one."""
+"""Migrations with data: nothing is lost, and the release before goes on beside this one."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.adapters.postgres.tables import SCHEMA
 from headrace_auth.domain.api_keys import ApiKey
-from headrace_auth.domain.consumption import BudgetRecord, LimitRecord, PriceTable
+from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.directory import (
     Invitation,
     LinkedIdentity,
@@ -25,6 +25,7 @@ from headrace_auth.domain.directory import (
     User,
     UserKind,
 )
+from headrace_auth.domain.prices import PriceTable
 from headrace_auth.domain.principal import (
     Budget,
     BudgetPeriod,
@@ -33,6 +34,7 @@ from headrace_auth.domain.principal import (
     Role,
     Scope,
     Subject,
+    Tier,
 )
 from headrace_auth.domain.sessions import RefreshToken, Session
 from headrace_auth.testing.suites import keep
@@ -251,6 +253,8 @@ async def test_going_back_loses_only_what_the_release_before_cannot_hold(
             await connection.execute(text(query))
     await go(engine, "head")
     async with store.begin() as transaction:
+        tiers = {each.tier for each in await transaction.of(Organization).find()}
+        assert tiers == {Tier.STANDARD}
         assert await transaction.of(Session).find() == []
         assert len(await transaction.of(User).find()) == 2
 
@@ -277,3 +281,7 @@ async def _write_as_this_release(store: PostgresStore) -> None:
         of_service,
         BudgetRecord.of(OLDEST, budget),
     )
+    async with store.begin() as transaction:
+        organizations = transaction.of(Organization)
+        for each in await organizations.find():
+            await organizations.put(replace(each, tier=Tier.PREMIUM))

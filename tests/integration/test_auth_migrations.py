@@ -37,7 +37,7 @@ async def test_five_starters_at_once_migrate_a_fresh_database(
     async with engine.connect() as connection:
         names = await connection.run_sync(lambda c: inspect(c).get_table_names(schema=SCHEMA))
         versions = await connection.exec_driver_sql("SELECT version_num FROM auth.alembic_version")
-        assert versions.scalars().all() == ["0002"]
+        assert versions.scalars().all() == ["0003"]
     assert set(names) == {table.name for table in metadata.tables.values()} | {"alembic_version"}
 
 

@@ -14,6 +14,7 @@ from headrace_auth.adapters.postgres import tables
 from headrace_auth.adapters.postgres.database import Database
 from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.domain.principal import Role
+from headrace_auth.testing.allowance_suite import AllowancesSuite
 from headrace_auth.testing.announcement_suite import AnnouncementsSuite
 from headrace_auth.testing.directory import ACME, ACME_TEAM, CREATED_AT, GLOBEX, MEMBER, OWNER
 from headrace_auth.testing.seeding import seed
@@ -54,7 +55,9 @@ async def store(engine: AsyncEngine, empty_store: PostgresStore) -> PostgresStor
     return empty_store
 
 
-class TestPostgresStore(RecordsSuite, PrincipalsSuite, AnnouncementsSuite, SigningKeysSuite):
+class TestPostgresStore(
+    RecordsSuite, PrincipalsSuite, AllowancesSuite, AnnouncementsSuite, SigningKeysSuite
+):
     pass
 
 
@@ -97,6 +100,12 @@ async def test_an_unknown_role_is_refused(engine: AsyncEngine) -> None:
     with pytest.raises(IntegrityError, match="ck_memberships_role"):
         async with engine.begin() as connection:
             await connection.execute(update(tables.memberships).values(role="emperor"))
+
+
+async def test_an_unknown_tier_is_refused(engine: AsyncEngine) -> None:
+    with pytest.raises(IntegrityError, match="ck_organizations_tier"):
+        async with engine.begin() as connection:
+            await connection.execute(update(tables.organizations).values(tier="imperial"))
 
 
 async def test_a_changed_role_and_token_version_are_seen_at_once(

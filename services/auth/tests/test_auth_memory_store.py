@@ -3,6 +3,7 @@
 import pytest
 
 from headrace_auth.adapters.memory import MemoryStore
+from headrace_auth.testing.allowance_suite import AllowancesSuite
 from headrace_auth.testing.announcement_suite import AnnouncementsSuite
 from headrace_auth.testing.seeding import seed
 from headrace_auth.testing.suites import (
@@ -13,7 +14,9 @@ from headrace_auth.testing.suites import (
 from headrace_common.testing.clock import FakeClock
 
 
-class TestMemoryStore(RecordsSuite, PrincipalsSuite, AnnouncementsSuite, SigningKeysSuite):
+class TestMemoryStore(
+    RecordsSuite, PrincipalsSuite, AllowancesSuite, AnnouncementsSuite, SigningKeysSuite
+):
     @pytest.fixture
     def empty_store(self, clock: FakeClock) -> MemoryStore:
         return MemoryStore(clock)

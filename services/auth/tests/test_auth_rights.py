@@ -78,6 +78,7 @@ ACTIONS = """
     SetOrganizationBudget  platform:write      platform  -         -         -         -
     GetPriceTable          limits:read         platform  platform  platform  platform  -
     SetPriceTable          platform:write      platform  -         -         -         -
+    SetTier                platform:write      platform  -         -         -         -
 
     CreateClient           clients:write       all       all       -         -         -   personal
     ListClients            clients:read        all       all       -         all       -

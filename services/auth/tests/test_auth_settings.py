@@ -9,7 +9,9 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from headrace_auth.domain.principal import LimitKind, Tier
 from headrace_auth.settings import AuthSettings
+from headrace_common.settings import load_settings
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 NEEDED: dict[str, Any] = {
@@ -49,6 +51,9 @@ def test_each_of_them_is_needed(name: str) -> None:
         ({"signing_algorithm": "HS256"}, "signing_algorithm"),
         ({"signing_key_lead_seconds": 299}, "signing_key_lead_seconds"),
         ({"audit_target": "no port"}, "audit_target"),
+        ({"tier_limits": {"canary": {}}}, "a tier must be one of free, standard, premium"),
+        ({"tier_limits": {"free": {"requests_per_minute": "canary"}}}, "free.requests_per_minute"),
+        ({"tier_limits": ["canary"]}, "tier_limits"),
     ],
 )
 def test_unusable_values_are_refused_without_quoting_them(
@@ -68,6 +73,29 @@ def test_the_environment_is_read_and_empty_means_unset(monkeypatch: pytest.Monke
     settings = AuthSettings()
     assert settings.token_audience().issuer == "https://llm.acme.test"
     assert settings.bootstrap_email is None
+
+
+def test_limits_of_tiers_are_one_table_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(AuthSettings(**NEEDED).limits_of_tiers().amounts) == {Tier.FREE}
+    monkeypatch.setenv("HEADRACE_AUTH_TIER_LIMITS", '{"premium": {"concurrent_requests": 9}}')
+    limits = AuthSettings(**NEEDED).limits_of_tiers()
+    assert limits.amounts == {Tier.PREMIUM: {LimitKind.CONCURRENT_REQUESTS: 9}}
+    monkeypatch.setenv("HEADRACE_AUTH_TIER_LIMITS", "{}")
+    assert AuthSettings(**NEEDED).limits_of_tiers().amounts == {}
+
+
+def test_a_service_that_cannot_have_these_limits_does_not_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(f"HEADRACE_AUTH_{name.upper()}", value)
+    monkeypatch.setenv("HEADRACE_AUTH_TIER_LIMITS", '{"free": {"tokens_per_minute": 0}}')
+    with pytest.raises(SystemExit) as caught:
+        load_settings(AuthSettings)
+    assert str(caught.value) == (
+        "HEADRACE_AUTH_TIER_LIMITS: free.tokens_per_minute: "
+        "must be a whole number from 1 to 1000000000000"
+    )
 
 
 def test_secrets_are_not_in_the_repr() -> None:

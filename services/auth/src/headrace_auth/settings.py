@@ -3,7 +3,7 @@
 import base64
 import binascii
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -14,6 +14,7 @@ from headrace_auth.domain.access_tokens import Audience
 from headrace_auth.domain.federation import ProviderConfig, ProviderKind
 from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.domain.provider_urls import check_endpoint
+from headrace_auth.domain.tiers import DEFAULT_TIER_LIMITS, TierLimits, check_tier_limits
 from headrace_auth.use_cases.sessions.open_sessions import SessionPolicy
 from headrace_common.settings import PLACEHOLDERS, Address
 
@@ -90,6 +91,12 @@ class AuthSettings(AccountSettings):
     maximum_pending_logins: int = Field(default=32, ge=1)
     """Logins that run or wait; further ones are refused with QUEUE_FULL."""
 
+    tier_limits: dict[str, Any] = Field(default_factory=lambda: dict(DEFAULT_TIER_LIMITS))
+    """What organisations of a tier may use as a whole: a JSON object, tier (free, standard,
+    premium) to kind (requests_per_minute, tokens_per_minute, concurrent_requests) to amount. A
+    limit that is set for an organisation takes the place of its tier's of that kind. A tier that
+    the object does not name has none."""
+
     identity_providers: dict[str, IdentityProviderSettings] = Field(
         default_factory=dict, max_length=32
     )
@@ -112,6 +119,12 @@ class AuthSettings(AccountSettings):
     @classmethod
     def _check_key(cls, value: SecretStr) -> SecretStr:
         _decode_key(value)
+        return value
+
+    @field_validator("tier_limits")
+    @classmethod
+    def _check_tier_limits(cls, value: dict[str, Any]) -> dict[str, Any]:
+        check_tier_limits(value)
         return value
 
     @model_validator(mode="after")
@@ -157,6 +170,9 @@ class AuthSettings(AccountSettings):
             )
         except ValueError as error:
             raise ValueError(f"identity_providers: {name[:32]}: {error}") from error
+
+    def limits_of_tiers(self) -> TierLimits:
+        return check_tier_limits(self.tier_limits)
 
     def key_encryption_bytes(self) -> bytes:
         return _decode_key(self.key_encryption_key)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from headrace.audit.v1 import audit_pb2
-from headrace_auth.domain.consumption import PriceTable
 from headrace_auth.domain.consumption_fields import ModelPrice, PriceRequest
+from headrace_auth.domain.prices import PriceTable
 from headrace_auth.testing.administration import Administration
 from headrace_auth.testing.directory import (
     ADMIN,

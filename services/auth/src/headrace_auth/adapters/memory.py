@@ -13,6 +13,7 @@ from headrace_auth.domain.announcements import OutboxEvent, Revocation
 from headrace_auth.domain.api_keys import ApiKey, StoredApiKey
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.directory import Membership, Organization, User
+from headrace_auth.domain.prices import PriceTable
 from headrace_auth.domain.principal import Budget, Limit, Member, Subject
 from headrace_auth.domain.records import Record
 from headrace_auth.ports import SealedSigningKey
@@ -83,7 +84,14 @@ class MemoryPrincipals:
             version=membership.version,
             organization_version=organization.version,
             in_platform=organization.platform,
+            tier=organization.tier,
+            price_version=self._price_version(),
         )
+
+    def _price_version(self) -> int:
+        now = self._store.clock.now()
+        tables: Iterable[PriceTable] = self._store.rows.get(PriceTable, {}).values()
+        return max((each.version for each in tables if each.effective_at <= now), default=0)
 
     def _consumption(
         self, organization_id: str, subjects: set[tuple[Subject, str | None]]
@@ -162,7 +170,7 @@ class MemoryStore:
         self.announcements = MemoryAnnouncements(self, clock)
         self.signing_keys = MemorySigningKeys()
         self.key_uses = MemoryKeyUses(self.begin, clock)
-        self._clock = clock
+        self.clock = clock
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
@@ -170,7 +178,7 @@ class MemoryStore:
         async with self._lock:
             before = {kind: dict(rows) for kind, rows in self.rows.items()}
             try:
-                yield MemoryTransaction(self.rows, self._clock)
+                yield MemoryTransaction(self.rows, self.clock)
             except BaseException:
                 self.rows.clear()
                 self.rows.update(before)

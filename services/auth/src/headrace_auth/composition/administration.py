@@ -13,6 +13,7 @@ from headrace_auth.use_cases.api_keys.count_uses import UseCounter
 from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
 from headrace_auth.use_cases.api_keys.signing_credentials import SigningCredentials
 from headrace_auth.use_cases.credential_notices import CredentialNotices
+from headrace_auth.use_cases.credentials.allowances import Allowances
 from headrace_auth.use_cases.credentials.resolve_signed import SignedRequestResolver
 from headrace_auth.use_cases.directory.manage_invitations import Invitations
 from headrace_auth.use_cases.directory.managed_accounts import ManagedAccounts
@@ -22,6 +23,7 @@ from headrace_auth.use_cases.directory.sending_invitations import Inviter
 from headrace_auth.use_cases.directory.teams import Teams
 from headrace_auth.use_cases.limits.limits_and_budgets import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
 from headrace_auth.use_cases.limits.prices import Prices
+from headrace_auth.use_cases.limits.tiers import Tiers
 from headrace_auth.use_cases.signing_keys.administration import SigningKeyAdministration
 from headrace_auth.use_cases.signing_keys.rotation import SigningKeyRotation
 
@@ -32,6 +34,7 @@ def auth_servicer(identity: Identity, nonces: Nonces) -> AuthServicer:
     return AuthServicer(
         resolver=identity.resolver,
         signed_resolver=SignedRequestResolver(store, identity.sealer, nonces, clock),
+        allowances=Allowances(store, identity.settings.limits_of_tiers()),
         use_counter=UseCounter(store.key_uses, clock),
         announcements=store.announcements,
         tokens=identity.tokens,
@@ -78,13 +81,14 @@ def create_inviter(identity: Identity) -> Inviter:
 
 
 def limit_servicer(identity: Identity) -> LimitServicer:
-    """Limits, budgets, prices."""
+    """Limits, budgets, prices, tiers."""
     acts = identity.acts
     return LimitServicer(
         callers=identity.callers,
         limits=Caps(acts, LIMIT_RIGHTS),
         budgets=Caps(acts, BUDGET_RIGHTS),
         prices=Prices(acts),
+        tiers=Tiers(acts),
     )
 
 

@@ -1,9 +1,7 @@
-"""Limits, budgets and prices as records; admission counts, `auth` only keeps what was decided."""
+"""Limits and budgets as records; admission counts, `auth` only keeps what was decided."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from headrace_auth.domain.principal import Budget, BudgetPeriod, Limit, LimitKind, Subject
 from headrace_auth.domain.records import Kind
@@ -74,18 +72,3 @@ class BudgetRecord:
             self.time_zone,
             self.model,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class PriceTable:
-    """What models cost from a moment on; a later version replaces it, none is ever changed."""
-
-    KIND: ClassVar = Kind("price_table", ("version",))
-
-    version: int
-    currency: str
-    prices: Mapping[str, Any]
-    """By public model id: `input_micros_per_million_tokens`, `output_micros_per_million_tokens`."""
-    effective_at: datetime
-    created_by: str
-    created_at: datetime

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from headrace_auth.domain.principal import Role
+from headrace_auth.domain.principal import Role, Tier
 from headrace_auth.domain.records import Kind
 
 
@@ -28,6 +28,7 @@ class Organization:
     platform: bool = False
     """The one whose owners run this installation: they make organisations, prices and keys."""
     version: int = 1
+    tier: Tier = Tier.STANDARD
 
 
 @dataclass(frozen=True, slots=True)

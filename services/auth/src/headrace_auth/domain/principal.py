@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from headrace_auth.domain.prices import PriceTable
 from headrace_auth.domain.revocation_ids import (
     api_key_revocation,
     client_revocation,
@@ -79,6 +80,14 @@ class BudgetPeriod(StrEnum):
     MONTH = "month"
 
 
+class Tier(StrEnum):
+    """How much an organisation is promised; see `tiers` for the limits that come with one."""
+
+    FREE = "free"
+    STANDARD = "standard"
+    PREMIUM = "premium"
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A cap on a rate (per minute) or on requests in flight; an empty `model` means all models."""
@@ -122,6 +131,10 @@ class Member:
     organization_version: int = 1
     in_platform: bool = False
     """Whether the organisation is the one that runs this installation."""
+    tier: Tier = Tier.STANDARD
+    """The organisation's."""
+    price_version: int = 0
+    """Of the price table in force; 0 while there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +157,8 @@ class Principal:
     """The OAuth2 client behind an access token; empty for Headrace's own logins and for keys."""
     key_version: int = 0
     """Of an API key; 0 for access tokens."""
+    prices: PriceTable | None = None
+    """What the budgets are spent by; None without budgets, and where nobody asks."""
 
     @property
     def revocation_ids(self) -> tuple[str, ...]:

@@ -123,6 +123,7 @@ class Action(StrEnum):
     SET_ORGANIZATION_BUDGET = "SetOrganizationBudget"
     GET_PRICE_TABLE = "GetPriceTable"
     SET_PRICE_TABLE = "SetPriceTable"
+    SET_TIER = "SetTier"
 
     CREATE_CLIENT = "CreateClient"
     LIST_CLIENTS = "ListClients"
@@ -256,6 +257,7 @@ RULES = MappingProxyType(
         Action.SET_ORGANIZATION_BUDGET: Rule(Scope.PLATFORM_WRITE, PLATFORM),
         Action.GET_PRICE_TABLE: Rule(Scope.LIMITS_READ, PLATFORM, PLATFORM, PLATFORM, PLATFORM),
         Action.SET_PRICE_TABLE: Rule(Scope.PLATFORM_WRITE, PLATFORM),
+        Action.SET_TIER: Rule(Scope.PLATFORM_WRITE, PLATFORM),
         Action.CREATE_CLIENT: Rule(Scope.CLIENTS_WRITE, ORGANIZATION, ORGANIZATION, personal=True),
         Action.LIST_CLIENTS: Rule(
             Scope.CLIENTS_READ, ORGANIZATION, ORGANIZATION, None, ORGANIZATION

@@ -17,7 +17,9 @@ from headrace_auth.servicers.messages import (
     signed_request,
     timestamp,
 )
+from headrace_auth.servicers.price_messages import PriceMessages
 from headrace_auth.use_cases.api_keys.count_uses import UseCounter
+from headrace_auth.use_cases.credentials.allowances import Allowances
 from headrace_auth.use_cases.credentials.resolve import CredentialResolver
 from headrace_auth.use_cases.credentials.resolve_signed import SignedRequestResolver
 from headrace_common.clock import Clock
@@ -35,6 +37,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         *,
         resolver: CredentialResolver,
         signed_resolver: SignedRequestResolver,
+        allowances: Allowances,
         use_counter: UseCounter,
         announcements: Announcements,
         tokens: AccessTokens,
@@ -43,6 +46,8 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
     ) -> None:
         self._resolver = resolver
         self._signed_resolver = signed_resolver
+        self._allowances = allowances
+        self._prices = PriceMessages()
         self._use_counter = use_counter
         self._announcements = announcements
         self._tokens = tokens
@@ -55,14 +60,20 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         with counting(self._metrics.resolutions):
             credential = bounded_credential(request.credential)
             principal = await self._resolver.resolve(credential)
-        return auth_pb2.ResolveCredentialResponse(principal=principal_message(principal))
+            principal = await self._allowances.complete(principal)
+        response = auth_pb2.ResolveCredentialResponse(principal=principal_message(principal))
+        self._prices.add_to(response.principal, principal)
+        return response
 
     async def ResolveSignedRequest(  # noqa: N802 - the proto's name
         self, request: auth_pb2.ResolveSignedRequestRequest, _context: Any
     ) -> auth_pb2.ResolveSignedRequestResponse:
         with counting(self._metrics.resolutions):
             principal = await self._signed_resolver.resolve(signed_request(request))
-        return auth_pb2.ResolveSignedRequestResponse(principal=principal_message(principal))
+            principal = await self._allowances.complete(principal)
+        response = auth_pb2.ResolveSignedRequestResponse(principal=principal_message(principal))
+        self._prices.add_to(response.principal, principal)
+        return response
 
     async def ReportKeyUses(  # noqa: N802 - the proto's name
         self, request: auth_pb2.ReportKeyUsesRequest, _context: Any

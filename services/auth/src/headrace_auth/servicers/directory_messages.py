@@ -15,6 +15,7 @@ def organization_message(organization: Organization) -> directory_pb2.Organizati
         name=organization.name,
         created_at=timestamp(organization.created_at),
         platform=organization.platform,
+        tier=to_proto(auth_pb2.Tier, organization.tier),
     )
 
 

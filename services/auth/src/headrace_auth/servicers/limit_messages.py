@@ -3,7 +3,7 @@
 from typing import Any
 
 from headrace.auth.v1 import auth_pb2, limits_pb2
-from headrace_auth.domain.consumption import BudgetRecord, LimitRecord, PriceTable
+from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.consumption_fields import (
     ModelPrice,
     PriceRequest,
@@ -12,9 +12,9 @@ from headrace_auth.domain.consumption_fields import (
     check_price_request,
 )
 from headrace_auth.domain.paging import key_of_token, page_size
-from headrace_auth.domain.principal import BudgetPeriod, LimitKind, Subject
+from headrace_auth.domain.principal import BudgetPeriod, LimitKind, Subject, Tier
 from headrace_auth.servicers.enums import required_from_proto
-from headrace_auth.servicers.messages import optional_time, timestamp
+from headrace_auth.servicers.messages import optional_time
 from headrace_auth.use_cases.limits.limits_and_budgets import CapFilter
 from headrace_common.proto_enums import from_proto
 
@@ -85,18 +85,9 @@ def price_request(request: limits_pb2.SetPriceTableRequest) -> PriceRequest:
     )
 
 
-def price_table_message(table: PriceTable) -> limits_pb2.PriceTable:
-    """Without who made it, which is the platform's own affair."""
-    return limits_pb2.PriceTable(
-        version=table.version,
-        currency=table.currency,
-        effective_at=timestamp(table.effective_at),
-        created_at=timestamp(table.created_at),
-        prices=[
-            limits_pb2.ModelPrice(model=model, **price)
-            for model, price in sorted(table.prices.items())
-        ],
-    )
+def tier_of(request: limits_pb2.SetTierRequest) -> Tier:
+    """Which is to be given; raises INVALID_FIELD."""
+    return required_from_proto(Tier, auth_pb2.Tier, request.tier, "tier")
 
 
 def _limit(request: Any, amount: int) -> LimitRecord:

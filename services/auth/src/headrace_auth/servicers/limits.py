@@ -1,4 +1,4 @@
-"""LimitService over gRPC: limits, budgets and prices."""
+"""LimitService over gRPC: limits, budgets, prices and tiers."""
 # ruff: noqa: N802 - the proto's names
 
 from typing import Any
@@ -7,6 +7,7 @@ from headrace.auth.v1 import limits_pb2, limits_pb2_grpc
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.paging import token_of_key
 from headrace_auth.servicers.callers import Callers
+from headrace_auth.servicers.directory_messages import organization_message
 from headrace_auth.servicers.limit_messages import (
     budget_named,
     budget_of,
@@ -14,11 +15,13 @@ from headrace_auth.servicers.limit_messages import (
     limit_named,
     limit_of,
     price_request,
-    price_table_message,
+    tier_of,
 )
 from headrace_auth.servicers.messages import budget_message, limit_message
+from headrace_auth.servicers.price_messages import price_table_message
 from headrace_auth.use_cases.limits.limits_and_budgets import CapPage, Caps
 from headrace_auth.use_cases.limits.prices import Prices
+from headrace_auth.use_cases.limits.tiers import Tiers
 from headrace_common.grpc_server import Registration
 
 
@@ -32,11 +35,13 @@ class LimitServicer(limits_pb2_grpc.LimitServiceServicer):
         limits: Caps[LimitRecord],
         budgets: Caps[BudgetRecord],
         prices: Prices,
+        tiers: Tiers,
     ) -> None:
         self._callers = callers
         self._limits = limits
         self._budgets = budgets
         self._prices = prices
+        self._tiers = tiers
 
     async def ListLimits(
         self, request: limits_pb2.ListLimitsRequest, context: Any
@@ -99,6 +104,13 @@ class LimitServicer(limits_pb2_grpc.LimitServiceServicer):
         caller = await self._callers.identified(context)
         table = await self._prices.set(caller, price_request(request))
         return limits_pb2.SetPriceTableResponse(price_table=price_table_message(table))
+
+    async def SetTier(
+        self, request: limits_pb2.SetTierRequest, context: Any
+    ) -> limits_pb2.SetTierResponse:
+        caller = await self._callers.identified(context)
+        changed = await self._tiers.set(caller, request.organization_id, tier_of(request))
+        return limits_pb2.SetTierResponse(organization=organization_message(changed))
 
     def registration(self) -> Registration:
         """How to add this servicer to a server."""

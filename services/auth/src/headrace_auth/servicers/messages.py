@@ -68,7 +68,7 @@ def key_uses(message: auth_pb2.ReportKeyUsesRequest) -> list[ApiKeyUse]:
 
 
 def principal_message(principal: Principal) -> auth_pb2.Principal:
-    """Without the token version, which is auth's own affair."""
+    """Without prices, and without the token version, which is auth's own affair."""
     return auth_pb2.Principal(
         credential_id=principal.credential_id,
         credential_kind=to_proto(auth_pb2.CredentialKind, principal.credential_kind),
@@ -84,6 +84,7 @@ def principal_message(principal: Principal) -> auth_pb2.Principal:
         revocation_ids=principal.revocation_ids,
         session_id=principal.session_id,
         client_id=principal.client_id,
+        tier=to_proto(auth_pb2.Tier, principal.member.tier),
     )
 
 

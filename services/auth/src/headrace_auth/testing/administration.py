@@ -29,6 +29,7 @@ from headrace_auth.use_cases.directory.sending_invitations import Inviter
 from headrace_auth.use_cases.directory.teams import Teams
 from headrace_auth.use_cases.limits.limits_and_budgets import BUDGET_RIGHTS, LIMIT_RIGHTS, Caps
 from headrace_auth.use_cases.limits.prices import Prices
+from headrace_auth.use_cases.limits.tiers import Tiers
 from headrace_common.testing.clock import FakeClock
 
 R = TypeVar("R", bound=Record)
@@ -101,6 +102,10 @@ class Administration:
     @property
     def prices(self) -> Prices:
         return Prices(self.acts)
+
+    @property
+    def tiers(self) -> Tiers:
+        return Tiers(self.acts)
 
     async def caller(
         self,

@@ -9,11 +9,12 @@ import pytest
 from headrace_auth.domain import opaque_secrets
 from headrace_auth.domain.api_keys import ApiKey
 from headrace_auth.domain.callers import Caller
-from headrace_auth.domain.consumption import BudgetRecord, LimitRecord, PriceTable
+from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.consumption_fields import ModelPrice, PriceRequest
 from headrace_auth.domain.directory import Invitation, Membership, Organization, Team, User
 from headrace_auth.domain.opaque_secrets import TokenPrefix
-from headrace_auth.domain.principal import BudgetPeriod, LimitKind, Role, Subject
+from headrace_auth.domain.prices import PriceTable
+from headrace_auth.domain.principal import BudgetPeriod, LimitKind, Role, Subject, Tier
 from headrace_auth.testing.administration import (
     GLOBEX_TEAM,
     INVITATIONS_PER_DAY,
@@ -149,6 +150,19 @@ class AdministrationSuite:
         assert membership is not None
         assert membership.version == 6
         assert len(set(world.announcer.announced)) == 5
+
+    async def test_tiers_at_once_are_all_told_and_the_organisation_keeps_one(
+        self, world: Administration
+    ) -> None:
+        caller = await world.caller(OWNER)
+        ends = await outcomes(*(world.tiers.set(caller, GLOBEX, each) for each in Tier))
+        assert ends == [None] * 3
+        told = (await world.operations()).count("organization.update")
+        organization = await world.get(Organization, GLOBEX)
+        assert organization is not None
+        assert organization.version == told + 1
+        ended = [f"organization:{version}" for version in range(1, told + 1)]
+        assert sorted(world.announcer.announced) == [(GLOBEX, each) for each in ended]
 
     async def test_changes_of_a_member_at_once_lose_none(self, world: Administration) -> None:
         caller = await world.caller(OWNER)

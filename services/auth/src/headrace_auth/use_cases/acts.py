@@ -7,6 +7,7 @@ later, from the outbox) and the revocations. Once it is committed, gateways are 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from headrace_auth.domain.announcements import OutboxEvent, Revocation
@@ -48,6 +49,10 @@ class Act:
         """Wait until no other act that asked for the same name is under way."""
         await self._transaction.alone(name)
 
+    async def database_now(self) -> datetime:
+        """By the clock that all replicas share; `now` is this process's."""
+        return await self._transaction.now()
+
     async def add(self, record: Record, operation: str = "create", **about: str) -> None:
         """Keep a new record and tell; `about` overrides fields of the event, such as its user."""
         await self.of(type(record)).add(record)
@@ -81,7 +86,7 @@ class Act:
     async def end(self, organization_id: str, *revocation_ids: str) -> None:
         """Have every gateway forget the principals that carry one of these ids."""
         revocations = self._transaction.of(Revocation)
-        moment = await self._transaction.now()
+        moment = await self.database_now()
         for revocation_id in revocation_ids:
             try:
                 await revocations.add(Revocation(organization_id, revocation_id, moment))

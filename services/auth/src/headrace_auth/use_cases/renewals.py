@@ -41,6 +41,14 @@ async def renew_api_key(act: Act, api_key_id: str) -> None:
         await act.end(key.organization_id, api_key_revocation(api_key_id, key.version))
 
 
+async def change_organization(act: Act, before: Organization, after: Organization) -> Organization:
+    """Keep what concerns all of its principals, tell, and renew; what it is then."""
+    renewed = replace(after, version=before.version + 1)
+    await act.change(before, renewed)
+    await act.end(before.organization_id, organization_revocation(before.version))
+    return renewed
+
+
 async def renew_organization(act: Act, organization_id: str) -> None:
     """Renew all credentials of the organisation."""
     organization = await act.of(Organization).get(organization_id, lock=True)

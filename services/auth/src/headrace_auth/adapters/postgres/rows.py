@@ -22,6 +22,7 @@ from headrace_auth.adapters.postgres.tables import (
     limits,
     memberships,
     organizations,
+    price_tables,
     users,
 )
 from headrace_auth.domain.principal import (
@@ -32,6 +33,7 @@ from headrace_auth.domain.principal import (
     Member,
     Role,
     Subject,
+    Tier,
 )
 from headrace_common.postgres_reads import Row
 
@@ -63,6 +65,15 @@ def _gathered(
     )
 
 
+def _price_version() -> ScalarSelect[Any]:
+    """Of the price table in force: the highest version whose time has come."""
+    return (
+        select(func.max(price_tables.c.version))
+        .where(price_tables.c.effective_at <= func.now())
+        .scalar_subquery()
+    )
+
+
 def member_columns() -> list[ColumnElement[Any]]:
     """What `to_member` needs of MEMBER_TABLES."""
     organization_id = memberships.c.organization_id
@@ -75,6 +86,8 @@ def member_columns() -> list[ColumnElement[Any]]:
         memberships.c.version.label("member_version"),
         organizations.c.version.label("organization_version"),
         organizations.c.platform,
+        organizations.c.tier,
+        _price_version().label("price_version"),
         _gathered(limits, MEMBER_SUBJECTS, organization_id).label("member_limits"),
         _gathered(budgets, MEMBER_SUBJECTS, organization_id).label("member_budgets"),
     ]
@@ -101,6 +114,8 @@ def to_member(row: Row) -> Member:
         version=row["member_version"],
         organization_version=row["organization_version"],
         in_platform=row["platform"],
+        tier=Tier(row["tier"]),
+        price_version=row["price_version"] or 0,
     )
 
 

@@ -18,7 +18,7 @@ from headrace_auth.adapters.postgres.records import PostgresRecords, TableOf
 from headrace_auth.adapters.postgres.signing_keys import PostgresSigningKeys
 from headrace_auth.domain.announcements import OutboxEvent, Revocation
 from headrace_auth.domain.api_keys import ApiKey, ApiKeyUse
-from headrace_auth.domain.consumption import BudgetRecord, LimitRecord, PriceTable
+from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.directory import (
     Invitation,
     LinkedIdentity,
@@ -30,6 +30,7 @@ from headrace_auth.domain.directory import (
 from headrace_auth.domain.lockout import LoginFailures
 from headrace_auth.domain.oauth_clients import OAuthClient
 from headrace_auth.domain.oauth_grants import AuthorizationCode, AuthorizationRequest
+from headrace_auth.domain.prices import PriceTable
 from headrace_auth.domain.records import Record
 from headrace_auth.domain.sessions import (
     OneTimeToken,

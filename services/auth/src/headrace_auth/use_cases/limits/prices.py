@@ -1,8 +1,8 @@
 """Price tables: reading the one in force, and adding the next version."""
 
 from headrace_auth.domain.callers import Caller
-from headrace_auth.domain.consumption import PriceTable
 from headrace_auth.domain.consumption_fields import PriceRequest
+from headrace_auth.domain.prices import PriceTable
 from headrace_auth.domain.refusals import invalid_field, no_prices_in_force, not_found
 from headrace_auth.domain.rights import Action, authorize
 from headrace_auth.use_cases.acts import Act, Acts
@@ -29,10 +29,12 @@ class Prices:
         principal = caller.identified()
         authorize(principal, Action.SET_PRICE_TABLE)
         async with self._acts.begin(caller) as act:
-            effective_at = request.effective_at or act.now
-            if effective_at < act.now:
-                raise invalid_field("effective_at", "must not be in the past")
             await lock_directory_in_role(act, principal.member.organization_id)
+            # By the clock that says what is in force, whichever replica is asked.
+            now = await act.database_now()
+            effective_at = request.effective_at or now
+            if effective_at < now:
+                raise invalid_field("effective_at", "must not be in the past")
             last = await _last(act)
             table = PriceTable(
                 version=last.version + 1 if last else 1,
@@ -46,7 +48,7 @@ class Prices:
                 },
                 effective_at=effective_at,
                 created_by=principal.member.user_id,
-                created_at=act.now,
+                created_at=now,
             )
             await act.add(table)
         return table
@@ -54,8 +56,8 @@ class Prices:
 
 async def _in_force(act: Act) -> PriceTable | None:
     """The highest version whose time has come."""
-    table = await _last(act)
-    while table is not None and table.effective_at > act.now:
+    table, now = await _last(act), await act.database_now()
+    while table is not None and table.effective_at > now:
         table = await _get(act, table.version - 1)
     return table
 

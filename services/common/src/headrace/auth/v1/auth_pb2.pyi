@@ -47,6 +47,13 @@ class BudgetPeriod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BUDGET_PERIOD_DAY: _ClassVar[BudgetPeriod]
     BUDGET_PERIOD_WEEK: _ClassVar[BudgetPeriod]
     BUDGET_PERIOD_MONTH: _ClassVar[BudgetPeriod]
+
+class Tier(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TIER_UNSPECIFIED: _ClassVar[Tier]
+    TIER_FREE: _ClassVar[Tier]
+    TIER_STANDARD: _ClassVar[Tier]
+    TIER_PREMIUM: _ClassVar[Tier]
 CREDENTIAL_KIND_UNSPECIFIED: CredentialKind
 CREDENTIAL_KIND_API_KEY: CredentialKind
 CREDENTIAL_KIND_ACCESS_TOKEN: CredentialKind
@@ -70,6 +77,10 @@ BUDGET_PERIOD_UNSPECIFIED: BudgetPeriod
 BUDGET_PERIOD_DAY: BudgetPeriod
 BUDGET_PERIOD_WEEK: BudgetPeriod
 BUDGET_PERIOD_MONTH: BudgetPeriod
+TIER_UNSPECIFIED: Tier
+TIER_FREE: Tier
+TIER_STANDARD: Tier
+TIER_PREMIUM: Tier
 
 class ResolveCredentialRequest(_message.Message):
     __slots__ = ("credential",)
@@ -84,7 +95,7 @@ class ResolveCredentialResponse(_message.Message):
     def __init__(self, principal: _Optional[_Union[Principal, _Mapping]] = ...) -> None: ...
 
 class Principal(_message.Message):
-    __slots__ = ("credential_id", "credential_kind", "user_id", "organization_id", "role", "scopes", "allowed_models", "limits", "budgets", "expires_at", "allowed_networks", "revocation_ids", "session_id", "client_id")
+    __slots__ = ("credential_id", "credential_kind", "user_id", "organization_id", "role", "scopes", "allowed_models", "limits", "budgets", "expires_at", "allowed_networks", "revocation_ids", "session_id", "client_id", "tier", "prices")
     CREDENTIAL_ID_FIELD_NUMBER: _ClassVar[int]
     CREDENTIAL_KIND_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +110,8 @@ class Principal(_message.Message):
     REVOCATION_IDS_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    PRICES_FIELD_NUMBER: _ClassVar[int]
     credential_id: str
     credential_kind: CredentialKind
     user_id: str
@@ -113,7 +126,9 @@ class Principal(_message.Message):
     revocation_ids: _containers.RepeatedScalarFieldContainer[str]
     session_id: str
     client_id: str
-    def __init__(self, credential_id: _Optional[str] = ..., credential_kind: _Optional[_Union[CredentialKind, str]] = ..., user_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., scopes: _Optional[_Iterable[str]] = ..., allowed_models: _Optional[_Iterable[str]] = ..., limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., allowed_networks: _Optional[_Iterable[str]] = ..., revocation_ids: _Optional[_Iterable[str]] = ..., session_id: _Optional[str] = ..., client_id: _Optional[str] = ...) -> None: ...
+    tier: Tier
+    prices: PriceTable
+    def __init__(self, credential_id: _Optional[str] = ..., credential_kind: _Optional[_Union[CredentialKind, str]] = ..., user_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., scopes: _Optional[_Iterable[str]] = ..., allowed_models: _Optional[_Iterable[str]] = ..., limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., allowed_networks: _Optional[_Iterable[str]] = ..., revocation_ids: _Optional[_Iterable[str]] = ..., session_id: _Optional[str] = ..., client_id: _Optional[str] = ..., tier: _Optional[_Union[Tier, str]] = ..., prices: _Optional[_Union[PriceTable, _Mapping]] = ...) -> None: ...
 
 class Limit(_message.Message):
     __slots__ = ("kind", "subject", "subject_id", "model", "amount")
@@ -146,6 +161,30 @@ class Budget(_message.Message):
     time_zone: str
     model: str
     def __init__(self, subject: _Optional[_Union[LimitSubject, str]] = ..., subject_id: _Optional[str] = ..., amount_micros: _Optional[int] = ..., currency: _Optional[str] = ..., period: _Optional[_Union[BudgetPeriod, str]] = ..., time_zone: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...
+
+class PriceTable(_message.Message):
+    __slots__ = ("version", "currency", "effective_at", "created_at", "prices")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_AT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    PRICES_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    currency: str
+    effective_at: _timestamp_pb2.Timestamp
+    created_at: _timestamp_pb2.Timestamp
+    prices: _containers.RepeatedCompositeFieldContainer[ModelPrice]
+    def __init__(self, version: _Optional[int] = ..., currency: _Optional[str] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., prices: _Optional[_Iterable[_Union[ModelPrice, _Mapping]]] = ...) -> None: ...
+
+class ModelPrice(_message.Message):
+    __slots__ = ("model", "input_micros_per_million_tokens", "output_micros_per_million_tokens")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    INPUT_MICROS_PER_MILLION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_MICROS_PER_MILLION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    input_micros_per_million_tokens: int
+    output_micros_per_million_tokens: int
+    def __init__(self, model: _Optional[str] = ..., input_micros_per_million_tokens: _Optional[int] = ..., output_micros_per_million_tokens: _Optional[int] = ...) -> None: ...
 
 class GetJsonWebKeySetRequest(_message.Message):
     __slots__ = ()

@@ -32,16 +32,18 @@ REACH_ORGANIZATION: Reach
 REACH_PLATFORM: Reach
 
 class Organization(_message.Message):
-    __slots__ = ("organization_id", "name", "created_at", "platform")
+    __slots__ = ("organization_id", "name", "created_at", "platform", "tier")
     ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
     organization_id: str
     name: str
     created_at: _timestamp_pb2.Timestamp
     platform: bool
-    def __init__(self, organization_id: _Optional[str] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., platform: _Optional[bool] = ...) -> None: ...
+    tier: _auth_pb2.Tier
+    def __init__(self, organization_id: _Optional[str] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., platform: _Optional[bool] = ..., tier: _Optional[_Union[_auth_pb2.Tier, str]] = ...) -> None: ...
 
 class Team(_message.Message):
     __slots__ = ("team_id", "name", "created_at")

@@ -24,51 +24,52 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from headrace.auth.v1 import auth_pb2 as headrace_dot_auth_dot_v1_dot_auth__pb2
+from headrace.auth.v1 import directory_pb2 as headrace_dot_auth_dot_v1_dot_directory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dheadrace/auth/v1/limits.proto\x12\x10headrace.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bheadrace/auth/v1/auth.proto\"\x98\x01\n\x11ListLimitsRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"V\n\x12ListLimitsResponse\x12\'\n\x06limits\x18\x01 \x03(\x0b\x32\x17.headrace.auth.v1.Limit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb9\x01\n\x0fSetLimitRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.headrace.auth.v1.LimitKind\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x04\x12\x17\n\x0forganization_id\x18\x06 \x01(\t\":\n\x10SetLimitResponse\x12&\n\x05limit\x18\x01 \x01(\x0b\x32\x17.headrace.auth.v1.Limit\"\xac\x01\n\x12RemoveLimitRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.headrace.auth.v1.LimitKind\x12\r\n\x05model\x18\x04 \x01(\t\x12\x17\n\x0forganization_id\x18\x05 \x01(\t\"=\n\x13RemoveLimitResponse\x12&\n\x05limit\x18\x01 \x01(\x0b\x32\x17.headrace.auth.v1.Limit\"\x99\x01\n\x12ListBudgetsRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"Y\n\x13ListBudgetsResponse\x12)\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x18.headrace.auth.v1.Budget\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xeb\x01\n\x10SetBudgetRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x15\n\ramount_micros\x18\x03 \x01(\x04\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12.\n\x06period\x18\x05 \x01(\x0e\x32\x1e.headrace.auth.v1.BudgetPeriod\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x17\n\x0forganization_id\x18\x08 \x01(\t\"=\n\x11SetBudgetResponse\x12(\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.Budget\"\xb2\x01\n\x13RemoveBudgetRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12.\n\x06period\x18\x03 \x01(\x0e\x32\x1e.headrace.auth.v1.BudgetPeriod\x12\r\n\x05model\x18\x04 \x01(\t\x12\x17\n\x0forganization_id\x18\x05 \x01(\t\"@\n\x14RemoveBudgetResponse\x12(\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.Budget\"\xbf\x01\n\nPriceTable\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x06prices\x18\x05 \x03(\x0b\x32\x1c.headrace.auth.v1.ModelPrice\"n\n\nModelPrice\x12\r\n\x05model\x18\x01 \x01(\t\x12\'\n\x1finput_micros_per_million_tokens\x18\x02 \x01(\x04\x12(\n output_micros_per_million_tokens\x18\x03 \x01(\x04\"\'\n\x14GetPriceTableRequest\x12\x0f\n\x07version\x18\x01 \x01(\r\"J\n\x15GetPriceTableResponse\x12\x31\n\x0bprice_table\x18\x01 \x01(\x0b\x32\x1c.headrace.auth.v1.PriceTable\"\x88\x01\n\x14SetPriceTableRequest\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x06prices\x18\x03 \x03(\x0b\x32\x1c.headrace.auth.v1.ModelPrice\"J\n\x15SetPriceTableResponse\x12\x31\n\x0bprice_table\x18\x01 \x01(\x0b\x32\x1c.headrace.auth.v1.PriceTable2\xeb\x05\n\x0cLimitService\x12W\n\nListLimits\x12#.headrace.auth.v1.ListLimitsRequest\x1a$.headrace.auth.v1.ListLimitsResponse\x12Q\n\x08SetLimit\x12!.headrace.auth.v1.SetLimitRequest\x1a\".headrace.auth.v1.SetLimitResponse\x12Z\n\x0bRemoveLimit\x12$.headrace.auth.v1.RemoveLimitRequest\x1a%.headrace.auth.v1.RemoveLimitResponse\x12Z\n\x0bListBudgets\x12$.headrace.auth.v1.ListBudgetsRequest\x1a%.headrace.auth.v1.ListBudgetsResponse\x12T\n\tSetBudget\x12\".headrace.auth.v1.SetBudgetRequest\x1a#.headrace.auth.v1.SetBudgetResponse\x12]\n\x0cRemoveBudget\x12%.headrace.auth.v1.RemoveBudgetRequest\x1a&.headrace.auth.v1.RemoveBudgetResponse\x12`\n\rGetPriceTable\x12&.headrace.auth.v1.GetPriceTableRequest\x1a\'.headrace.auth.v1.GetPriceTableResponse\x12`\n\rSetPriceTable\x12&.headrace.auth.v1.SetPriceTableRequest\x1a\'.headrace.auth.v1.SetPriceTableResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dheadrace/auth/v1/limits.proto\x12\x10headrace.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bheadrace/auth/v1/auth.proto\x1a headrace/auth/v1/directory.proto\"\x98\x01\n\x11ListLimitsRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"V\n\x12ListLimitsResponse\x12\'\n\x06limits\x18\x01 \x03(\x0b\x32\x17.headrace.auth.v1.Limit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb9\x01\n\x0fSetLimitRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.headrace.auth.v1.LimitKind\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x04\x12\x17\n\x0forganization_id\x18\x06 \x01(\t\":\n\x10SetLimitResponse\x12&\n\x05limit\x18\x01 \x01(\x0b\x32\x17.headrace.auth.v1.Limit\"\xac\x01\n\x12RemoveLimitRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.headrace.auth.v1.LimitKind\x12\r\n\x05model\x18\x04 \x01(\t\x12\x17\n\x0forganization_id\x18\x05 \x01(\t\"=\n\x13RemoveLimitResponse\x12&\n\x05limit\x18\x01 \x01(\x0b\x32\x17.headrace.auth.v1.Limit\"\x99\x01\n\x12ListBudgetsRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"Y\n\x13ListBudgetsResponse\x12)\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x18.headrace.auth.v1.Budget\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xeb\x01\n\x10SetBudgetRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x15\n\ramount_micros\x18\x03 \x01(\x04\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12.\n\x06period\x18\x05 \x01(\x0e\x32\x1e.headrace.auth.v1.BudgetPeriod\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x17\n\x0forganization_id\x18\x08 \x01(\t\"=\n\x11SetBudgetResponse\x12(\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.Budget\"\xb2\x01\n\x13RemoveBudgetRequest\x12/\n\x07subject\x18\x01 \x01(\x0e\x32\x1e.headrace.auth.v1.LimitSubject\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12.\n\x06period\x18\x03 \x01(\x0e\x32\x1e.headrace.auth.v1.BudgetPeriod\x12\r\n\x05model\x18\x04 \x01(\t\x12\x17\n\x0forganization_id\x18\x05 \x01(\t\"@\n\x14RemoveBudgetResponse\x12(\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x18.headrace.auth.v1.Budget\"\'\n\x14GetPriceTableRequest\x12\x0f\n\x07version\x18\x01 \x01(\r\"J\n\x15GetPriceTableResponse\x12\x31\n\x0bprice_table\x18\x01 \x01(\x0b\x32\x1c.headrace.auth.v1.PriceTable\"\x88\x01\n\x14SetPriceTableRequest\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x06prices\x18\x03 \x03(\x0b\x32\x1c.headrace.auth.v1.ModelPrice\"J\n\x15SetPriceTableResponse\x12\x31\n\x0bprice_table\x18\x01 \x01(\x0b\x32\x1c.headrace.auth.v1.PriceTable\"O\n\x0eSetTierRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12$\n\x04tier\x18\x02 \x01(\x0e\x32\x16.headrace.auth.v1.Tier\"G\n\x0fSetTierResponse\x12\x34\n\x0corganization\x18\x01 \x01(\x0b\x32\x1e.headrace.auth.v1.Organization2\xbb\x06\n\x0cLimitService\x12W\n\nListLimits\x12#.headrace.auth.v1.ListLimitsRequest\x1a$.headrace.auth.v1.ListLimitsResponse\x12Q\n\x08SetLimit\x12!.headrace.auth.v1.SetLimitRequest\x1a\".headrace.auth.v1.SetLimitResponse\x12Z\n\x0bRemoveLimit\x12$.headrace.auth.v1.RemoveLimitRequest\x1a%.headrace.auth.v1.RemoveLimitResponse\x12Z\n\x0bListBudgets\x12$.headrace.auth.v1.ListBudgetsRequest\x1a%.headrace.auth.v1.ListBudgetsResponse\x12T\n\tSetBudget\x12\".headrace.auth.v1.SetBudgetRequest\x1a#.headrace.auth.v1.SetBudgetResponse\x12]\n\x0cRemoveBudget\x12%.headrace.auth.v1.RemoveBudgetRequest\x1a&.headrace.auth.v1.RemoveBudgetResponse\x12`\n\rGetPriceTable\x12&.headrace.auth.v1.GetPriceTableRequest\x1a\'.headrace.auth.v1.GetPriceTableResponse\x12`\n\rSetPriceTable\x12&.headrace.auth.v1.SetPriceTableRequest\x1a\'.headrace.auth.v1.SetPriceTableResponse\x12N\n\x07SetTier\x12 .headrace.auth.v1.SetTierRequest\x1a!.headrace.auth.v1.SetTierResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace.auth.v1.limits_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTLIMITSREQUEST']._serialized_start=114
-  _globals['_LISTLIMITSREQUEST']._serialized_end=266
-  _globals['_LISTLIMITSRESPONSE']._serialized_start=268
-  _globals['_LISTLIMITSRESPONSE']._serialized_end=354
-  _globals['_SETLIMITREQUEST']._serialized_start=357
-  _globals['_SETLIMITREQUEST']._serialized_end=542
-  _globals['_SETLIMITRESPONSE']._serialized_start=544
-  _globals['_SETLIMITRESPONSE']._serialized_end=602
-  _globals['_REMOVELIMITREQUEST']._serialized_start=605
-  _globals['_REMOVELIMITREQUEST']._serialized_end=777
-  _globals['_REMOVELIMITRESPONSE']._serialized_start=779
-  _globals['_REMOVELIMITRESPONSE']._serialized_end=840
-  _globals['_LISTBUDGETSREQUEST']._serialized_start=843
-  _globals['_LISTBUDGETSREQUEST']._serialized_end=996
-  _globals['_LISTBUDGETSRESPONSE']._serialized_start=998
-  _globals['_LISTBUDGETSRESPONSE']._serialized_end=1087
-  _globals['_SETBUDGETREQUEST']._serialized_start=1090
-  _globals['_SETBUDGETREQUEST']._serialized_end=1325
-  _globals['_SETBUDGETRESPONSE']._serialized_start=1327
-  _globals['_SETBUDGETRESPONSE']._serialized_end=1388
-  _globals['_REMOVEBUDGETREQUEST']._serialized_start=1391
-  _globals['_REMOVEBUDGETREQUEST']._serialized_end=1569
-  _globals['_REMOVEBUDGETRESPONSE']._serialized_start=1571
-  _globals['_REMOVEBUDGETRESPONSE']._serialized_end=1635
-  _globals['_PRICETABLE']._serialized_start=1638
-  _globals['_PRICETABLE']._serialized_end=1829
-  _globals['_MODELPRICE']._serialized_start=1831
-  _globals['_MODELPRICE']._serialized_end=1941
-  _globals['_GETPRICETABLEREQUEST']._serialized_start=1943
-  _globals['_GETPRICETABLEREQUEST']._serialized_end=1982
-  _globals['_GETPRICETABLERESPONSE']._serialized_start=1984
-  _globals['_GETPRICETABLERESPONSE']._serialized_end=2058
-  _globals['_SETPRICETABLEREQUEST']._serialized_start=2061
-  _globals['_SETPRICETABLEREQUEST']._serialized_end=2197
-  _globals['_SETPRICETABLERESPONSE']._serialized_start=2199
-  _globals['_SETPRICETABLERESPONSE']._serialized_end=2273
-  _globals['_LIMITSERVICE']._serialized_start=2276
-  _globals['_LIMITSERVICE']._serialized_end=3023
+  _globals['_LISTLIMITSREQUEST']._serialized_start=148
+  _globals['_LISTLIMITSREQUEST']._serialized_end=300
+  _globals['_LISTLIMITSRESPONSE']._serialized_start=302
+  _globals['_LISTLIMITSRESPONSE']._serialized_end=388
+  _globals['_SETLIMITREQUEST']._serialized_start=391
+  _globals['_SETLIMITREQUEST']._serialized_end=576
+  _globals['_SETLIMITRESPONSE']._serialized_start=578
+  _globals['_SETLIMITRESPONSE']._serialized_end=636
+  _globals['_REMOVELIMITREQUEST']._serialized_start=639
+  _globals['_REMOVELIMITREQUEST']._serialized_end=811
+  _globals['_REMOVELIMITRESPONSE']._serialized_start=813
+  _globals['_REMOVELIMITRESPONSE']._serialized_end=874
+  _globals['_LISTBUDGETSREQUEST']._serialized_start=877
+  _globals['_LISTBUDGETSREQUEST']._serialized_end=1030
+  _globals['_LISTBUDGETSRESPONSE']._serialized_start=1032
+  _globals['_LISTBUDGETSRESPONSE']._serialized_end=1121
+  _globals['_SETBUDGETREQUEST']._serialized_start=1124
+  _globals['_SETBUDGETREQUEST']._serialized_end=1359
+  _globals['_SETBUDGETRESPONSE']._serialized_start=1361
+  _globals['_SETBUDGETRESPONSE']._serialized_end=1422
+  _globals['_REMOVEBUDGETREQUEST']._serialized_start=1425
+  _globals['_REMOVEBUDGETREQUEST']._serialized_end=1603
+  _globals['_REMOVEBUDGETRESPONSE']._serialized_start=1605
+  _globals['_REMOVEBUDGETRESPONSE']._serialized_end=1669
+  _globals['_GETPRICETABLEREQUEST']._serialized_start=1671
+  _globals['_GETPRICETABLEREQUEST']._serialized_end=1710
+  _globals['_GETPRICETABLERESPONSE']._serialized_start=1712
+  _globals['_GETPRICETABLERESPONSE']._serialized_end=1786
+  _globals['_SETPRICETABLEREQUEST']._serialized_start=1789
+  _globals['_SETPRICETABLEREQUEST']._serialized_end=1925
+  _globals['_SETPRICETABLERESPONSE']._serialized_start=1927
+  _globals['_SETPRICETABLERESPONSE']._serialized_end=2001
+  _globals['_SETTIERREQUEST']._serialized_start=2003
+  _globals['_SETTIERREQUEST']._serialized_end=2082
+  _globals['_SETTIERRESPONSE']._serialized_start=2084
+  _globals['_SETTIERRESPONSE']._serialized_end=2155
+  _globals['_LIMITSERVICE']._serialized_start=2158
+  _globals['_LIMITSERVICE']._serialized_end=2985
 # @@protoc_insertion_point(module_scope)

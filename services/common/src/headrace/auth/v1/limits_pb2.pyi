@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from headrace.auth.v1 import auth_pb2 as _auth_pb2
+from headrace.auth.v1 import directory_pb2 as _directory_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -142,30 +143,6 @@ class RemoveBudgetResponse(_message.Message):
     budget: _auth_pb2.Budget
     def __init__(self, budget: _Optional[_Union[_auth_pb2.Budget, _Mapping]] = ...) -> None: ...
 
-class PriceTable(_message.Message):
-    __slots__ = ("version", "currency", "effective_at", "created_at", "prices")
-    VERSION_FIELD_NUMBER: _ClassVar[int]
-    CURRENCY_FIELD_NUMBER: _ClassVar[int]
-    EFFECTIVE_AT_FIELD_NUMBER: _ClassVar[int]
-    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
-    PRICES_FIELD_NUMBER: _ClassVar[int]
-    version: int
-    currency: str
-    effective_at: _timestamp_pb2.Timestamp
-    created_at: _timestamp_pb2.Timestamp
-    prices: _containers.RepeatedCompositeFieldContainer[ModelPrice]
-    def __init__(self, version: _Optional[int] = ..., currency: _Optional[str] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., prices: _Optional[_Iterable[_Union[ModelPrice, _Mapping]]] = ...) -> None: ...
-
-class ModelPrice(_message.Message):
-    __slots__ = ("model", "input_micros_per_million_tokens", "output_micros_per_million_tokens")
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    INPUT_MICROS_PER_MILLION_TOKENS_FIELD_NUMBER: _ClassVar[int]
-    OUTPUT_MICROS_PER_MILLION_TOKENS_FIELD_NUMBER: _ClassVar[int]
-    model: str
-    input_micros_per_million_tokens: int
-    output_micros_per_million_tokens: int
-    def __init__(self, model: _Optional[str] = ..., input_micros_per_million_tokens: _Optional[int] = ..., output_micros_per_million_tokens: _Optional[int] = ...) -> None: ...
-
 class GetPriceTableRequest(_message.Message):
     __slots__ = ("version",)
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -175,8 +152,8 @@ class GetPriceTableRequest(_message.Message):
 class GetPriceTableResponse(_message.Message):
     __slots__ = ("price_table",)
     PRICE_TABLE_FIELD_NUMBER: _ClassVar[int]
-    price_table: PriceTable
-    def __init__(self, price_table: _Optional[_Union[PriceTable, _Mapping]] = ...) -> None: ...
+    price_table: _auth_pb2.PriceTable
+    def __init__(self, price_table: _Optional[_Union[_auth_pb2.PriceTable, _Mapping]] = ...) -> None: ...
 
 class SetPriceTableRequest(_message.Message):
     __slots__ = ("currency", "effective_at", "prices")
@@ -185,11 +162,25 @@ class SetPriceTableRequest(_message.Message):
     PRICES_FIELD_NUMBER: _ClassVar[int]
     currency: str
     effective_at: _timestamp_pb2.Timestamp
-    prices: _containers.RepeatedCompositeFieldContainer[ModelPrice]
-    def __init__(self, currency: _Optional[str] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., prices: _Optional[_Iterable[_Union[ModelPrice, _Mapping]]] = ...) -> None: ...
+    prices: _containers.RepeatedCompositeFieldContainer[_auth_pb2.ModelPrice]
+    def __init__(self, currency: _Optional[str] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., prices: _Optional[_Iterable[_Union[_auth_pb2.ModelPrice, _Mapping]]] = ...) -> None: ...
 
 class SetPriceTableResponse(_message.Message):
     __slots__ = ("price_table",)
     PRICE_TABLE_FIELD_NUMBER: _ClassVar[int]
-    price_table: PriceTable
-    def __init__(self, price_table: _Optional[_Union[PriceTable, _Mapping]] = ...) -> None: ...
+    price_table: _auth_pb2.PriceTable
+    def __init__(self, price_table: _Optional[_Union[_auth_pb2.PriceTable, _Mapping]] = ...) -> None: ...
+
+class SetTierRequest(_message.Message):
+    __slots__ = ("organization_id", "tier")
+    ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    organization_id: str
+    tier: _auth_pb2.Tier
+    def __init__(self, organization_id: _Optional[str] = ..., tier: _Optional[_Union[_auth_pb2.Tier, str]] = ...) -> None: ...
+
+class SetTierResponse(_message.Message):
+    __slots__ = ("organization",)
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    organization: _directory_pb2.Organization
+    def __init__(self, organization: _Optional[_Union[_directory_pb2.Organization, _Mapping]] = ...) -> None: ...

@@ -85,6 +85,11 @@ class LimitServiceStub:
                 request_serializer=headrace_dot_auth_dot_v1_dot_limits__pb2.SetPriceTableRequest.SerializeToString,
                 response_deserializer=headrace_dot_auth_dot_v1_dot_limits__pb2.SetPriceTableResponse.FromString,
                 _registered_method=True)
+        self.SetTier = channel.unary_unary(
+                '/headrace.auth.v1.LimitService/SetTier',
+                request_serializer=headrace_dot_auth_dot_v1_dot_limits__pb2.SetTierRequest.SerializeToString,
+                response_deserializer=headrace_dot_auth_dot_v1_dot_limits__pb2.SetTierResponse.FromString,
+                _registered_method=True)
 
 
 class LimitServiceServicer:
@@ -165,9 +170,19 @@ class LimitServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetPriceTable(self, request, context):
-        """SetPriceTable adds a whole price table as the next version; none is ever changed.
+        """SetPriceTable adds a whole price table as the next version; none is ever changed. Gateways learn of
+        it when they next resolve a principal, within seconds of its time.
         Callers: owners of the organisation that runs this installation. Errors: none beyond.
         Not to be retried: each call makes a version; deadline: 5 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTier(self, request, context):
+        """SetTier gives an organisation a tier. What a tier brings of limits, the installation's settings say.
+        Callers: owners of the organisation that runs this installation. Errors: RESOURCE_NOT_FOUND
+        (organization). Idempotent, may be retried; deadline: 5 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -215,6 +230,11 @@ def add_LimitServiceServicer_to_server(servicer, server):
                     servicer.SetPriceTable,
                     request_deserializer=headrace_dot_auth_dot_v1_dot_limits__pb2.SetPriceTableRequest.FromString,
                     response_serializer=headrace_dot_auth_dot_v1_dot_limits__pb2.SetPriceTableResponse.SerializeToString,
+            ),
+            'SetTier': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTier,
+                    request_deserializer=headrace_dot_auth_dot_v1_dot_limits__pb2.SetTierRequest.FromString,
+                    response_serializer=headrace_dot_auth_dot_v1_dot_limits__pb2.SetTierResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -444,6 +464,33 @@ class LimitService:
             '/headrace.auth.v1.LimitService/SetPriceTable',
             headrace_dot_auth_dot_v1_dot_limits__pb2.SetPriceTableRequest.SerializeToString,
             headrace_dot_auth_dot_v1_dot_limits__pb2.SetPriceTableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.auth.v1.LimitService/SetTier',
+            headrace_dot_auth_dot_v1_dot_limits__pb2.SetTierRequest.SerializeToString,
+            headrace_dot_auth_dot_v1_dot_limits__pb2.SetTierResponse.FromString,
             options,
             channel_credentials,
             insecure,

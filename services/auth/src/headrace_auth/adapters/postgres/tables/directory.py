@@ -30,6 +30,8 @@ organizations = Table(
     moment("created_at"),
     Column("platform", Boolean, nullable=False, server_default=false()),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("tier", Text, nullable=False, server_default="standard"),
+    CheckConstraint("tier IN ('free', 'standard', 'premium')", name="tier"),
 )
 
 teams = Table(
