@@ -14,15 +14,17 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from http_message_signatures import HTTPMessageSigner, MappingKeyResolver, SigningKey, algorithms
 
-from headrace_auth.testing.directory import ACME, MEMBER
+from headrace_auth.domain.prices import PriceTable
+from headrace_auth.testing.directory import ACME, CREATED_AT, MEMBER
 from headrace_auth.testing.service import RunningAuth, running_auth
+from headrace_auth.testing.suites import keep
 from headrace_common.testing.clock import FakeClock
 from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.memory import MemoryAccounts
 from headrace_gateway.domain.exchange import Exchange, Outcome
 from headrace_gateway.domain.key_uses import UseBatch
-from headrace_gateway.domain.principal import Principal
+from headrace_gateway.domain.principal import Principal, Tier
 from headrace_gateway.domain.signed_request import SignedRequest
 from headrace_gateway.ports import AccountAnswer
 from headrace_gateway.testing.gateway import Gateway, running_gateway
@@ -179,6 +181,17 @@ async def test_a_signed_request_is_answered_for_its_key(algorithm: str) -> None:
         assert "data: [DONE]" in (await scene.send(streamed)).text
         for path in ("/v1/models", "/v1/models/echo?x=1"):
             assert (await scene.send(scene.signed("GET", path, None))).status_code == 200
+
+
+async def test_a_signed_request_is_told_prices_and_tier(scene: Scene) -> None:
+    table = PriceTable(1, "EUR", {"echo": {}}, scene.auth.clock.now(), MEMBER.user_id, CREATED_AT)
+    await keep(scene.auth.store, table)
+    assert (await scene.send(scene.signed())).status_code == 200
+    principal = scene.gateway.events.exchanges[-1].principal
+    assert principal is not None
+    assert (principal.tier, principal.budgets != ()) == (Tier.STANDARD, True)
+    assert principal.prices is not None
+    assert [each.model for each in principal.prices.prices] == ["echo"]
 
 
 async def test_a_replay_is_refused(scene: Scene) -> None:

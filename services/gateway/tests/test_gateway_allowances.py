@@ -7,15 +7,23 @@ import pytest
 from structlog.testing import capture_logs
 
 from headrace.auth.v1 import auth_pb2
-from headrace_gateway.adapters.principals import KINDS, PERIODS, SUBJECTS, to_principal
-from headrace_gateway.domain.principal import Budget, BudgetPeriod, Limit, LimitKind
+from headrace_gateway.adapters.principals import KINDS, PERIODS, SUBJECTS, TIERS, to_principal
+from headrace_gateway.domain.principal import (
+    Budget,
+    BudgetPeriod,
+    Limit,
+    LimitKind,
+    ModelPrice,
+    PriceTable,
+    Tier,
+)
 from headrace_gateway.ports import AccountAnswer
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
 BUDGET = Budget("team:t", 9_007_199_254_740_993, "EUR", BudgetPeriod.WEEK, "Europe/Berlin", "m")
-KIND_LATER, SUBJECT_LATER, PERIOD_LATER = 4, 5, 4
+KIND_LATER, SUBJECT_LATER, PERIOD_LATER, TIER_LATER = 4, 5, 4, 4
 """Numbers that only a later release gives a meaning."""
 
 
@@ -37,6 +45,8 @@ def test_every_value_that_the_proto_has_is_understood() -> None:
     ):
         assert set(known) == set(enum.values()) - {0}
         assert len(set(known.values())) == len(known)
+    assert set(TIERS) == set(auth_pb2.Tier.values())
+    assert set(TIERS.values()) == set(Tier)
 
 
 def test_money_keeps_its_last_millionth() -> None:
@@ -63,16 +73,52 @@ def test_what_only_a_newer_gateway_knows_is_named_and_the_rest_carried() -> None
     message.limits.add(kind=auth_pb2.LIMIT_KIND_TOKENS_PER_MINUTE, subject=SUBJECT_LATER)
     message.budgets.add(period=PERIOD_LATER, **user)
     message.budgets.add(period=auth_pb2.BUDGET_PERIOD_DAY)
+    message.MergeFromString(_tier(TIER_LATER))
     received = auth_pb2.Principal.FromString(message.SerializeToString())
     principal = to_principal(received)
     assert principal.limits == (Limit(LimitKind.CONCURRENT_REQUESTS, "user:u", 3),)
     assert principal.budgets == ()
     assert principal.not_understood == (
+        "tier 4",
         "limit kind 4",
         "limit subject 5",
         "budget period 4",
         "budget subject 0",
     )
+
+
+@pytest.mark.parametrize(
+    ("sent", "tier"),
+    [
+        (auth_pb2.TIER_UNSPECIFIED, Tier.STANDARD),
+        (auth_pb2.TIER_FREE, Tier.FREE),
+        (auth_pb2.TIER_STANDARD, Tier.STANDARD),
+        (auth_pb2.TIER_PREMIUM, Tier.PREMIUM),
+    ],
+)
+def test_a_tier_is_carried_and_without_one_it_is_standard(sent: int, tier: Tier) -> None:
+    principal = to_principal(auth_pb2.Principal.FromString(_tier(sent)))
+    assert (principal.tier, principal.not_understood) == (tier, ())
+
+
+def _tier(number: int) -> bytes:
+    """A principal with any number as its tier."""
+    return bytes([auth_pb2.Principal.TIER_FIELD_NUMBER << 3, number])
+
+
+def test_all_who_are_told_the_same_prices_share_one_table() -> None:
+    message = auth_pb2.Principal()
+    assert to_principal(message).prices is None
+    price = {"input_micros_per_million_tokens": 0, "output_micros_per_million_tokens": 2**53 + 1}
+    message.prices.CopyFrom(
+        auth_pb2.PriceTable(version=3, currency="EUR", prices=[{"model": "m", **price}])
+    )
+    first = to_principal(message)
+    assert first.prices == PriceTable(3, "EUR", (ModelPrice("m", 0, 2**53 + 1),))
+    message.credential_id = "another"
+    assert to_principal(message).prices is first.prices
+    message.prices.version = 4
+    assert to_principal(message).prices == replace(first.prices, version=4)
 
 
 async def test_requests_are_not_held_to_concurrency_and_budgets_yet(gateway: Gateway) -> None:

@@ -2,11 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC
+from functools import lru_cache
 from ipaddress import ip_network
 from types import MappingProxyType
 
 from headrace.auth.v1 import auth_pb2
-from headrace_gateway.domain.principal import Budget, BudgetPeriod, Limit, LimitKind, Principal
+from headrace_gateway.domain.principal import (
+    Budget,
+    BudgetPeriod,
+    Limit,
+    LimitKind,
+    ModelPrice,
+    PriceTable,
+    Principal,
+    Tier,
+)
 
 KINDS: Mapping[int, LimitKind] = MappingProxyType(
     {
@@ -30,10 +40,18 @@ PERIODS: Mapping[int, BudgetPeriod] = MappingProxyType(
         auth_pb2.BUDGET_PERIOD_MONTH: BudgetPeriod.MONTH,
     }
 )
+TIERS: Mapping[int, Tier] = MappingProxyType(
+    {
+        auth_pb2.TIER_UNSPECIFIED: Tier.STANDARD,  # `auth` of before there were tiers
+        auth_pb2.TIER_FREE: Tier.FREE,
+        auth_pb2.TIER_STANDARD: Tier.STANDARD,
+        auth_pb2.TIER_PREMIUM: Tier.PREMIUM,
+    }
+)
 
 
 def to_principal(message: auth_pb2.Principal) -> Principal:
-    """Who the message says it is, with all of its limits and budgets.
+    """Who the message says it is, with all of its limits, budgets and prices.
 
     What a newer `auth` sends and this version does not know is named in `not_understood`.
     """
@@ -48,6 +66,8 @@ def to_principal(message: auth_pb2.Principal) -> Principal:
         allowed_models=frozenset(message.allowed_models),
         limits=tuple(_limits(message)),
         budgets=tuple(_budgets(message)),
+        tier=TIERS.get(message.tier, Tier.STANDARD),
+        prices=_prices(message),
         not_understood=tuple(dict.fromkeys(_not_understood(message))),
         expires_at=expires_at,
         revocation_ids=tuple(message.revocation_ids),
@@ -76,7 +96,33 @@ def _budgets(message: auth_pb2.Principal) -> Iterator[Budget]:
             )
 
 
+def _prices(message: auth_pb2.Principal) -> PriceTable | None:
+    if not message.HasField("prices"):
+        return None
+    return _price_table(message.prices.SerializeToString())
+
+
+@lru_cache(maxsize=64)
+def _price_table(serialized: bytes) -> PriceTable:
+    """One for all who are told the same: of thousands of principals each would have 500 prices."""
+    table = auth_pb2.PriceTable.FromString(serialized)
+    return PriceTable(
+        table.version,
+        table.currency,
+        tuple(
+            ModelPrice(
+                price.model,
+                price.input_micros_per_million_tokens,
+                price.output_micros_per_million_tokens,
+            )
+            for price in table.prices
+        ),
+    )
+
+
 def _not_understood(message: auth_pb2.Principal) -> Iterator[str]:
+    if message.tier not in TIERS:
+        yield f"tier {message.tier}"
     for limit in message.limits:
         if limit.kind not in KINDS:
             yield f"limit kind {limit.kind}"

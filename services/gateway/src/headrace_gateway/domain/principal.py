@@ -99,9 +99,9 @@ class Principal:
     budgets: tuple[Budget, ...] = ()
     tier: Tier = Tier.STANDARD
     prices: PriceTable | None = None
-    """In force now; None if there are none yet."""
+    """In force now; None without budgets, and if there are none yet."""
     not_understood: tuple[str, ...] = ()
-    """Values in limits and budgets that only a newer gateway knows; models are refused then."""
+    """Limits, budgets and tiers that only a newer gateway knows; models are refused then."""
     expires_at: datetime | None = None
     revocation_ids: tuple[str, ...] = ()
     """Names under which its end may be announced."""
