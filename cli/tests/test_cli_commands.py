@@ -49,6 +49,7 @@ SENT: list[tuple[str, str, Any]] = [
     ("teams delete t", "DELETE /api/v1/teams/t", None),
     ("orgs create globex", "POST /api/v1/orgs", {"name": "globex"}),
     ("orgs rename o new", "PATCH /api/v1/orgs/o", {"name": "new"}),
+    ("orgs set-tier o premium", "PUT /api/v1/orgs/o/tier", {"tier": "premium"}),
     (
         "limits set team requests_per_minute 600 --id t",
         "PUT /api/v1/limits",

@@ -91,6 +91,15 @@ def test_a_dry_run_finds_the_limit_of_the_same_model(
     assert (plan["present"] or {}).get("amount") == now
 
 
+def test_a_dry_run_finds_the_tier_of_an_organization_that_one_is_not_in(desk: Desk) -> None:
+    organizations = _page({"id": "a", "tier": "standard"}, {"id": "o", "tier": "free"})
+    desk.logged_in().answers["GET /api/v1/orgs"] = organizations
+    plan = json.loads(desk("orgs", "set-tier", "o", "premium", "--dry-run", "--json").stdout)
+    assert plan["changes"] == {"tier": ["free", "premium"]}
+    assert dict(desk.requests[0].url.params) == {"all": "true"}
+    assert desk.sent() == ["GET /api/v1/orgs"]
+
+
 def test_a_dry_run_of_first_prices_finds_none(desk: Desk) -> None:
     file = desk.path.parent.parent / "prices.json"
     file.write_text('{"currency": "EUR", "prices": []}')

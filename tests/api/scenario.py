@@ -179,6 +179,8 @@ async def _organizations(recorder: Recorder, owner: str) -> None:
     one = "/api/v1/orgs/{organization_id}"
     await call("GET", one, token=owner, organization_id=ACME)
     await call("PATCH", one, token=owner, body={"name": "acme corp"}, organization_id=ACME)
+    tier = {"tier": "premium"}
+    await call("PUT", one + "/tier", token=owner, body=tier, organization_id=ACME)
     team = await call("POST", "/api/v1/teams", token=owner, body={"name": "research"})
     await call("GET", "/api/v1/teams", token=owner)
     one = "/api/v1/teams/{team_id}"

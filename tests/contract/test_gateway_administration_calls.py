@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from headrace_auth.testing.directory import ACME, ACME_TEAM, ADMIN, MEMBER, OWNER, Person
+from headrace_auth.testing.directory import ACME, ACME_TEAM, ADMIN, GLOBEX, MEMBER, OWNER, Person
 from headrace_auth.testing.refusals import refusal
 from headrace_auth.testing.service import RunningAuth
 from headrace_common.errors import Reason
@@ -65,6 +65,20 @@ async def test_an_organisation_with_its_first_owner(auth: RunningAuth) -> None:
     everything = await ask(auth, OWNER, "GET", "/orgs", all="true")
     assert {each["name"] for each in everything["data"]} == {"acme", "globex", "initech", "hooli"}
     assert everything["next_page_token"] is None
+
+
+async def test_a_tier_there_and_back(auth: RunningAuth) -> None:
+    put = ("PUT", "/orgs/{organization_id}/tier")
+    made = await ask(auth, OWNER, *put, {"tier": "premium"}, organization_id=GLOBEX)
+    assert (made["id"], made["name"], made["tier"]) == (GLOBEX, "globex", "premium")
+    everything = await ask(auth, OWNER, "GET", "/orgs", all="true")
+    assert {each["name"]: each["tier"] for each in everything["data"]} == {
+        "acme": "standard",
+        "globex": "premium",
+    }
+    error = await refusal(ask(auth, OWNER, *put, {"tier": "gold"}, organization_id=GLOBEX))
+    assert (error.reason, error.param) == (Reason.INVALID_FIELD, "tier")
+    assert "free, standard, premium" in error.message
 
 
 async def test_a_user_is_moved_out_of_its_team_by_null_alone(auth: RunningAuth) -> None:

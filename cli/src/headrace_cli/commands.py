@@ -107,7 +107,7 @@ def _present(
     path_id = next((value for name, value in typed.items() if f"{{{name}}}" in command.path), "")
     wanted = {"id": path_id, **request.query, **(request.body or {})}
     scope = {name: wanted[name] for name in ("organization_id",) if wanted.get(name)}
-    for found in client.records(command.present, scope):
+    for found in client.records(command.present, {**command.listed_by, **scope}):
         if _is_same(found, wanted, command.same):
             return found
     if command.method == "PUT":

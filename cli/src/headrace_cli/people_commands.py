@@ -107,7 +107,7 @@ ORG_COMMANDS = (
         ORGS,
         "List the organizations that you are in, or all.",
         (Input("all", "For who runs this installation.", "--all", flag=True),),
-        columns=("id", "name", "created_at"),
+        columns=("id", "name", "tier", "created_at"),
     ),
     Command(
         "create",
@@ -126,6 +126,16 @@ ORG_COMMANDS = (
         (ORGANIZATION, NAME),
         done="renamed",
         present=AT_ORG,
+    ),
+    Command(
+        "set-tier",
+        "PUT",
+        f"{AT_ORG}/tier",
+        "Give an organization a tier, for who runs this installation.",
+        (ORGANIZATION, Input("tier", "free, standard or premium.")),
+        done="has another tier",
+        present=ORGS,
+        listed_by={"all": True},
     ),
 )
 ROLES = Command(

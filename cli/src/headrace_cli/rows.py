@@ -1,8 +1,8 @@
 """A row of a table of commands: a call of the API, what it is told, and what it shows."""
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
@@ -71,5 +71,7 @@ class Command:
     """Where the thing is now: its own path, or the list that it is in."""
     same: Sequence[str] = ("id",)
     """The fields by which it is known in that list; none if there is only one."""
+    listed_by: Mapping[str, Any] = field(default_factory=dict)
+    """What that list is asked for."""
     empty_body: bool = False
     """A POST without a body."""

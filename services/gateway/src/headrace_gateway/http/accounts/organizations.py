@@ -1,7 +1,7 @@
 """`/api/v1/orgs`, `/teams` and `/roles`: what an organisation is made of."""
 
 from headrace_gateway.http.account_routes import AccountRoute, record, records
-from headrace_gateway.http.accounts.fields import Email, Name
+from headrace_gateway.http.accounts.fields import Email, Name, Word
 from headrace_gateway.http.accounts.paging import Page
 from headrace_gateway.http.bodies import Body
 
@@ -17,6 +17,12 @@ class NameBody(Body):
     """What has a name only: an organization or a team, new or renamed."""
 
     name: Name
+
+
+class TierBody(Body):
+    """`PUT /api/v1/orgs/{organization_id}/tier`."""
+
+    tier: Word
 
 
 class OrganizationsQuery(Page):
@@ -59,6 +65,15 @@ ORGANIZATIONS = (
         "Rename your organization",
         record("organization"),
         body=NameBody,
+        resource="organization",
+    ),
+    AccountRoute(
+        "PUT",
+        "/api/v1/orgs/{organization_id}/tier",
+        "LimitService/SetTier",
+        "Give an organization a tier: free, standard or premium",
+        record("organization"),
+        body=TierBody,
         resource="organization",
     ),
 )
