@@ -1,13 +1,12 @@
 """What gateways are told beside what was set: limits of the tier, and prices."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from headrace_auth.adapters.memory import MemoryStore, MemoryTransaction
+from headrace_auth.adapters.memory import MemoryPrincipals, MemoryStore
+from headrace_auth.domain.prices import PriceTable
 from headrace_auth.domain.principal import (
     CredentialKind,
     Limit,
@@ -39,27 +38,31 @@ SPENDER = Principal(
 
 
 class WatchedStore(MemoryStore):
-    """Counts its transactions, and can be out of order."""
+    """Counts the price tables that are read, and can be out of order."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
-        self.begun = 0
-        self.is_down = False
+        self.principals = self.watched = WatchedPrincipals(self)
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[MemoryTransaction]:
-        self.begun += 1
+
+class WatchedPrincipals(MemoryPrincipals):
+    """Of a WatchedStore."""
+
+    read = 0
+    is_down = False
+
+    async def price_table(self, version: int) -> PriceTable | None:
+        self.read += 1
+        await asyncio.sleep(0)  # as over a wire: others may ask meanwhile
         if self.is_down:
             raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "down", retry_after_seconds=1)
-        async with super().begin() as transaction:
-            yield transaction
+        return await super().price_table(version)
 
 
 @pytest.fixture
 async def store(clock: FakeClock) -> WatchedStore:
     store = WatchedStore(clock)
     await keep_prices(store, 1, -HOUR, "smollm2", "other")
-    store.begun = 0
     return store
 
 
@@ -71,23 +74,22 @@ async def test_a_version_is_read_once_however_many_ask(store: WatchedStore) -> N
     told = allowances(store)
     found = await asyncio.gather(*(told.complete(SPENDER) for _ in range(5)))
     assert len({id(each.prices) for each in found}) == 1
-    assert store.begun == 1
+    assert store.watched.read == 1
     await keep_prices(store, 2, -HOUR)
-    store.begun = 0
     for _ in range(2):
         later = await told.complete(_of_version(2))
         assert later.prices is not None
         assert later.prices.version == 2
-    assert store.begun == 1
+    assert store.watched.read == 2
 
 
 async def test_prices_that_cannot_be_read_are_not_left_out(store: WatchedStore) -> None:
     told = allowances(store)
-    store.is_down = True
+    store.watched.is_down = True
     assert await refused(told.complete(SPENDER)) is Reason.DEPENDENCY_UNAVAILABLE
-    store.is_down = False
+    store.watched.is_down = False
     assert (await told.complete(SPENDER)).prices is not None
-    store.is_down = True
+    store.watched.is_down = True
     assert (await told.complete(SPENDER)).prices is not None  # they are known by now
 
 
@@ -134,7 +136,7 @@ async def test_a_tiers_limits_come_with_those_that_are_set(store: WatchedStore) 
     own = Limit(LimitKind.REQUESTS_PER_MINUTE, Subject.API_KEY, "k", 5)
     free = replace(SPENDER.member, tier=Tier.FREE, price_version=0)
     principal = replace(SPENDER, member=free, limits=(own,))
-    told = Allowances(store, check_tier_limits({"free": {"tokens_per_minute": 9}}))
+    told = Allowances(store.principals, check_tier_limits({"free": {"tokens_per_minute": 9}}))
     found = await told.complete(principal)
     preset = Limit(LimitKind.TOKENS_PER_MINUTE, Subject.ORGANIZATION, "o", 9)
-    assert (found.limits, found.prices, store.begun) == ((own, preset), None, 0)
+    assert (found.limits, found.prices, store.watched.read) == ((own, preset), None, 0)

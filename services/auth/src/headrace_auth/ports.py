@@ -16,6 +16,7 @@ from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.mails import Mail
 from headrace_auth.domain.paging import Position
 from headrace_auth.domain.pending_login import PendingLogin
+from headrace_auth.domain.prices import PriceTable
 from headrace_auth.domain.principal import Member
 from headrace_auth.domain.proven_login import ProvenLogin
 from headrace_auth.domain.records import Record
@@ -84,6 +85,9 @@ class Principals(Protocol):
 
         None as above, and also when one of these revocation ids has ended.
         """
+
+    async def price_table(self, version: int) -> PriceTable | None:
+        """That version, which is never changed; a member tells which is in force."""
 
 
 class Announcements(Protocol):

@@ -88,6 +88,9 @@ class MemoryPrincipals:
             price_version=self._price_version(),
         )
 
+    async def price_table(self, version: int) -> PriceTable | None:
+        return self._store.rows.get(PriceTable, {}).get((version,))
+
     def _price_version(self) -> int:
         now = self._store.clock.now()
         tables: Iterable[PriceTable] = self._store.rows.get(PriceTable, {}).values()

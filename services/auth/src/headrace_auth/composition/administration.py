@@ -34,7 +34,7 @@ def auth_servicer(identity: Identity, nonces: Nonces) -> AuthServicer:
     return AuthServicer(
         resolver=identity.resolver,
         signed_resolver=SignedRequestResolver(store, identity.sealer, nonces, clock),
-        allowances=Allowances(store, identity.settings.limits_of_tiers()),
+        allowances=Allowances(store.principals, identity.settings.limits_of_tiers()),
         use_counter=UseCounter(store.key_uses, clock),
         announcements=store.announcements,
         tokens=identity.tokens,

@@ -42,7 +42,7 @@ async def key_principal(store: Store) -> Principal:
 
 def allowances(store: Store) -> Allowances:
     """Without limits of tiers."""
-    return Allowances(store, check_tier_limits({}))
+    return Allowances(store.principals, check_tier_limits({}))
 
 
 class AllowancesSuite:
@@ -72,6 +72,11 @@ class AllowancesSuite:
         member = await store.principals.member(MEMBER.user_id, ACME)
         assert member is not None
         assert member.price_version == 3
+
+    async def test_a_version_of_prices_comes_back_as_it_was(self, store: Store) -> None:
+        table = await keep_prices(store, 1, HOUR, "smollm2", "other")
+        assert await store.principals.price_table(1) == table
+        assert await store.principals.price_table(2) is None
 
     async def test_who_has_a_budget_is_told_the_prices_in_force(self, store: Store) -> None:
         await keep(store, KEY)

@@ -1,4 +1,4 @@
-"""The two queries that resolve credentials, each one round trip."""
+"""The queries that resolve credentials, each one round trip."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,15 @@ from headrace_auth.adapters.postgres.rows import (
     to_limits,
     to_member,
 )
-from headrace_auth.adapters.postgres.tables import api_keys, memberships, revocations, users
+from headrace_auth.adapters.postgres.tables import (
+    api_keys,
+    memberships,
+    price_tables,
+    revocations,
+    users,
+)
 from headrace_auth.domain.api_keys import ApiKey, StoredApiKey
+from headrace_auth.domain.prices import PriceTable
 from headrace_auth.domain.principal import Member
 from headrace_common.postgres_reads import Query, ReadPool
 
@@ -48,6 +55,10 @@ class PostgresPrincipals:
                 ),
             )
         )
+        self._tables = TableOf(PriceTable, price_tables)
+        self._prices = Query.of(
+            select(*self._tables.columns()).where(price_tables.c.version == bindparam("version"))
+        )
 
     async def api_key(self, api_key_id: str) -> StoredApiKey | None:
         row = await self._reads.fetch_one(self._api_key, api_key_id=api_key_id)
@@ -70,3 +81,7 @@ class PostgresPrincipals:
             ended=list(unless_ended),
         )
         return to_member(row) if row else None
+
+    async def price_table(self, version: int) -> PriceTable | None:
+        row = await self._reads.fetch_one(self._prices, version=version)
+        return self._tables.record(row) if row else None

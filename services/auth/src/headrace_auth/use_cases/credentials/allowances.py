@@ -6,7 +6,7 @@ from dataclasses import replace
 from headrace_auth.domain.prices import PriceTable
 from headrace_auth.domain.principal import Principal
 from headrace_auth.domain.tiers import TierLimits
-from headrace_auth.ports import Store
+from headrace_auth.ports import Principals
 
 
 class Allowances:
@@ -15,8 +15,8 @@ class Allowances:
     The table itself is read once per version, for none is ever changed (docs/adr/0029).
     """
 
-    def __init__(self, store: Store, tier_limits: TierLimits) -> None:
-        self._store = store
+    def __init__(self, principals: Principals, tier_limits: TierLimits) -> None:
+        self._principals = principals
         self._tier_limits = tier_limits
         self._table: PriceTable | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -48,8 +48,7 @@ class Allowances:
         async with self._one_at_a_time:
             if self._table is not None and self._table.version == version:
                 return self._table
-            async with self._store.begin() as transaction:
-                table = await transaction.of(PriceTable).get(version)
+            table = await self._principals.price_table(version)
             if table is None:
                 raise LookupError(f"price table {version} is in force and is not there")
             self._table = table
