@@ -28,7 +28,7 @@ from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.revocations import Ended
-from headrace_gateway.stages.route import Router
+from headrace_gateway.testing.routing import fixed_router
 
 SECONDS = 10.0
 BOOTSTRAP_TOKEN = "as-it-stands-in-the-settings-of-auth"
@@ -74,7 +74,7 @@ async def running_world(
     async with running_auth(clock, bootstrap_token=BOOTSTRAP_TOKEN, **auth_settings) as auth:
         client = AuthClient(auth.channel, resolve_seconds=SECONDS)
         key_set, ended = KeySet(client, clock), Ended(client, clock, keep_seconds=600)
-        router = Router({"echo": EchoTarget()}, refresh_seconds=3600)
+        router = fixed_router({"echo": EchoTarget()}, refresh_seconds=3600)
         events, limiter = MemoryEventLog(), MemoryRateLimiter(clock)
         neighbours = Neighbours(
             resolver=client,

@@ -17,6 +17,7 @@ from headrace_gateway.domain.completion import ModelCard, ModelVersion
 from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.stages.route import Router
 from headrace_gateway.testing.gateway import PRINCIPAL
+from headrace_gateway.testing.routing import fixed_router
 
 
 class Server(EchoTarget):
@@ -46,7 +47,7 @@ class Server(EchoTarget):
 
 @asynccontextmanager
 async def refreshing(**targets: Server) -> AsyncIterator[Router]:
-    router = Router(targets, refresh_seconds=0.001)
+    router = fixed_router(targets, refresh_seconds=0.001)
     task = asyncio.create_task(router.keep_fresh())
     try:
         yield router

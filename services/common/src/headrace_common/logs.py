@@ -22,7 +22,7 @@ ALLOWED_FIELDS = frozenset(
         *("request_id", "method", "path", "status", "duration_ms", "reason", "kind", "code"),
         *("user_id", "organization_id", "credential_id", "event_id", "model", "model_version"),
         *("component", "address", "target", "task", "step", "count", "size_bytes", "seconds"),
-        *("peer", "attempt", "revision", "operation", "outcome"),
+        *("peer", "attempt", "revision", "operation", "outcome", "cohort"),
     }
 )
 CHATTY = ("sqlalchemy", "alembic", "httpx", "httpx2", "uvicorn.error", "uvicorn.access", "asyncio")

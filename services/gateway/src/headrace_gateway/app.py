@@ -16,7 +16,6 @@ from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.audit_events import AuditClient, SpoolEventLog
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.cache_grpc import GrpcAnswerStore
-from headrace_gateway.adapters.inference_grpc import GrpcInferenceTarget
 from headrace_gateway.adapters.key_set import KeySet
 from headrace_gateway.adapters.redis_limiter import RedisRateLimiter
 from headrace_gateway.domain.guard import GuardPolicy, built_in_rules
@@ -38,10 +37,12 @@ from headrace_gateway.ports import (
     RateLimiter,
     TokenVerifier,
 )
+from headrace_gateway.routing import start_router
 from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.admit import Admit
 from headrace_gateway.stages.guard import Guard
 from headrace_gateway.stages.identify import Identify
+from headrace_gateway.stages.infer import Infer
 from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.look_up import LookUp
 from headrace_gateway.stages.revocations import Ended
@@ -87,7 +88,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     ended = Ended(auth, clock, keep_seconds=settings.principal_stale_seconds)
     runtime.start_task("revocations", ended.keep_fresh())
     key_uses = _start_key_uses(settings, runtime, auth, clock)
-    router = _start_router(settings, runtime)
+    router = start_router(settings, runtime, clock, registry)
     answers = GrpcAnswerStore(
         _channel(runtime, settings.cache_target),
         look_up_seconds=settings.cache_timeout_seconds,
@@ -165,6 +166,11 @@ def _stages(settings: GatewaySettings, neighbours: Neighbours, clock: Clock) -> 
         guard=Guard(policy),
         router=neighbours.router,
         look_up=LookUp(neighbours.answers),
+        infer=Infer(
+            neighbours.router.metrics,
+            maximum_attempts=settings.maximum_attempts,
+            generation_seconds=settings.generation_timeout_seconds,
+        ),
         settle=Settle(neighbours.limiter),
         event_log=neighbours.event_log,
     )
@@ -187,18 +193,6 @@ def _start_key_uses(
     runtime.on_stop("last report of key uses", key_uses.report)
     runtime.start_task("key uses", key_uses.keep_reporting())
     return key_uses
-
-
-def _start_router(settings: GatewaySettings, runtime: Runtime) -> Router:
-    targets = {
-        model: GrpcInferenceTarget(
-            _channel(runtime, target), generation_seconds=settings.generation_timeout_seconds
-        )
-        for model, target in settings.models.items()
-    }
-    router = Router(targets, refresh_seconds=settings.models_refresh_seconds)
-    runtime.start_task("model directory", router.keep_fresh())
-    return router
 
 
 def _limiter(settings: GatewaySettings, runtime: Runtime) -> RedisRateLimiter:

@@ -17,6 +17,11 @@ def log_exchange(exchange: Exchange, seconds: float) -> None:
     if exchange.principal is not None:
         fields["organization_id"] = exchange.principal.organization_id
         fields["credential_id"] = exchange.principal.credential_id
+    if exchange.cohort:
+        fields["cohort"] = exchange.cohort
+    if exchange.attempts > 1:
+        fields |= {"model": exchange.model, "attempt": exchange.attempts}
+        fields["target"] = exchange.target
     if exchange.error is not None:
         fields["reason"] = exchange.error.reason.value
     log = get_logger()

@@ -30,6 +30,7 @@ from headrace_gateway.ports import EventEntry, EventLog
 from headrace_gateway.stages.admit import Admit
 from headrace_gateway.stages.guard import Guard
 from headrace_gateway.stages.identify import Identify
+from headrace_gateway.stages.infer import Infer
 from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.look_up import LookUp, replay
 from headrace_gateway.stages.route import Route, Router
@@ -62,6 +63,7 @@ class Stages:
     guard: Guard
     router: Router
     look_up: LookUp
+    infer: Infer
     settle: Settle
     event_log: EventLog
 
@@ -93,7 +95,7 @@ class Pipeline:
                 events = replay(cached)
             else:
                 tenant = principal.organization_id
-                events = route.target.generate(exchange.request_id, tenant, request)
+                events = stages.infer.generate(exchange, tenant, request, route)
             seal, built = Seal(), AnswerBuilder()
             noted = self._note(exchange, seal, events)
             guarded = stages.guard.check_output(exchange, request, noted)
@@ -119,8 +121,8 @@ class Pipeline:
             # Whoever leaves before it is known what it took has had about this much of it.
             exchange.prompt_tokens = estimate_tokens(request)
             try:
-                embeddings = await route.target.embed(
-                    exchange.request_id, principal.organization_id, request
+                embeddings = await self._stages.infer.embed(
+                    exchange, principal.organization_id, request, route
                 )
             except HeadraceError as error:
                 if error.reason in NOTHING_DONE and not error.after_work:

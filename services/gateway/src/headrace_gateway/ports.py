@@ -1,6 +1,6 @@
 """What the gateway needs from outside, as small protocols."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.key_uses import UseBatch
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.rates import Admission, Charge
+from headrace_gateway.domain.routes import RouteTable
 from headrace_gateway.domain.signed_request import SignedRequest
 
 
@@ -74,6 +75,23 @@ class InferenceTarget(Protocol):
 
     async def models(self) -> Sequence[ModelCard]:
         """What it serves; raises DEPENDENCY_UNAVAILABLE or NOT_SERVING."""
+
+    async def load(self) -> float:
+        """Slots that are asked for per slot there is: 1 is full; raises DEPENDENCY_UNAVAILABLE."""
+
+    async def close(self) -> None:
+        """Let go of the connection; what still runs over it fails."""
+
+
+class TargetSource(Protocol):
+    """Knows which servers there are."""
+
+    def tables(self) -> AsyncGenerator[RouteTable, None]:
+        """The route table, and another one whenever it changes.
+
+        It ends if the table can never change. Before the first one, raises INVALID_FIELD for one
+        that breaks a rule; later ones that do are logged and left out.
+        """
 
 
 @dataclass(frozen=True, slots=True)

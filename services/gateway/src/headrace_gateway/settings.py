@@ -22,9 +22,24 @@ class GatewaySettings(ServiceSettings):
     auth_target: Address
     cache_target: Address
     audit_target: Address
-    models: dict[str, Address] = Field(min_length=1)
-    """Public model id to inference target, as a JSON object."""
+    models: dict[str, Address] | None = Field(default=None, min_length=1)
+    """Public model id to inference target, as a JSON object: the simplest way to tell targets."""
+    routes_file: Path | None = None
+    """Or a YAML file of weighted targets and fallbacks (docs/routing.md), read again on change."""
+    kubernetes_namespace: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,63}$")
+    """Or the namespace whose Services are targets, by their labels (docs/routing.md)."""
+    routes_refresh_seconds: float = Field(default=2.0, gt=0)
+    """How often the file is looked at."""
     models_refresh_seconds: float = Field(default=5.0, gt=0)
+    """How often targets are asked what they serve, once every model has been seen."""
+    load_refresh_seconds: float = Field(default=1.0, gt=0)
+    maximum_attempts: int = Field(default=3, ge=1)
+    """Targets that are asked for one answer."""
+    ejection_failures: int = Field(default=5, ge=1)
+    """In a row, before a target is left out as long as there are others."""
+    ejection_seconds: float = Field(default=1.0, gt=0)
+    """For the first time; twice as long each further time, up to the maximum."""
+    maximum_ejection_seconds: float = Field(default=30.0, gt=0)
 
     admission_redis_url: SecretStr
     admission_timeout_seconds: float = Field(default=0.5, gt=0)
@@ -68,10 +83,21 @@ class GatewaySettings(ServiceSettings):
     cache_store_timeout_seconds: float = Field(default=0.25, gt=0)
     generation_timeout_seconds: float = Field(default=305.0, gt=0)
     """More than `inference` allows a request, so that callers hear of its limit as such."""
+    stall_seconds: float = Field(default=60.0, gt=0)
+    """Silence in the middle of an answer that ends it; more than `inference` allows its engine."""
     write_timeout_seconds: float = Field(default=30.0, gt=0)
     """How long one write may wait for a client that does not read."""
     heartbeat_seconds: float = Field(default=15.0, gt=0)
     """Silence on a stream after which a comment keeps proxies from closing it."""
+
+    @model_validator(mode="after")
+    def _check_targets(self) -> "GatewaySettings":
+        told = (self.models, self.routes_file, self.kubernetes_namespace)
+        if sum(each is not None for each in told) != 1:
+            raise ValueError(
+                "exactly one of models, routes_file and kubernetes_namespace must be set"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_bodies(self) -> "GatewaySettings":

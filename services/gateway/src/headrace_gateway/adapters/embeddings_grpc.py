@@ -1,5 +1,6 @@
 """The call of an inference server that makes embeddings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from headrace.inference.v1 import inference_pb2
@@ -11,9 +12,15 @@ from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
 
 
 async def embed(
-    stub: Any, request_id: str, tenant: str, request: EmbeddingRequest, *, seconds: float
+    stub: Any,
+    request_id: str,
+    tenant: str,
+    request: EmbeddingRequest,
+    *,
+    seconds: float,
+    metadata: Sequence[tuple[str, str]] = (),
 ) -> Embeddings:
-    """Raises HeadraceError, which names fields as callers know them."""
+    """Raises HeadraceError, which names fields as callers know them; `metadata` goes along."""
     message = inference_pb2.EmbedRequest(
         request_id=request_id,
         model=request.model,
@@ -24,7 +31,7 @@ async def embed(
     try:
         with translate_rpc_errors("inference"):
             answer = await stub.Embed(
-                message, timeout=seconds, metadata=((REQUEST_ID_KEY, request_id),)
+                message, timeout=seconds, metadata=((REQUEST_ID_KEY, request_id), *metadata)
             )
     except HeadraceError as error:
         _use_public_names(error)

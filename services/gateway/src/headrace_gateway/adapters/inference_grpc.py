@@ -29,8 +29,13 @@ from headrace_gateway.domain.completion import (
     ToolCallPart,
 )
 from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
+from headrace_gateway.domain.routes import COHORT_HEADER
 
-LIST_SECONDS = 2.0
+ASK_SECONDS = 2.0
+"""For what a server tells of itself."""
+
+BEFORE_STALLS = 2
+"""`started` and the first piece of text: until then a long prompt may be read in silence."""
 
 FINISH_REASONS: dict[int, FinishReason] = {
     inference_pb2.FINISH_REASON_STOP: "stop",
@@ -42,25 +47,44 @@ FINISH_REASONS: dict[int, FinishReason] = {
 class GrpcInferenceTarget:
     """InferenceTarget over gRPC."""
 
-    def __init__(self, channel: grpc.aio.Channel, *, generation_seconds: float) -> None:
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        generation_seconds: float,
+        stall_seconds: float | None = None,
+        cohort: str = "",
+    ) -> None:
+        """`stall_seconds` bounds silence in the middle of an answer; calls carry the cohort."""
+        self._channel = channel
         self._stub = inference_pb2_grpc.InferenceServiceStub(channel)
         self._generation_seconds = generation_seconds
+        self._stall_seconds = stall_seconds
+        self._metadata = ((COHORT_HEADER, cohort),) if cohort else ()
 
     async def generate(self, request_id: str, tenant: str, request: CompletionRequest) -> Events:
         """Stream one answer; leaving the generator cancels the call and so the engine's work."""
         call = self._stub.Generate(
             _generate_request(request_id, tenant, request),
             timeout=self._generation_seconds,
-            metadata=((REQUEST_ID_KEY, request_id),),
+            metadata=((REQUEST_ID_KEY, request_id), *self._metadata),
         )
         finished = False
         try:
             with translate_rpc_errors("inference"):
-                async with aclosing(read_batches(call)) as batches:
+                batches = read_batches(
+                    call, stall_seconds=self._stall_seconds, stall_after=BEFORE_STALLS
+                )
+                async with aclosing(batches):
                     async for messages in batches:
                         for event in _join_deltas(_events(messages)):
                             finished = isinstance(event, Finished)
                             yield event
+        except TimeoutError as error:
+            raise HeadraceError(
+                Reason.DEPENDENCY_UNAVAILABLE,
+                "The inference service fell silent in the middle of the answer.",
+            ) from error
         except HeadraceError as error:
             error.param = _public_name(error.param, request)
             raise
@@ -69,19 +93,34 @@ class GrpcInferenceTarget:
 
     async def embed(self, request_id: str, tenant: str, request: EmbeddingRequest) -> Embeddings:
         return await embed(
-            self._stub, request_id, tenant, request, seconds=self._generation_seconds
+            self._stub,
+            request_id,
+            tenant,
+            request,
+            seconds=self._generation_seconds,
+            metadata=self._metadata,
         )
 
     async def models(self) -> Sequence[ModelCard]:
         with translate_rpc_errors("inference"):
             response = await self._stub.ListModels(
-                inference_pb2.ListModelsRequest(), timeout=LIST_SECONDS
+                inference_pb2.ListModelsRequest(), timeout=ASK_SECONDS, metadata=self._metadata
             )
         keys = tuple(AnswerKey(key.kid, key.public_key) for key in response.answer_keys)
         return [
             ModelCard(_model(card.model), card.context_tokens, card.loaded_at_seconds, keys)
             for card in response.models
         ]
+
+    async def load(self) -> float:
+        with translate_rpc_errors("inference"):
+            report = await self._stub.GetLoad(
+                inference_pb2.GetLoadRequest(), timeout=ASK_SECONDS, metadata=self._metadata
+            )
+        return float(report.saturation)
+
+    async def close(self) -> None:
+        await self._channel.close()
 
 
 def _public_name(param: str | None, request: CompletionRequest) -> str | None:

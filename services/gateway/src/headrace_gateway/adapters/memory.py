@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.key_uses import UseBatch
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.rates import Admission, Charge, RateState
+from headrace_gateway.domain.routes import RouteTable
 from headrace_gateway.domain.signed_request import SignedRequest
 from headrace_gateway.ports import AccountAnswer, AnswerKey, EndedPage
 
@@ -185,6 +186,7 @@ class EchoTarget:
         self._model = ModelVersion(model, version)
         self.running = 0
         self.calls = 0
+        self.closed = False
 
     async def generate(self, request_id: str, tenant: str, request: CompletionRequest) -> Events:
         self.running += 1
@@ -215,6 +217,30 @@ class EchoTarget:
 
     async def models(self) -> Sequence[ModelCard]:
         return [ModelCard(self._model, context_tokens=2048, loaded_at_seconds=1_767_225_600)]
+
+    async def load(self) -> float:
+        return float(self.running)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class MemoryTargetSource:
+    """TargetSource whose tables are told by `tell`."""
+
+    def __init__(self, table: RouteTable) -> None:
+        self._latest = table
+        self._told = asyncio.Event()
+
+    def tell(self, table: RouteTable) -> None:
+        self._latest = table
+        self._told.set()
+
+    async def tables(self) -> AsyncGenerator[RouteTable, None]:
+        while True:
+            yield self._latest
+            await self._told.wait()
+            self._told.clear()
 
 
 class MemoryEventLog:

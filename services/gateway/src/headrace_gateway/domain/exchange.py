@@ -10,6 +10,7 @@ from headrace_gateway.domain.completion import Delta, Event, Finished, FinishRea
 from headrace_gateway.domain.embedding import Embeddings
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.rates import Admission, Charge
+from headrace_gateway.domain.routes import Endpoint
 from headrace_gateway.domain.signed_request import SignedRequest, check_content_digest
 
 REFUSALS = frozenset(
@@ -67,7 +68,18 @@ class Exchange:
     charges: tuple[Charge, ...] = ()
     admission: Admission | None = None
     model: str = ""
+    """The public id that was asked for."""
     model_version: str = ""
+    served_model: str = ""
+    """The id of the model that answers, where it runs; another one after a fallback."""
+    cohort_asked: str = ""
+    """The cohort or session that the caller names."""
+    cohort: str = ""
+    """The cohort of the server that was asked last."""
+    target: str = ""
+    """Its address."""
+    attempts: int = 0
+    """How many servers were asked."""
     guard_policy_version: str = ""
     guard_decisions: list[str] = field(default_factory=list)
     cache_status: str = ""
@@ -92,6 +104,7 @@ class Exchange:
         """Remember what an event of the answer says about cost and time."""
         match event:
             case Started():
+                self.served_model = event.model.id
                 self.model_version = event.model.version
                 self.queue_seconds = event.queue_seconds
                 self.prompt_tokens = event.prompt_tokens
@@ -105,8 +118,14 @@ class Exchange:
                 self.completion_tokens = event.completion_tokens
                 self.finish_reasons = event.finish_reasons
 
+    def note_attempt(self, endpoint: Endpoint) -> None:
+        """A server is asked."""
+        self.attempts += 1
+        self.target, self.cohort = endpoint.address, endpoint.cohort
+
     def note_embeddings(self, embeddings: Embeddings) -> None:
         """The same for embeddings, which come all at once."""
+        self.served_model = embeddings.model.id
         self.model_version = embeddings.model.version
         self.queue_seconds = embeddings.queue_seconds
         self.prompt_tokens = embeddings.prompt_tokens

@@ -9,6 +9,7 @@ from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError
 from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.domain.rates import RATES
+from headrace_gateway.domain.routes import COHORT_HEADER
 from headrace_gateway.http.signatures import parse_signed_request
 
 MAXIMUM_USER_AGENT = 200
@@ -26,6 +27,7 @@ def open_exchange(request: Request, activity: Activity, clock: Clock) -> Exchang
         occurred_at=now,
         started=clock.monotonic(),
         user_agent=request.headers.get("user-agent", "")[:MAXIMUM_USER_AGENT],
+        cohort_asked=", ".join(request.headers.getlist(COHORT_HEADER)),
     )
     try:
         exchange.signed = parse_signed_request(request.scope, now)
@@ -48,10 +50,15 @@ def credential_of(request: Request) -> str:
 
 
 def answer_headers(exchange: Exchange) -> dict[str, str]:
-    """What the caller is told beside the answer: rate limits (OpenAI's names) and cache status."""
+    """Beside the answer: rate limits (OpenAI's names), cache status, and who answered."""
     headers = {}
     if exchange.cache_status:
         headers["x-headrace-cache"] = exchange.cache_status
+    served = exchange.served_model
+    if served and served.isascii() and served.isprintable():
+        headers["x-headrace-model"] = served
+    if exchange.cohort:
+        headers[COHORT_HEADER] = exchange.cohort
     for kind in RATES:
         state = exchange.admission.tightest(kind) if exchange.admission else None
         if state is not None:

@@ -26,6 +26,7 @@ from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.route import Router
+from headrace_gateway.testing.routing import fixed_router
 
 KEY = "hr_test_key"
 PRINCIPAL = Principal(
@@ -70,7 +71,7 @@ async def running_gateway(
     configured = _settings(settings)
     ended = Ended(accounts, clock, keep_seconds=600)
     key_uses = KeyUses(accounts, clock, report_seconds=3600)
-    async with _routing(target or EchoTarget()) as router:
+    async with _routing(target or EchoTarget(), registry) as router:
         neighbours = Neighbours(
             accounts, accounts, accounts, accounts, limiter, answers, log, router, ended, key_uses
         )
@@ -93,8 +94,8 @@ async def running_gateway(
 
 
 @asynccontextmanager
-async def _routing(target: InferenceTarget) -> AsyncIterator[Router]:
-    router = Router({"echo": target}, refresh_seconds=3600)
+async def _routing(target: InferenceTarget, registry: CollectorRegistry) -> AsyncIterator[Router]:
+    router = fixed_router({"echo": target}, refresh_seconds=3600, registry=registry)
     refreshing = asyncio.create_task(router.keep_fresh())
     try:
         async with asyncio.timeout(5):
