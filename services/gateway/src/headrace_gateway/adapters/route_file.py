@@ -24,7 +24,7 @@ from headrace_gateway.domain.routes import (
 MAXIMUM_BYTES = 1024 * 1024
 
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Where = tuple[int | str, ...]
+Where = tuple[str, ...]
 """Keys and positions that lead to a value."""
 
 
@@ -97,7 +97,7 @@ def parse_routes(content: bytes, name: str) -> RouteTable:
     try:
         text = content.decode()
         root = yaml.compose(text, yaml.SafeLoader)
-        lines = dict(_lines(root)) if root else {}
+        lines = {(): 1} | (dict(_lines(root)) if root else {})
         body = _File.model_validate(yaml.safe_load(text))
     except UnicodeDecodeError as error:
         raise _invalid(f"{name}: must be UTF-8") from error
@@ -108,9 +108,9 @@ def parse_routes(content: bytes, name: str) -> RouteTable:
         raise _invalid(f"{name}: a character that YAML does not allow") from error
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        where = first["loc"]
+        where = tuple(map(str, first["loc"]))
         line = next(lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines)
-        field = ".".join(map(str, where)) or "the file"
+        field = ".".join(where) or "the file"
         raise _invalid(f"{name}, line {line}: {field}: {first['msg']}") from error
     return {
         model: tuple(group.domain(model) for group in groups)
@@ -123,7 +123,7 @@ def _lines(node: yaml.Node, where: Where = ()) -> Iterator[tuple[Where, int]]:
     yield where, node.start_mark.line + 1
     if isinstance(node, yaml.SequenceNode):
         for position, value in enumerate(node.value):
-            yield from _lines(value, (*where, position))
+            yield from _lines(value, (*where, str(position)))
     elif isinstance(node, yaml.MappingNode):
         known: set[str] = set()
         for key, value in node.value:

@@ -52,6 +52,7 @@ class Circuit:
     def speaks(self) -> None:
         """The server has begun to answer: it may be asked again."""
         self._open_until = None
+        self._trying = False
 
     def succeed(self) -> None:
         """It has answered: failures before this are forgotten."""
