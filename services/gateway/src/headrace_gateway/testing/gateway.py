@@ -1,7 +1,7 @@
 """A whole gateway over in-memory neighbours, driven through its real HTTP application."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +61,10 @@ async def running_gateway(
     *,
     accounts: MemoryAccounts | None = None,
     clock: FakeClock | None = None,
+    routing: Callable[[CollectorRegistry, FakeClock], Router] | None = None,
     **settings: object,
 ) -> AsyncIterator[Gateway]:
-    """A gateway that serves the model `echo` to the holder of KEY."""
+    """A gateway that serves the model `echo` to the holder of KEY, or what `routing` knows."""
     clock, registry = clock or FakeClock(), CollectorRegistry()
     accounts, limiter = accounts or MemoryAccounts(), MemoryRateLimiter(clock)
     answers, log = MemoryAnswerStore(), MemoryEventLog()
@@ -71,7 +72,11 @@ async def running_gateway(
     configured = _settings(settings)
     ended = Ended(accounts, clock, keep_seconds=600)
     key_uses = KeyUses(accounts, clock, report_seconds=3600)
-    async with _routing(target or EchoTarget(), registry) as router:
+    if routing is None:
+        router = fixed_router({"echo": target or EchoTarget()}, refresh_seconds=3600)
+    else:
+        router = routing(registry, clock)
+    async with _refreshing(router):
         neighbours = Neighbours(
             accounts, accounts, accounts, accounts, limiter, answers, log, router, ended, key_uses
         )
@@ -94,13 +99,12 @@ async def running_gateway(
 
 
 @asynccontextmanager
-async def _routing(target: InferenceTarget, registry: CollectorRegistry) -> AsyncIterator[Router]:
-    router = fixed_router({"echo": target}, refresh_seconds=3600, registry=registry)
+async def _refreshing(router: Router) -> AsyncIterator[None]:
     refreshing = asyncio.create_task(router.keep_fresh())
     try:
         async with asyncio.timeout(5):
             await router.known.wait()
-        yield router
+        yield
     finally:
         refreshing.cancel()
         await asyncio.wait([refreshing])
