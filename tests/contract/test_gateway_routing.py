@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -24,9 +25,12 @@ from headrace_gateway.domain.circuit import CircuitRules
 from headrace_gateway.domain.completion import CompletionRequest, Delta, Event, Events, Started
 from headrace_gateway.domain.embedding import EmbeddingRequest
 from headrace_gateway.domain.routes import Endpoint, RouteTable, Target
+from headrace_gateway.routing import start_router
 from headrace_gateway.routing_metrics import RoutingMetrics
+from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.route import Router
 from headrace_gateway.stages.servers import Servers
+from headrace_gateway.testing.gateway import PRINCIPAL
 from headrace_gateway.testing.inference_suite import InferenceTargetSuite
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.app import build
@@ -219,3 +223,63 @@ async def test_a_stream_survives_a_table_without_its_server_whose_channel_closes
             kept = servers[Endpoint("x:1", "kept")]
             assert [card.model.version for card in await kept.target.models()] == ["v1"]
         assert sorted(connections.made) == ["kept", "new", "old"]
+
+
+def settings(**told: object) -> GatewaySettings:
+    return GatewaySettings.model_validate(
+        {
+            "auth_target": "unused:1",
+            "cache_target": "unused:1",
+            "audit_target": "unused:1",
+            "admission_redis_url": "unix:///unused",
+            "spool_directory": "unused",
+            **told,
+        }
+    )
+
+
+@pytest.mark.parametrize("told_by", ["models", "routes_file"])
+async def test_a_gateway_is_put_together_with_either_table(told_by: str, tmp_path: Path) -> None:
+    async with watched() as (servicer, address):
+        file = tmp_path / "routes.yaml"
+        file.write_text(f"models: {{echo: [{{targets: [{{address: '{address}'}}]}}]}}")
+        told = {"models": {"echo": address}, "routes_file": file}[told_by]
+        runtime, registry = Runtime(step_seconds=5), CollectorRegistry()
+        router = start_router(settings(**{told_by: told}), runtime, SystemClock(), registry)
+        try:
+            await asyncio.wait_for(router.known.wait(), 10)
+            await asyncio.wait_for(servicer.until_called("GetLoad", ""), 10)
+            assert [card.model.id for card in router.cards_for(PRINCIPAL)] == ["echo"]
+        finally:
+            await runtime.close()
+        assert not runtime.failed
+
+
+async def test_a_file_that_breaks_a_rule_ends_the_process(tmp_path: Path) -> None:
+    runtime = Runtime(step_seconds=5)
+    absent = settings(routes_file=tmp_path / "absent.yaml")
+    start_router(absent, runtime, SystemClock(), CollectorRegistry())
+    await asyncio.wait_for(runtime.until_stop(), 10)
+    await runtime.close()
+    assert runtime.failed
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"models": {"echo": "a:1"}, "routes_file": "routes.yaml"},
+        {"routes_file": "routes.yaml", "kubernetes_namespace": "llm"},
+    ],
+)
+def test_the_table_comes_from_one_place(told: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="exactly one of models, routes_file and kubernetes_"):
+        settings(**told)
+
+
+@pytest.mark.parametrize(
+    "told", [{"models": {}}, {"models": {"echo": "a"}}, {"kubernetes_namespace": "A b"}]
+)
+def test_each_place_has_its_rule(told: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(told))):
+        settings(**told)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -239,3 +241,11 @@ async def test_outside_a_cluster_the_start_says_so() -> None:
         HeadraceError, match="kubernetes_namespace: this process runs in no cluster"
     ):
         await anext(KubernetesServices("llm").tables())
+
+
+def test_a_gateway_that_does_not_ask_for_it_does_not_load_the_client() -> None:
+    program = "import headrace_gateway.app, sys; print({'kubernetes', 'aiohttp'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "set()\n"

@@ -73,7 +73,7 @@ class InferenceServiceServicer:
         within one decode step or prefill chunk plus 50 ms, or two chunks if its first one is next.
         Callers: gateway. Errors: INVALID_FIELD, UNSUPPORTED_PARAMETER, CONTEXT_LENGTH_EXCEEDED,
         MODEL_NOT_FOUND, QUEUE_FULL (with a retry hint), NOT_SERVING, ENGINE_FAILED, DEADLINE_EXCEEDED.
-        May be retried elsewhere before `started` only; deadline: the longest answer one waits for.
+        May be retried elsewhere before the first `delta` only; deadline: the longest answer one waits for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
