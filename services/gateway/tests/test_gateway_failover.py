@@ -158,14 +158,12 @@ async def test_a_server_that_cannot_answer_is_replaced_by_its_twin(
         assert at.metric("fallbacks_total", model="chat") == 0
 
 
-@pytest.mark.parametrize(("path", "body"), [(CHAT, STREAM), ("/v1/embeddings", EMBED)])
-async def test_when_all_twins_fail_the_fallback_answers_and_says_so(
-    path: str, body: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("body", [BODY, STREAM])
+async def test_when_all_twins_fail_the_fallback_answers_and_says_so(body: dict[str, Any]) -> None:
     async with scene() as at:
         for target in at.big:
             target.fail(Reason.DEPENDENCY_UNAVAILABLE)
-        response = await at.client.post(path, json=body)
+        response = await at.client.post(CHAT, json=body)
         assert response.status_code == 200
         assert response.headers["x-headrace-model"] == "little"
         assert at.small.asked_for == ["little"]
@@ -174,6 +172,17 @@ async def test_when_all_twins_fail_the_fallback_answers_and_says_so(
         assert (exchange.model, exchange.model_version) == ("chat", "v9")
         assert (exchange.served_model, exchange.target) == ("little", "small")
         assert at.metric("fallbacks_total", model="chat") == 1
+
+
+async def test_vectors_come_from_no_other_model() -> None:
+    async with scene() as at:
+        for target in at.big:
+            target.fail(Reason.DEPENDENCY_UNAVAILABLE)
+        for _ in range(4):  # also once both are ejected
+            assert (await at.client.post("/v1/embeddings", json=EMBED)).status_code == 503
+        assert at.asked == [4, 4, 0]
+        at.big[1].error = None
+        assert (await at.client.post("/v1/embeddings", json=EMBED)).status_code == 200
 
 
 @pytest.mark.parametrize("reason", [Reason.DEPENDENCY_UNAVAILABLE, Reason.QUEUE_FULL])

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -48,6 +48,15 @@ RouteTable = Mapping[str, tuple[Group, ...]]
 def single_targets(addresses: Mapping[str, str]) -> RouteTable:
     """The simplest table: for each model one server, which knows it by the same id."""
     return {model: ((Target(Endpoint(address), model),),) for model, address in addresses.items()}
+
+
+def without_other_models(groups: Sequence[Group]) -> tuple[Group, ...]:
+    """The groups as far as they serve what the first one does.
+
+    Vectors of different models must not meet in one index, so embeddings fall back to no other.
+    """
+    models = {target.model for target in groups[0]}
+    return tuple(tuple(t for t in group if t.model in models) for group in groups)
 
 
 def check_cohort(cohort: str) -> None:

@@ -9,7 +9,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.logs import get_logger
 from headrace_gateway.domain.answer_keys import AnswerKey, PublishedAnswerKey, publishable
 from headrace_gateway.domain.completion import ModelCard
-from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.routes import (
     Group,
@@ -17,6 +17,7 @@ from headrace_gateway.domain.routes import (
     Target,
     check_cohort,
     in_order,
+    without_other_models,
 )
 from headrace_gateway.ports import InferenceTarget, TargetSource
 from headrace_gateway.stages.servers import Server, Servers
@@ -88,7 +89,10 @@ class Router:
                 param="model",
             )
         check_cohort(exchange.cohort_asked)
-        choices = self._choose(groups, _sticky_key(exchange, principal, model), exchange)
+        if exchange.activity is Activity.EMBEDDING:
+            groups = without_other_models(groups)
+        key = _sticky_key(exchange, principal, model)
+        choices = self._choose(groups, key, exchange.cohort_asked)
         if not choices:
             raise HeadraceError(
                 Reason.NOT_SERVING, f"The model `{model}` is starting.", retry_after_seconds=5
@@ -154,12 +158,12 @@ class Router:
     def _groups(self, model: str) -> Sequence[Group]:
         return (self._table or {}).get(model, ())
 
-    def _choose(self, groups: Sequence[Group], key: str, exchange: Exchange) -> tuple[Choice, ...]:
+    def _choose(self, groups: Sequence[Group], key: str, cohort: str) -> tuple[Choice, ...]:
         """Those that are not ejected; all, if nobody else is left."""
         seen = [
             Choice(server, card, number)
             for number, group in enumerate(groups)
-            for target in in_order(group, key, exchange.cohort_asked)
+            for target in in_order(group, key, cohort)
             if (card := (server := self._servers[target.endpoint]).cards.get(target.model))
         ]
         if len(seen) == 1:
