@@ -18,7 +18,8 @@ from headrace_common.grpc_client import create_channel
 from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.key_set import KeySet
-from headrace_gateway.adapters.redis_limiter import RedisRateLimiter
+from headrace_gateway.adapters.redis_limiter import RedisLimiter
+from headrace_gateway.domain.admission import Demand
 from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.stages.identify import Identify
 from headrace_gateway.stages.revocations import Ended
@@ -35,7 +36,7 @@ class SecondGateway:
     """What a gateway keeps of credentials, and what it asks of others."""
 
     identify: Identify
-    limiter: RedisRateLimiter
+    limiter: RedisLimiter
     clock: SystemClock
 
     async def refuses(self, key: str) -> bool:
@@ -57,7 +58,8 @@ class SecondGateway:
         if await self.refuses(key):
             return True
         principal = await self.identify.run(exchange)
-        return (await self.limiter.admit(principal, ())).revoked
+        wanted = Demand(exchange.request_id, principal.organization_id, ())
+        return (await self.limiter.admit(principal, wanted)).revoked
 
 
 def revocations(*, quick: bool) -> Iterator[Measurement]:
@@ -116,7 +118,7 @@ async def _two_gateways(auth: AuthProcess) -> AsyncIterator[tuple[AccountCaller,
         stale_seconds=600,
         maximum_strangers=2 * TIMES,
     )
-    limiter = RedisRateLimiter(auth.redis_url, timeout_seconds=1, maximum_connections=4)
+    limiter = RedisLimiter(auth.redis_url, timeout_seconds=1, maximum_connections=4)
     polling = asyncio.create_task(ended.keep_fresh())
     try:
         first = await nobody.logged_in(EMAIL, PASSWORD)

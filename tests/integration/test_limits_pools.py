@@ -19,9 +19,9 @@ from headrace_auth.testing.suites import make_key
 from headrace_cache.adapters.redis import RedisEntryStore
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.postgres import create_engine, migrate
-from headrace_gateway.adapters.redis_limiter import RedisRateLimiter
-from headrace_gateway.domain.rates import Charge
-from headrace_gateway.testing.limiter_suite import PRINCIPAL, REQUESTS
+from headrace_gateway.adapters.redis_limiter import RedisLimiter
+from headrace_gateway.domain.admission import Charge
+from headrace_gateway.testing.limiter_suite import PRINCIPAL, REQUESTS, demand
 
 DEADLINE_SECONDS = 1.0
 GRACE_SECONDS = 0.5
@@ -100,11 +100,11 @@ async def _cache_redis() -> AsyncIterator[Pool]:
 @asynccontextmanager
 async def _admission_redis() -> AsyncIterator[Pool]:
     async with breakable_redis() as server:
-        limiter = RedisRateLimiter(
+        limiter = RedisLimiter(
             server.url, timeout_seconds=DEADLINE_SECONDS, maximum_connections=SIZE
         )
-        charges = [Charge(REQUESTS, 0)]
-        yield Pool(server, lambda: limiter.admit(PRINCIPAL, charges))
+        wanted = demand(Charge(REQUESTS, 0))
+        yield Pool(server, lambda: limiter.admit(PRINCIPAL, wanted))
         await limiter.close()
 
 

@@ -21,12 +21,13 @@ from headrace_gateway.adapters.memory import (
     EchoTarget,
     MemoryAnswerStore,
     MemoryEventLog,
-    MemoryRateLimiter,
 )
+from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.app import Neighbours, build
 from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.key_uses import KeyUses
+from headrace_gateway.stages.leases import Leases
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.testing.routing import fixed_router
 
@@ -75,13 +76,14 @@ async def running_world(
         client = AuthClient(auth.channel, resolve_seconds=SECONDS)
         key_set, ended = KeySet(client, clock), Ended(client, clock, keep_seconds=600)
         router = fixed_router({"echo": EchoTarget()}, refresh_seconds=3600)
-        events, limiter = MemoryEventLog(), MemoryRateLimiter(clock)
+        events, limiter = MemoryEventLog(), MemoryLimiter(clock)
         neighbours = Neighbours(
             resolver=client,
             verifier=key_set,
             published_keys=key_set,
             accounts=GrpcAccounts(auth.channel, seconds=SECONDS),
             limiter=limiter,
+            leases=Leases(limiter, lease_seconds=30),
             answers=MemoryAnswerStore(),
             event_log=events,
             router=router,

@@ -121,19 +121,8 @@ def test_all_who_are_told_the_same_prices_share_one_table() -> None:
     assert to_principal(message).prices == replace(first.prices, version=4)
 
 
-async def test_requests_are_not_held_to_concurrency_and_budgets_yet(gateway: Gateway) -> None:
-    concurrency = Limit(LimitKind.CONCURRENT_REQUESTS, "user:user_1", 1)
-    spent = replace(BUDGET, amount_micros=0, model=None)
-    rich = replace(PRINCIPAL, limits=(concurrency,), budgets=(spent,))
-    gateway.accounts.principals[KEY] = rich
-    answer = await gateway.client.post(CHAT, json=BODY)
-    assert answer.status_code == 200
-    assert not any("concurrent" in name for name in answer.headers)
-    assert gateway.events.exchanges[-1].principal == rich
-
-
 async def test_what_is_known_of_a_principal_keeps_its_limits_and_budgets(gateway: Gateway) -> None:
-    rich = replace(PRINCIPAL, budgets=(BUDGET,))
+    rich = replace(PRINCIPAL, budgets=(BUDGET,))  # of another model
     gateway.accounts.principals[KEY] = rich
     assert await _ask(gateway) == 200
     gateway.accounts.unavailable = True

@@ -1,10 +1,11 @@
 """Builds the gateway from its settings and runs it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import grpc
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from starlette.types import ASGIApp
 
 from headrace_common.clock import Clock, SystemClock
@@ -16,8 +17,12 @@ from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.audit_events import AuditClient, SpoolEventLog
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.cache_grpc import GrpcAnswerStore
+from headrace_gateway.adapters.fallback_limiter import FallbackLimiter, FallbackRules
 from headrace_gateway.adapters.key_set import KeySet
-from headrace_gateway.adapters.redis_limiter import RedisRateLimiter
+from headrace_gateway.adapters.memory_limiter import MemoryLimiter
+from headrace_gateway.adapters.redis_limiter import RedisLimiter
+from headrace_gateway.domain.admission import Tightening
+from headrace_gateway.domain.breaker import Breaker
 from headrace_gateway.domain.guard import GuardPolicy, built_in_rules
 from headrace_gateway.http.application import create_http_app
 from headrace_gateway.http.edge import Bounds
@@ -33,8 +38,8 @@ from headrace_gateway.ports import (
     AnswerStore,
     CredentialResolver,
     EventLog,
+    Limiter,
     PublishedKeys,
-    RateLimiter,
     TokenVerifier,
 )
 from headrace_gateway.routing import start_router
@@ -44,10 +49,17 @@ from headrace_gateway.stages.guard import Guard
 from headrace_gateway.stages.identify import Identify
 from headrace_gateway.stages.infer import Infer
 from headrace_gateway.stages.key_uses import KeyUses
+from headrace_gateway.stages.leases import Leases, warn_of_eviction
 from headrace_gateway.stages.look_up import LookUp
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.route import Router
 from headrace_gateway.stages.settle import Settle
+from headrace_gateway.stages.spend import Spend
+
+
+def never_saturated(_model: str) -> float:
+    """For gateways that nobody tells how busy their models are."""
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +70,14 @@ class Neighbours:
     verifier: TokenVerifier
     published_keys: PublishedKeys
     accounts: Accounts
-    limiter: RateLimiter
+    limiter: Limiter
+    leases: Leases
     answers: AnswerStore
     event_log: EventLog
     router: Router
     ended: Ended
     key_uses: KeyUses
+    saturation: Callable[[str], float] = never_saturated
 
 
 def run(settings: GatewaySettings) -> None:
@@ -94,9 +108,21 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         look_up_seconds=settings.cache_timeout_seconds,
         store_seconds=settings.cache_store_timeout_seconds,
     )
-    limiter = _limiter(settings, runtime)
+    limiter = _start_limiter(settings, runtime, clock, registry)
+    leases = Leases(limiter, lease_seconds=settings.admission_lease_seconds)
+    runtime.start_task("leases", leases.keep())
     neighbours = Neighbours(
-        auth, key_set, key_set, accounts, limiter, answers, event_log, router, ended, key_uses
+        resolver=auth,
+        verifier=key_set,
+        published_keys=key_set,
+        accounts=accounts,
+        limiter=limiter,
+        leases=leases,
+        answers=answers,
+        event_log=event_log,
+        router=router,
+        ended=ended,
+        key_uses=key_uses,
     )
     readiness = Readiness({"auth": key_set.known.is_set, "models": router.known.is_set})
     app = build(settings, neighbours, readiness, clock=clock, registry=registry)
@@ -161,7 +187,15 @@ def _stages(settings: GatewaySettings, neighbours: Neighbours, clock: Clock) -> 
         key_uses=neighbours.key_uses,
         admit=Admit(
             neighbours.limiter,
+            neighbours.leases,
+            clock,
             default_requests_per_minute=settings.default_requests_per_minute,
+            tightening=Tightening(
+                settings.free_tightened_above,
+                settings.standard_tightened_above,
+                settings.tightened_factor,
+            ),
+            saturation=neighbours.saturation,
         ),
         guard=Guard(policy),
         router=neighbours.router,
@@ -171,7 +205,8 @@ def _stages(settings: GatewaySettings, neighbours: Neighbours, clock: Clock) -> 
             maximum_attempts=settings.maximum_attempts,
             generation_seconds=settings.generation_timeout_seconds,
         ),
-        settle=Settle(neighbours.limiter),
+        spend=Spend(neighbours.limiter),
+        settle=Settle(neighbours.limiter, neighbours.leases),
         event_log=neighbours.event_log,
     )
 
@@ -195,14 +230,34 @@ def _start_key_uses(
     return key_uses
 
 
-def _limiter(settings: GatewaySettings, runtime: Runtime) -> RedisRateLimiter:
-    limiter = RedisRateLimiter(
+def _start_limiter(
+    settings: GatewaySettings, runtime: Runtime, clock: Clock, registry: CollectorRegistry
+) -> FallbackLimiter:
+    shared = RedisLimiter(
         settings.admission_redis_url.get_secret_value(),
         timeout_seconds=settings.admission_timeout_seconds,
         maximum_connections=settings.admission_maximum_connections,
+        lease_seconds=settings.admission_lease_seconds,
     )
-    runtime.on_stop("redis", limiter.close)
-    return limiter
+    runtime.on_stop("redis", shared.close)
+    runtime.start_task("eviction check", warn_of_eviction(shared.may_forget))
+    breaker = Breaker(
+        clock,
+        failures=settings.admission_failures,
+        pause_seconds=settings.admission_retry_seconds,
+    )
+    Gauge(
+        "headrace_gateway_limits_local",
+        "1 while this gateway counts limits alone, because they cannot be counted together.",
+        registry=registry,
+    ).set_function(lambda: breaker.is_open)
+    rules = FallbackRules(
+        replicas=settings.replicas,
+        spend_uncounted=settings.budgets_without_redis == "pass",
+        slow_seconds=settings.admission_slow_seconds,
+    )
+    local = MemoryLimiter(clock, lease_seconds=settings.admission_lease_seconds)
+    return FallbackLimiter(shared, local, breaker, clock, rules)
 
 
 def _channel(runtime: Runtime, target: str) -> grpc.aio.Channel:

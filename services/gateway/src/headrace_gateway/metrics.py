@@ -53,6 +53,11 @@ class GatewayMetrics:
             buckets=FIRST_TOKEN_SECONDS,
             registry=registry,
         )
+        self._admitted_alone = Counter(
+            "headrace_gateway_admitted_alone",
+            "Requests that this gateway decided on with its own share of the limits.",
+            registry=registry,
+        )
         self._cache = Counter(
             "headrace_gateway_cache", "Completions by cache status.", ["status"], registry=registry
         )
@@ -70,7 +75,10 @@ class GatewayMetrics:
 
     def count(self, exchange: Exchange, seconds: float) -> None:
         """Count a request that ended."""
-        reason = exchange.error.reason.value if exchange.error else ""
+        ended_by = exchange.error.reason if exchange.error else exchange.cut_by
+        reason = ended_by.value if ended_by else ""
+        if exchange.admission is not None and exchange.admission.local:
+            self._admitted_alone.inc()
         self._requests.labels(exchange.activity, exchange.outcome, reason).inc()
         self._seconds.labels(exchange.activity).observe(seconds)
         if exchange.first_token_seconds is not None and exchange.cache_status != "hit":

@@ -1,6 +1,7 @@
 """The way of a request: the one place that calls the stages, in their order.
 
-identify -> admit -> guard prompt -> route -> look up -> infer -> guard output -> settle -> record
+identify -> admit -> guard prompt -> route -> look up -> infer -> spend -> guard output
+-> settle -> record
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Kind, Reason, credential_invalid
+from headrace_gateway.domain.admission import estimate_tokens
 from headrace_gateway.domain.completion import (
     AnswerBuilder,
     CompletionRequest,
@@ -22,7 +24,6 @@ from headrace_gateway.domain.completion import (
 from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings, ModelRequest
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
-from headrace_gateway.domain.rates import estimate_tokens
 from headrace_gateway.domain.seal import Seal
 from headrace_gateway.logs import log_exchange
 from headrace_gateway.metrics import GatewayMetrics
@@ -35,6 +36,7 @@ from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.look_up import LookUp, replay
 from headrace_gateway.stages.route import Route, Router
 from headrace_gateway.stages.settle import Settle
+from headrace_gateway.stages.spend import Spend
 
 NOTHING_DONE = frozenset(
     {
@@ -64,6 +66,7 @@ class Stages:
     router: Router
     look_up: LookUp
     infer: Infer
+    spend: Spend
     settle: Settle
     event_log: EventLog
 
@@ -98,7 +101,8 @@ class Pipeline:
                 events = stages.infer.generate(exchange, tenant, request, route)
             seal, built = Seal(), AnswerBuilder()
             noted = self._note(exchange, seal, events)
-            guarded = stages.guard.check_output(exchange, request, noted)
+            paid = stages.spend.within(exchange, request, noted)
+            guarded = stages.guard.check_output(exchange, request, paid)
             async with aclosing(guarded):
                 async for said in guarded:
                     _stop_if_cancelled()
@@ -228,7 +232,9 @@ class Pipeline:
             principal = await self._admit(exchange, principal, request, INVOKE_MODELS)
         with timed("guard_prompt"):
             stages.guard.check_prompt(exchange, request)
-        return principal, request, stages.router.run(exchange, principal, request.model)
+        route = stages.router.run(exchange, principal, request.model)
+        stages.spend.require_price(exchange, principal)
+        return principal, request, route
 
     async def _identify(self, exchange: Exchange, scope: str) -> Principal:
         principal = await self._stages.identify.run(exchange)

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from headrace_gateway.domain.admission import Admission, Demand, Holding, Settlement
 from headrace_gateway.domain.completion import Answer, CompletionRequest, Events, ModelCard
 from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.key_uses import UseBatch
 from headrace_gateway.domain.principal import Principal
-from headrace_gateway.domain.rates import Admission, Charge
 from headrace_gateway.domain.routes import RouteTable
 from headrace_gateway.domain.signed_request import SignedRequest
 
@@ -49,18 +49,27 @@ class PublishedKeys(Protocol):
         """The public keys as JWKs (RFC 7517); raises NOT_SERVING until they are known."""
 
 
-class RateLimiter(Protocol):
-    """Counts rates, exactly, over all replicas."""
+class Limiter(Protocol):
+    """Holds requests to limits and budgets, exactly, over all replicas.
 
-    async def admit(self, principal: Principal, charges: Sequence[Charge]) -> Admission:
-        """Take all charges or none; raises DEPENDENCY_UNAVAILABLE when it cannot count."""
+    Every method raises DEPENDENCY_UNAVAILABLE when it cannot count. What a request holds, which is
+    its place among those in flight and what it has reserved of budgets, has a lease: if nobody
+    renews that, what the request had used is spent, and the rest given back.
+    """
 
-    async def settle(
-        self, principal: Principal, admission: Admission, corrections: Sequence[Charge]
-    ) -> None:
-        """Give back what was reserved and not used; a negative cost takes more.
+    async def admit(self, principal: Principal, demand: Demand) -> Admission:
+        """Take all that is asked for, or nothing."""
 
-        What the bucket has regained by itself since the admission is not given a second time.
+    async def extend(self, holding: Holding, more_micros: int) -> int:
+        """Reserve up to so much more of every budget; how much it was, 0 for none."""
+
+    async def renew(self, holdings: Sequence[Holding]) -> None:
+        """Begin their leases anew; what is not held any more stays so."""
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Put what was used in the place of what was reserved; of what is held, once.
+
+        What a rate has regained by itself since the admission is not given a second time.
         """
 
 

@@ -1,6 +1,7 @@
 """What the gateway can be told from its environment (`HEADRACE_GATEWAY_...`)."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -45,6 +46,21 @@ class GatewaySettings(ServiceSettings):
     admission_timeout_seconds: float = Field(default=0.5, gt=0)
     admission_maximum_connections: int = Field(default=64, ge=1)
     """To admission's Redis; further calls wait for one, `admission_timeout_seconds` at most."""
+    admission_lease_seconds: float = Field(default=30.0, gt=0)
+    """What a request holds is given back so long after its gateway has died."""
+    admission_slow_seconds: float = Field(default=0.25, gt=0)
+    admission_failures: int = Field(default=5, ge=1)
+    """So many slow or failed calls in a row, and this gateway counts alone, until one is not."""
+    admission_retry_seconds: float = Field(default=1.0, gt=0)
+    """How long not to ask then, before a call tries again."""
+    replicas: int = Field(default=1, ge=1)
+    """Gateways that share limits: while they are counted alone, each takes its part of them."""
+    budgets_without_redis: Literal["refuse", "pass"] = "refuse"
+    """Whether requests with budgets pass, uncounted, while they cannot be counted together."""
+    free_tightened_above: float = Field(default=0.8, ge=0)
+    """Saturation of a model, of which 1 is all that it can do, above which limits shrink."""
+    standard_tightened_above: float = Field(default=1.0, ge=0)
+    tightened_factor: float = Field(default=0.5, gt=0, le=1)
     default_requests_per_minute: int = Field(default=600, ge=1)
     """Of a user, over all credentials, unless the organisation has a rate; the rest narrows it."""
 

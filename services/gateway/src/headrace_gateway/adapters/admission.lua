@@ -1,53 +1,100 @@
--- Admission of one request: all charges are taken, or none, in one atomic step.
+-- Admission of one request: everything is taken, or nothing, in one atomic step.
 --
--- Each limit is a bucket by the generic cell rate algorithm (ITU-T I.371): one number per limit, the
--- theoretical arrival time `tat` in microseconds at which the bucket would be whole again. A limit of
--- `amount` per minute adds period/amount to it per unit and never lets it run more than one period ahead.
---
--- KEYS         first one bucket per charge, then the principal's revocation markers
--- ARGV[1]      now in microseconds, or 0 for this server's own clock (tests freeze time, nobody else)
--- ARGV[2..]    amount and cost, per charge
--- returns      { revoked, index of the refusing charge or 0, now, then per charge: remaining,
---              microseconds until whole, microseconds until the cost fits }
-local PERIOD = 60000000
+-- KEYS         one bucket per rate, one set per limit on requests in flight, account and leases per
+--              budget, then the principal's revocation markers
+-- ARGV[1..6]   now or 0, length of a lease, request id, how many rates, limits in flight and budgets
+-- ARGV[7..]    per rate: amount, cost; per limit in flight: amount; per budget: amount, cost, when its
+--              period's keys may go
+-- returns      { revoked, index of what refuses or 0, now, then per rate: remaining, time until whole,
+--              time until the cost fits; per limit in flight: remaining; per budget: neither spent nor
+--              reserved, not spent }
+local now = clock(ARGV[1])
+local lease_end = now + tonumber(ARGV[2])
+local id = ARGV[3]
+local rates, places, budgets = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local first_budget = rates + places + 1
+local first_marker = first_budget + 2 * budgets
 
-local now = tonumber(ARGV[1])
-if now == 0 then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-end
-
-local charges = (#ARGV - 1) / 2
-if #KEYS > charges and redis.call('EXISTS', unpack(KEYS, charges + 1)) > 0 then
+if #KEYS >= first_marker and redis.call('EXISTS', unpack(KEYS, first_marker)) > 0 then
   return { 1, 0, now }
 end
 
-local reply = { 0, 0, now }
-local after = {}
-for index = 1, charges do
-  local amount = tonumber(ARGV[2 * index])
-  local cost = tonumber(ARGV[2 * index + 1])
-  local per_unit = PERIOD / amount
-  local tat = math.max(now, tonumber(redis.call('GET', KEYS[index]) or '0'))
-  local wanted = tat + cost * per_unit
-  -- half a microsecond forgives the rounding of period/amount
-  local wait = wanted - now - PERIOD - 0.5
-  if wait > 0 and reply[2] == 0 then
-    reply[2] = index
+local refused_by = 0
+local function refuse(index)
+  if refused_by == 0 then
+    refused_by = index
   end
-  after[index] = { tat = tat, wanted = wanted, wait = math.max(0, wait), per_unit = per_unit }
 end
 
-for index = 1, charges do
-  local bucket = after[index]
+local buckets, sets, accounts = {}, {}, {}
+local at = 7
+for index = 1, rates do
+  local per_unit = PERIOD / tonumber(ARGV[at])
+  local tat = read_bucket(KEYS[index], now)
+  local wanted = tat + tonumber(ARGV[at + 1]) * per_unit
+  -- half a microsecond forgives the rounding of PERIOD/amount
+  local wait = wanted - now - PERIOD - 0.5
+  if wait > 0 then
+    refuse(index)
+  end
+  buckets[index] = { tat = tat, wanted = wanted, wait = math.max(0, wait), per_unit = per_unit }
+  at = at + 2
+end
+for index = 1, places do
+  local key = KEYS[rates + index]
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', digits(now))
+  local free = tonumber(ARGV[at]) - redis.call('ZCARD', key)
+  if free < 1 then
+    refuse(rates + index)
+  end
+  sets[index] = { key = key, free = free }
+  at = at + 1
+end
+for index = 1, budgets do
+  local account, leases = KEYS[first_budget + 2 * index - 2], KEYS[first_budget + 2 * index - 1]
+  reclaim(account, leases, now)
+  local amount, cost = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+  local spent, reserved = totals(account)
+  if cost > 0 and spent + reserved + cost > amount then
+    refuse(rates + places + index)
+  end
+  accounts[index] = {
+    account = account, leases = leases, cost = cost, unspent = amount - spent, reserved = reserved,
+    milliseconds = math.max(1000, math.ceil((tonumber(ARGV[at + 2]) - now) / 1000)),
+  }
+  at = at + 3
+end
+
+local admitted = refused_by == 0
+local reply = { 0, refused_by, now }
+for index, bucket in ipairs(buckets) do
   local tat = bucket.tat
-  if reply[2] == 0 then
+  if admitted then
     tat = bucket.wanted
-    -- %.0f, for Lua's tostring would round a number of this size
-    redis.call('SET', KEYS[index], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1000)
+    write_bucket(KEYS[index], tat, now)
   end
   reply[#reply + 1] = math.max(0, math.floor((PERIOD - (tat - now) + 0.5) / bucket.per_unit))
   reply[#reply + 1] = math.ceil(tat - now)
   reply[#reply + 1] = math.ceil(bucket.wait)
+end
+for _, set in ipairs(sets) do
+  if admitted then
+    redis.call('ZADD', set.key, digits(lease_end), id)
+    redis.call('PEXPIRE', set.key, math.ceil((lease_end - now) / 1000) + 1000)
+    set.free = set.free - 1
+  end
+  reply[#reply + 1] = math.max(0, set.free)
+end
+for _, budget in ipairs(accounts) do
+  if admitted then
+    redis.call('HSET', budget.account, id, digits(budget.cost) .. ':0')
+    redis.call('HINCRBY', budget.account, 'reserved', digits(budget.cost))
+    redis.call('ZADD', budget.leases, digits(lease_end), id)
+    redis.call('PEXPIRE', budget.account, budget.milliseconds)
+    redis.call('PEXPIRE', budget.leases, budget.milliseconds)
+    budget.reserved = budget.reserved + budget.cost
+  end
+  reply[#reply + 1] = math.max(0, budget.unspent - budget.reserved)
+  reply[#reply + 1] = math.max(0, budget.unspent)
 end
 return reply

@@ -89,7 +89,7 @@ def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2
         source_address=_clean(exchange.source_address),
         operation=exchange.operation,
         outcome=to_proto(audit_pb2.Outcome, exchange.outcome),
-        error_reason=exchange.error.reason.value if exchange.error else "",
+        error_reason=_reason(exchange),
         resource=_clean(exchange.resource),
     )
     if exchange.principal is not None:
@@ -99,6 +99,12 @@ def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2
     if exchange.activity in (Activity.COMPLETION, Activity.EMBEDDING):
         event.model_use.CopyFrom(_model_use(exchange, total_seconds))
     return event
+
+
+def _reason(exchange: Exchange) -> str:
+    """Why it failed, or why an answer that counts as given is shorter than the model's."""
+    reason = exchange.error.reason if exchange.error else exchange.cut_by
+    return reason.value if reason else ""
 
 
 def _clean(text: str) -> str:

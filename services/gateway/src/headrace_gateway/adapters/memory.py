@@ -1,4 +1,4 @@
-"""Every port in this process's memory: for tests, and to read what a port means."""
+"""Ports in this process's memory: for tests, and to read what a port means."""
 
 import asyncio
 import hashlib
@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.completion import (
     Answer,
@@ -24,12 +23,9 @@ from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.key_uses import UseBatch
 from headrace_gateway.domain.principal import Principal
-from headrace_gateway.domain.rates import Admission, Charge, RateState
 from headrace_gateway.domain.routes import RouteTable
 from headrace_gateway.domain.signed_request import SignedRequest
 from headrace_gateway.ports import AccountAnswer, AnswerKey, EndedPage
-
-PERIOD_SECONDS = 60.0
 
 
 class MemoryAccounts:
@@ -107,56 +103,6 @@ class MemoryAccounts:
     def _check_available(self) -> None:
         if self.unavailable:
             raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "auth does not answer")
-
-
-class MemoryRateLimiter:
-    """The same buckets as admission.lua, for one process."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._whole_at: dict[tuple[str, object], float] = {}
-        self.revoked: set[tuple[str, str]] = set()
-        """Organisations and revocation ids that are marked."""
-        self.unavailable = False
-
-    async def admit(self, principal: Principal, charges: Sequence[Charge]) -> Admission:
-        if self.unavailable:
-            raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "Redis does not answer")
-        ids = principal.revocation_ids
-        if any((principal.organization_id, each) in self.revoked for each in ids):
-            return Admission(revoked=True, states=())
-        now = self._clock.monotonic()
-        wanted = [self._whole(principal, c, now) + c.cost * _per_unit(c) for c in charges]
-        waits = [max(0.0, whole - now - PERIOD_SECONDS - 5e-7) for whole in wanted]
-        refused = next((i for i, wait in enumerate(waits) if wait > 0), None)
-        if refused is None:
-            for charge, whole in zip(charges, wanted, strict=True):
-                self._whole_at[_bucket(principal, charge)] = whole
-        states = tuple(
-            self._state(principal, charge, now, wait)
-            for charge, wait in zip(charges, waits, strict=True)
-        )
-        refused_by = states[refused] if refused is not None else None
-        return Admission(False, states, refused_by, decided_at=now)
-
-    async def settle(
-        self, principal: Principal, admission: Admission, corrections: Sequence[Charge]
-    ) -> None:
-        now = self._clock.monotonic()
-        for charge in corrections:
-            units: float = charge.cost
-            if units > 0:
-                units = max(0.0, units - (now - admission.decided_at) / _per_unit(charge))
-            whole = self._whole(principal, charge, now) - units * _per_unit(charge)
-            self._whole_at[_bucket(principal, charge)] = whole
-
-    def _whole(self, principal: Principal, charge: Charge, now: float) -> float:
-        return max(now, self._whole_at.get(_bucket(principal, charge), now))
-
-    def _state(self, principal: Principal, charge: Charge, now: float, wait: float) -> RateState:
-        ahead = self._whole(principal, charge, now) - now
-        remaining = int((PERIOD_SECONDS - ahead + 5e-7) / _per_unit(charge))
-        return RateState(charge.limit, max(0, remaining), ahead, wait)
 
 
 class MemoryAnswerStore:
@@ -268,11 +214,3 @@ class MemoryEventEntry:
 
     def record(self, exchange: Exchange, seconds: float) -> None:
         self._log.exchanges.append(exchange)
-
-
-def _per_unit(charge: Charge) -> float:
-    return PERIOD_SECONDS / charge.limit.amount
-
-
-def _bucket(principal: Principal, charge: Charge) -> tuple[str, object]:
-    return principal.organization_id, charge.limit

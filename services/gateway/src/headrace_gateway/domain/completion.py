@@ -194,6 +194,8 @@ class Finished:
     prompt_tokens: int
     completion_tokens: int
     signature: AnswerSignature | None = None
+    cut_by: str = ""
+    """Why we ended the answer before the model did, if we did."""
 
 
 Event = Started | Delta | Finished

@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from headrace_common.errors import HeadraceError, Kind, Reason
+from headrace_gateway.domain.admission import Admission, Demand
+from headrace_gateway.domain.budgets import cost_micros
 from headrace_gateway.domain.completion import Delta, Event, Finished, FinishReason, Started
 from headrace_gateway.domain.embedding import Embeddings
-from headrace_gateway.domain.principal import Principal
-from headrace_gateway.domain.rates import Admission, Charge
+from headrace_gateway.domain.principal import ModelPrice, Principal
 from headrace_gateway.domain.routes import Endpoint
 from headrace_gateway.domain.signed_request import SignedRequest, check_content_digest
 
@@ -65,8 +66,13 @@ class Exchange:
 
     principal: Principal | None = None
     resource: str = ""
-    charges: tuple[Charge, ...] = ()
+    demand: Demand | None = None
+    """What admission was asked for, unless that was refused."""
     admission: Admission | None = None
+    price: ModelPrice | None = None
+    """Of the model, if it has one."""
+    cut_by: Reason | None = None
+    """Why we ended an answer early that counts as given."""
     model: str = ""
     """The public id that was asked for."""
     model_version: str = ""
@@ -99,6 +105,13 @@ class Exchange:
     """Why we stopped the work ourselves; without one, who stops it is the caller."""
     outcome: Outcome | None = None
     error: HeadraceError | None = None
+
+    @property
+    def cost_micros(self) -> int:
+        """What was used costs so much by now; an answer from the cache costs nothing."""
+        if self.cache_status == "hit":
+            return 0
+        return cost_micros(self.price, self.prompt_tokens, self.completion_tokens)
 
     def note(self, event: Event, now: float) -> None:
         """Remember what an event of the answer says about cost and time."""

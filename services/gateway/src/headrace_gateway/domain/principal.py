@@ -16,7 +16,7 @@ Network = IPv4Network | IPv6Network
 
 
 class LimitKind(StrEnum):
-    """What a limit counts; `domain/rates.py` says which of them admission holds requests to."""
+    """What a limit counts; a rate, or requests at a time."""
 
     REQUESTS_PER_MINUTE = "requests"
     TOKENS_PER_MINUTE = "tokens"
@@ -118,6 +118,10 @@ class Principal:
     def may_use(self, model: str) -> bool:
         """Whether the credential may name `model`; an empty list allows all."""
         return not self.allowed_models or model in self.allowed_models
+
+    def budgets_on(self, model: str) -> tuple[Budget, ...]:
+        """The budgets that count what `model` costs."""
+        return tuple(budget for budget in self.budgets if budget.model in {None, model})
 
     def require_network(self, address: str) -> None:
         """Raise PERMISSION_DENIED unless the credential may be used from `address`."""

@@ -64,7 +64,8 @@ class CompletionResponse(PipelineResponse):
                 elif isinstance(event, Delta):
                     built.add(event)
                 elif isinstance(event, Finished):
-                    body = parsed.writer.body(built.finish(event), event.signature)
+                    answer = built.finish(event)
+                    body = parsed.writer.body(answer, event.signature, event.cut_by)
         # Only here, when the pipeline has settled and recorded, does the answer count as given.
         if self.started:
             await self.write(send, DONE, more=False)

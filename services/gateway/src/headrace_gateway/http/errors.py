@@ -43,6 +43,9 @@ TYPE_OF_KIND = MappingProxyType(
 )
 """OpenAI's `type`; every kind that is not here is a `server_error`."""
 
+INSUFFICIENT_QUOTA = "insufficient_quota"
+"""OpenAI's `type` and `code` where money is the limit."""
+
 CODE_OF_REASON = MappingProxyType(
     {
         Reason.INVALID_FIELD: "invalid_value",
@@ -50,6 +53,8 @@ CODE_OF_REASON = MappingProxyType(
         Reason.CREDENTIAL_INVALID: "invalid_api_key",
         Reason.REQUEST_RATE_LIMITED: "rate_limit_exceeded",
         Reason.TOKEN_RATE_LIMITED: "rate_limit_exceeded",
+        Reason.CONCURRENCY_LIMITED: "rate_limit_exceeded",
+        Reason.BUDGET_EXHAUSTED: INSUFFICIENT_QUOTA,
         Reason.CONTENT_BLOCKED: "content_policy_violation",
     }
 )
@@ -75,13 +80,19 @@ def error_body(error: HeadraceError, request_id: str) -> bytes:
         {
             "error": {
                 "message": error.message,
-                "type": TYPE_OF_KIND.get(error.kind, "server_error"),
+                "type": _type_of(error),
                 "param": error.param,
                 "code": CODE_OF_REASON.get(error.reason, error.reason.value.lower()),
                 "request_id": request_id,
             }
         }
     )
+
+
+def _type_of(error: HeadraceError) -> str:
+    if error.reason is Reason.BUDGET_EXHAUSTED:
+        return INSUFFICIENT_QUOTA
+    return TYPE_OF_KIND.get(error.kind, "server_error")
 
 
 def error_response(

@@ -1,14 +1,15 @@
 """From an HTTP request to the exchange that follows it through the pipeline."""
 
 import ipaddress
+import math
 
 from fastapi import Request
 from starlette.types import Scope
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError
+from headrace_gateway.domain.admission import RATES
 from headrace_gateway.domain.exchange import Activity, Exchange
-from headrace_gateway.domain.rates import RATES
 from headrace_gateway.domain.routes import COHORT_HEADER
 from headrace_gateway.http.signatures import parse_signed_request
 
@@ -64,8 +65,20 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
         if state is not None:
             headers[f"x-ratelimit-limit-{kind}"] = str(state.limit.amount)
             headers[f"x-ratelimit-remaining-{kind}"] = str(state.remaining)
-            headers[f"x-ratelimit-reset-{kind}"] = f"{state.reset_seconds:.3f}s"
+            headers[f"x-ratelimit-reset-{kind}"] = go_duration(state.reset_seconds)
+    if exchange.admission is not None and exchange.admission.local:
+        headers["x-headrace-limits"] = "local"
     return headers
+
+
+def go_duration(seconds: float) -> str:
+    """As OpenAI writes it: `1s`, `6m0s`, `1.5s`, `20ms`; rounded up to milliseconds."""
+    milliseconds = math.ceil(seconds * 1000 - 1e-6)
+    if 0 < milliseconds < 1000:
+        return f"{milliseconds}ms"
+    minutes, rest = divmod(milliseconds, 60_000)
+    told = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+    return f"{minutes}m{told}" if minutes else told
 
 
 def source_address(scope: Scope) -> str:

@@ -104,13 +104,13 @@ class AnswerWriter:
         self._model = ""
         self._fingerprint = ""
 
-    def body(self, answer: Answer, signature: AnswerSignature | None) -> bytes:
+    def body(self, answer: Answer, signature: AnswerSignature | None, cut_by: str = "") -> bytes:
         """The whole answer."""
         self._remember(answer.model.id, answer.model.version)
         choices = [self._shape.choice(i, choice) for i, choice in enumerate(answer.choices)]
         usage = _usage(answer.prompt_tokens, answer.completion_tokens)
         envelope = self._envelope(self._shape.object, choices)
-        return orjson.dumps({**envelope, "usage": usage, **_extension(signature)})
+        return orjson.dumps({**envelope, "usage": usage, **_extension(signature, cut_by)})
 
     def chunks(self, event: Event) -> bytes:
         """The server-sent events that one event of the answer becomes."""
@@ -125,14 +125,14 @@ class AnswerWriter:
                 return b"".join(_sse(chunk) for chunk in self._last_chunks(event))
 
     def _last_chunks(self, event: Finished) -> list[Json]:
-        """One for each choice's end, then the usage if it is wanted; the last has the signature."""
+        """One for each choice's end, then the usage if it is wanted; the last has our extension."""
         reasons = enumerate(event.finish_reasons)
         chunks = [self._chunk([self._shape.ending(index, reason)]) for index, reason in reasons]
         if self._include_usage:
             usage = _usage(event.prompt_tokens, event.completion_tokens)
             chunks.append({**self._chunk([]), "usage": usage})
         if chunks:
-            chunks[-1] |= _extension(event.signature)
+            chunks[-1] |= _extension(event.signature, event.cut_by)
         return chunks
 
     def _chunk(self, choices: list[Json]) -> Json:
@@ -172,12 +172,15 @@ def _sse(content: Json) -> bytes:
     return b"data: " + orjson.dumps(content) + b"\n\n"
 
 
-def _extension(signature: AnswerSignature | None) -> Json:
-    """What OpenAI's answers do not have; docs/signed-answers.md."""
-    if signature is None:
-        return {}
-    both = {"statement": signature.statement, "certificate": signature.certificate}
-    return {"headrace": {"signature": both}}
+def _extension(signature: AnswerSignature | None, cut_by: str) -> Json:
+    """What OpenAI's answers do not have: docs/signed-answers.md, docs/adr/0028."""
+    extension: Json = {}
+    if signature is not None:
+        both = {"statement": signature.statement, "certificate": signature.certificate}
+        extension["signature"] = both
+    if cut_by:
+        extension["cut_by"] = cut_by
+    return {"headrace": extension} if extension else {}
 
 
 def _usage(prompt_tokens: int, completion_tokens: int) -> Json:

@@ -1,61 +1,115 @@
 """admit: whether this principal may make this request now."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from zoneinfo import ZoneInfoNotFoundError
 
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.clock import Clock
+from headrace_common.errors import HeadraceError
 from headrace_common.logs import get_logger
+from headrace_gateway.domain.admission import (
+    BudgetCharge,
+    Charge,
+    Demand,
+    Tightening,
+    answer_tokens,
+    charges,
+)
+from headrace_gateway.domain.budgets import Calendar, cost_micros, most_prompt_tokens, price_of
 from headrace_gateway.domain.embedding import ModelRequest
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.domain.principal import Limit, LimitKind, Principal
-from headrace_gateway.domain.rates import Charge, RateState, charges
-from headrace_gateway.ports import RateLimiter
-
-REASONS = {
-    LimitKind.REQUESTS_PER_MINUTE: Reason.REQUEST_RATE_LIMITED,
-    LimitKind.TOKENS_PER_MINUTE: Reason.TOKEN_RATE_LIMITED,
-}
-UPGRADE_SECONDS = 10.0
-"""Soon enough to meet another gateway of a rolling upgrade."""
+from headrace_gateway.domain.principal import Principal
+from headrace_gateway.domain.refusals import never_fits, not_understood, refusal
+from headrace_gateway.ports import Limiter
+from headrace_gateway.stages.leases import Leases
 
 
 class Admit:
-    """Takes the request's charges from every limit that applies, or refuses."""
+    """Takes the request's charges from every limit and budget that applies, or refuses."""
 
-    def __init__(self, limiter: RateLimiter, *, default_requests_per_minute: int) -> None:
+    def __init__(
+        self,
+        limiter: Limiter,
+        leases: Leases,
+        clock: Clock,
+        *,
+        default_requests_per_minute: int,
+        tightening: Tightening,
+        saturation: Callable[[str], float],
+    ) -> None:
+        """`saturation` tells how busy the servers of a model are: 1 is all that they can do."""
         self._limiter = limiter
+        self._leases = leases
+        self._clock = clock
         self._default_requests_per_minute = default_requests_per_minute
+        self._tightening = tightening
+        self._saturation = saturation
+        self._calendar = Calendar()
 
     async def run(
         self, exchange: Exchange, principal: Principal, request: ModelRequest | None
     ) -> bool:
         """Fill `exchange.admission`; False if what is known of the principal has ended.
 
-        Raises a rate-limit error, and NOT_SERVING for one whose limits only a newer gateway knows.
+        Raises a limit's error, and NOT_SERVING for one whose limits only a newer gateway knows.
         """
-        wanted = charges(principal, request, self._default_requests_per_minute)
-        _refuse_what_never_fits(wanted)
-        admission = await self._limiter.admit(principal, wanted)
+        demand = Demand(
+            exchange.request_id,
+            principal.organization_id,
+            self._charges(principal, request),
+            self._budget_charges(exchange, principal, request),
+        )
+        # Who leaves before the answer may have been admitted, and is settled as if it were so.
+        exchange.demand = demand
+        try:
+            admission = await self._limiter.admit(principal, demand)
+        except HeadraceError:
+            exchange.demand = None
+            raise
+        if admission.revoked or admission.refused_by:
+            exchange.demand = None
         if admission.revoked:
             return False
         exchange.admission = admission
         if admission.refused_by:
-            raise _rate_limited(admission.refused_by)
-        exchange.charges = wanted
+            raise refusal(admission.refused_by, self._clock.now())
+        self._leases.begin(exchange)
         _refuse_what_is_not_understood(principal)
         return True
 
+    def _charges(self, principal: Principal, request: ModelRequest | None) -> tuple[Charge, ...]:
+        wanted = charges(principal, request, self._default_requests_per_minute)
+        _refuse_what_never_fits(wanted)
+        if request is None:
+            return wanted
+        return self._tightening.apply(wanted, principal.tier, self._saturation(request.model))
+
+    def _budget_charges(
+        self, exchange: Exchange, principal: Principal, request: ModelRequest | None
+    ) -> tuple[BudgetCharge, ...]:
+        """The worst case of every budget; none of one that the model has no price for."""
+        if request is None:
+            return ()
+        exchange.price = price_of(principal, request.model)
+        budgets = principal.budgets_on(request.model) if principal.budgets else ()
+        if not budgets or principal.prices is None or exchange.price is None:
+            return ()
+        prompt = most_prompt_tokens(request.texts())
+        cost = cost_micros(exchange.price, prompt, answer_tokens(request))
+        now = self._clock.now()
+        try:
+            return tuple(
+                BudgetCharge(budget, self._calendar.period(budget, now), cost)
+                for budget in budgets
+                if budget.currency == principal.prices.currency
+            )
+        except ZoneInfoNotFoundError as error:
+            raise not_understood() from error
+
 
 def _refuse_what_never_fits(wanted: Sequence[Charge]) -> None:
-    """No Retry-After: trying the same again would fail for ever."""
     for charge in wanted:
-        limit = charge.limit
-        if charge.cost > limit.amount:
-            raise HeadraceError(
-                REASONS[limit.kind],
-                f"This request needs up to {charge.cost} {limit.kind.value}, more than the "
-                f"{limit.amount} per minute of this {_owner(limit)}. "
-                "Ask for fewer with max_tokens, or send less text.",
-            )
+        if charge.cost > charge.limit.amount:
+            raise never_fits(charge)
 
 
 def _refuse_what_is_not_understood(principal: Principal) -> None:
@@ -65,23 +119,4 @@ def _refuse_what_is_not_understood(principal: Principal) -> None:
         get_logger().warning(
             "limit_not_understood", credential_id=principal.credential_id, kind=what
         )
-        raise HeadraceError(
-            Reason.NOT_SERVING,
-            "This server is too old to hold a limit or budget that applies to you.",
-            retry_after_seconds=UPGRADE_SECONDS,
-        )
-
-
-def _rate_limited(state: RateState) -> HeadraceError:
-    limit = state.limit
-    return HeadraceError(
-        REASONS[limit.kind],
-        f"Rate limit of this {_owner(limit)} reached ({limit.kind.value} per minute: "
-        f"{limit.amount}). Try again in {state.retry_seconds:.1f} seconds.",
-        retry_after_seconds=state.retry_seconds,
-    )
-
-
-def _owner(limit: Limit) -> str:
-    """Whose limit it is, in words: `API key`, `organization`."""
-    return limit.subject.partition(":")[0].replace("api_key", "API key")
+        raise not_understood()

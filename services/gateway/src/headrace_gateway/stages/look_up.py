@@ -43,7 +43,7 @@ class LookUp:
         self, exchange: Exchange, principal: Principal, request: CompletionRequest, answer: Answer
     ) -> None:
         """Store a fresh answer under the version that gave it, if it may be given again."""
-        if exchange.cache_status != "miss":
+        if exchange.cache_status != "miss" or exchange.cut_by:
             return
         if any(choice.finish_reason == "content_filter" for choice in answer.choices):
             return

@@ -1,31 +1,34 @@
 """settle: what was reserved is replaced by what was used, however the request ended."""
 
-from dataclasses import replace
-
 from headrace_common.errors import HeadraceError
 from headrace_common.logs import get_logger
+from headrace_gateway.domain.admission import Settlement
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.domain.principal import LimitKind
-from headrace_gateway.ports import RateLimiter
+from headrace_gateway.ports import Limiter
+from headrace_gateway.stages.leases import Leases
 
 
 class Settle:
-    """Corrects token rates after the answer."""
+    """Corrects token rates and budgets after the answer, and makes room for others."""
 
-    def __init__(self, limiter: RateLimiter) -> None:
+    def __init__(self, limiter: Limiter, leases: Leases) -> None:
         self._limiter = limiter
+        self._leases = leases
 
     async def run(self, exchange: Exchange) -> None:
-        """Give back, or take, the difference; a silent limiter only costs accuracy."""
-        used = exchange.prompt_tokens + exchange.completion_tokens
-        corrections = [
-            replace(charge, cost=charge.cost - used)
-            for charge in exchange.charges
-            if charge.limit.kind is LimitKind.TOKENS_PER_MINUTE and charge.cost != used
-        ]
-        if exchange.principal is None or exchange.admission is None or not corrections:
+        """Give back, or take, the difference; without an answer, what is held ends by its lease."""
+        if exchange.demand is None:
+            return
+        settlement = Settlement(
+            exchange.demand,
+            exchange.admission,
+            tokens=exchange.prompt_tokens + exchange.completion_tokens,
+            cost_micros=exchange.cost_micros,
+        )
+        self._leases.end(exchange)
+        if settlement.changes_nothing:
             return
         try:
-            await self._limiter.settle(exchange.principal, exchange.admission, corrections)
+            await self._limiter.settle(settlement)
         except HeadraceError as error:
             get_logger().warning("not_settled", reason=error.reason.value)

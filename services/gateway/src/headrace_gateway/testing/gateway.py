@@ -16,14 +16,15 @@ from headrace_gateway.adapters.memory import (
     MemoryAccounts,
     MemoryAnswerStore,
     MemoryEventLog,
-    MemoryRateLimiter,
 )
+from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.app import Neighbours, build
 from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
 from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.ports import InferenceTarget
 from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.key_uses import KeyUses
+from headrace_gateway.stages.leases import Leases
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.route import Router
 from headrace_gateway.testing.routing import fixed_router
@@ -46,7 +47,8 @@ class Gateway:
     client: httpx.AsyncClient
     clock: FakeClock
     accounts: MemoryAccounts
-    limiter: MemoryRateLimiter
+    limiter: MemoryLimiter
+    leases: Leases
     answers: MemoryAnswerStore
     events: MemoryEventLog
     registry: CollectorRegistry
@@ -62,12 +64,15 @@ async def running_gateway(
     accounts: MemoryAccounts | None = None,
     clock: FakeClock | None = None,
     routing: Callable[[CollectorRegistry, FakeClock], Router] | None = None,
+    limiter: MemoryLimiter | None = None,
+    answers: MemoryAnswerStore | None = None,
     **settings: object,
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves the model `echo` to the holder of KEY, or what `routing` knows."""
     clock, registry = clock or FakeClock(), CollectorRegistry()
-    accounts, limiter = accounts or MemoryAccounts(), MemoryRateLimiter(clock)
-    answers, log = MemoryAnswerStore(), MemoryEventLog()
+    accounts, limiter = accounts or MemoryAccounts(), limiter or MemoryLimiter(clock)
+    leases = Leases(limiter, lease_seconds=30)
+    answers, log = answers or MemoryAnswerStore(), MemoryEventLog()
     accounts.principals[KEY] = PRINCIPAL
     configured = _settings(settings)
     ended = Ended(accounts, clock, keep_seconds=600)
@@ -78,7 +83,17 @@ async def running_gateway(
         router = routing(registry, clock)
     async with _refreshing(router):
         neighbours = Neighbours(
-            accounts, accounts, accounts, accounts, limiter, answers, log, router, ended, key_uses
+            resolver=accounts,
+            verifier=accounts,
+            published_keys=accounts,
+            accounts=accounts,
+            limiter=limiter,
+            leases=leases,
+            answers=answers,
+            event_log=log,
+            router=router,
+            ended=ended,
+            key_uses=key_uses,
         )
         readiness = Readiness({"models": router.known.is_set})
         app = build(configured, neighbours, readiness, clock=clock, registry=registry)
@@ -89,6 +104,7 @@ async def running_gateway(
                 clock=clock,
                 accounts=accounts,
                 limiter=limiter,
+                leases=leases,
                 answers=answers,
                 events=log,
                 registry=registry,
