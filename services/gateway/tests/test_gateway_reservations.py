@@ -31,6 +31,7 @@ from headrace_gateway.domain.principal import (
     ModelPrice,
     PriceTable,
     Principal,
+    Tier,
 )
 from headrace_gateway.ports import AnswerKey
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
@@ -289,3 +290,15 @@ async def test_a_limiter_that_is_away_when_leases_are_renewed_is_asked_again(
         assert gateway.limiter.in_flight() == 1
         door.opened.set()
         assert (await answer).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("tier", "limit"), [(Tier.FREE, "5000"), (Tier.STANDARD, "10000"), (Tier.PREMIUM, "10000")]
+)
+async def test_while_a_model_is_saturated_free_tiers_have_less(tier: Tier, limit: str) -> None:
+    async with running_gateway(saturation={"echo": 0.9}.__getitem__) as gateway:
+        gateway.accounts.principals[KEY] = replace(LIMITED, tier=tier)
+        response = await gateway.client.post(CHAT, json=BODY)
+        listed = await gateway.client.get("/v1/models")
+    assert response.headers["x-ratelimit-limit-tokens"] == limit
+    assert listed.status_code == 200

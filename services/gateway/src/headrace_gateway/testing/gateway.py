@@ -18,7 +18,7 @@ from headrace_gateway.adapters.memory import (
     MemoryEventLog,
 )
 from headrace_gateway.adapters.memory_limiter import MemoryLimiter
-from headrace_gateway.app import Neighbours, build
+from headrace_gateway.app import Neighbours, build, never_saturated
 from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
 from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.ports import InferenceTarget
@@ -66,6 +66,7 @@ async def running_gateway(
     routing: Callable[[CollectorRegistry, FakeClock], Router] | None = None,
     limiter: MemoryLimiter | None = None,
     answers: MemoryAnswerStore | None = None,
+    saturation: Callable[[str], float] = never_saturated,
     **settings: object,
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves the model `echo` to the holder of KEY, or what `routing` knows."""
@@ -94,6 +95,7 @@ async def running_gateway(
             router=router,
             ended=ended,
             key_uses=key_uses,
+            saturation=saturation,
         )
         readiness = Readiness({"models": router.known.is_set})
         app = build(configured, neighbours, readiness, clock=clock, registry=registry)
