@@ -92,33 +92,22 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     event_log = _start_event_log(settings, runtime, clock, registry)
     auth_channel = _channel(runtime, settings.auth_target)
     auth = AuthClient(auth_channel, resolve_seconds=settings.auth_timeout_seconds)
-    accounts = GrpcAccounts(
-        auth_channel,
-        seconds=settings.account_timeout_seconds,
-        provider_seconds=settings.identity_provider_timeout_seconds,
-    )
+    accounts = _accounts(settings, auth_channel)
     key_set = KeySet(auth, clock)
     runtime.start_task("key set", key_set.keep_fresh())
     ended = Ended(auth, clock, keep_seconds=settings.principal_stale_seconds)
     runtime.start_task("revocations", ended.keep_fresh())
     key_uses = _start_key_uses(settings, runtime, auth, clock)
     router = start_router(settings, runtime, clock, registry)
-    answers = GrpcAnswerStore(
-        _channel(runtime, settings.cache_target),
-        look_up_seconds=settings.cache_timeout_seconds,
-        store_seconds=settings.cache_store_timeout_seconds,
-    )
     limiter = _start_limiter(settings, runtime, clock, registry)
-    leases = Leases(limiter, lease_seconds=settings.admission_lease_seconds)
-    runtime.start_task("leases", leases.keep())
     neighbours = Neighbours(
         resolver=auth,
         verifier=key_set,
         published_keys=key_set,
         accounts=accounts,
         limiter=limiter,
-        leases=leases,
-        answers=answers,
+        leases=_start_leases(settings, runtime, limiter),
+        answers=_answers(settings, runtime),
         event_log=event_log,
         router=router,
         ended=ended,
@@ -258,6 +247,28 @@ def _start_limiter(
     )
     local = MemoryLimiter(clock, lease_seconds=settings.admission_lease_seconds)
     return FallbackLimiter(shared, local, breaker, clock, rules)
+
+
+def _accounts(settings: GatewaySettings, channel: grpc.aio.Channel) -> GrpcAccounts:
+    return GrpcAccounts(
+        channel,
+        seconds=settings.account_timeout_seconds,
+        provider_seconds=settings.identity_provider_timeout_seconds,
+    )
+
+
+def _answers(settings: GatewaySettings, runtime: Runtime) -> GrpcAnswerStore:
+    return GrpcAnswerStore(
+        _channel(runtime, settings.cache_target),
+        look_up_seconds=settings.cache_timeout_seconds,
+        store_seconds=settings.cache_store_timeout_seconds,
+    )
+
+
+def _start_leases(settings: GatewaySettings, runtime: Runtime, limiter: Limiter) -> Leases:
+    leases = Leases(limiter, lease_seconds=settings.admission_lease_seconds)
+    runtime.start_task("leases", leases.keep())
+    return leases
 
 
 def _channel(runtime: Runtime, target: str) -> grpc.aio.Channel:

@@ -72,31 +72,15 @@ async def running_gateway(
     """A gateway that serves the model `echo` to the holder of KEY, or what `routing` knows."""
     clock, registry = clock or FakeClock(), CollectorRegistry()
     accounts, limiter = accounts or MemoryAccounts(), limiter or MemoryLimiter(clock)
-    leases = Leases(limiter, lease_seconds=30)
     answers, log = answers or MemoryAnswerStore(), MemoryEventLog()
     accounts.principals[KEY] = PRINCIPAL
     configured = _settings(settings)
-    ended = Ended(accounts, clock, keep_seconds=600)
-    key_uses = KeyUses(accounts, clock, report_seconds=3600)
     if routing is None:
         router = fixed_router({"echo": target or EchoTarget()}, refresh_seconds=3600)
     else:
         router = routing(registry, clock)
     async with _refreshing(router):
-        neighbours = Neighbours(
-            resolver=accounts,
-            verifier=accounts,
-            published_keys=accounts,
-            accounts=accounts,
-            limiter=limiter,
-            leases=leases,
-            answers=answers,
-            event_log=log,
-            router=router,
-            ended=ended,
-            key_uses=key_uses,
-            saturation=saturation,
-        )
+        neighbours = _neighbours(clock, accounts, limiter, answers, log, router, saturation)
         readiness = Readiness({"models": router.known.is_set})
         app = build(configured, neighbours, readiness, clock=clock, registry=registry)
         async with _client(app) as client:
@@ -106,14 +90,39 @@ async def running_gateway(
                 clock=clock,
                 accounts=accounts,
                 limiter=limiter,
-                leases=leases,
+                leases=neighbours.leases,
                 answers=answers,
                 events=log,
                 registry=registry,
                 readiness=readiness,
-                ended=ended,
-                key_uses=key_uses,
+                ended=neighbours.ended,
+                key_uses=neighbours.key_uses,
             )
+
+
+def _neighbours(
+    clock: FakeClock,
+    accounts: MemoryAccounts,
+    limiter: MemoryLimiter,
+    answers: MemoryAnswerStore,
+    log: MemoryEventLog,
+    router: Router,
+    saturation: Callable[[str], float],
+) -> Neighbours:
+    return Neighbours(
+        resolver=accounts,
+        verifier=accounts,
+        published_keys=accounts,
+        accounts=accounts,
+        limiter=limiter,
+        leases=Leases(limiter, lease_seconds=30),
+        answers=answers,
+        event_log=log,
+        router=router,
+        ended=Ended(accounts, clock, keep_seconds=600),
+        key_uses=KeyUses(accounts, clock, report_seconds=3600),
+        saturation=saturation,
+    )
 
 
 @asynccontextmanager
