@@ -31,7 +31,7 @@ class MemoryLimiter:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._whole_at: dict[object, float] = {}
-        self._places: defaultdict[object, dict[str, float]] = defaultdict(dict)
+        self._places: dict[object, dict[str, float]] = {}
         """Of each limit on requests in flight: request ids, and when their leases end."""
         self._accounts: defaultdict[object, Account] = defaultdict(Account)
         self.revoked: set[tuple[str, str]] = set()
@@ -75,7 +75,7 @@ class MemoryLimiter:
         for holding in holdings:
             demand = holding.demand
             for charge in demand.places:
-                taken = self._places[_key(demand, charge)]
+                taken = self._places.get(_key(demand, charge), {})
                 if demand.request_id in taken:
                     taken[demand.request_id] = lease_end
             for each in demand.budget_charges:
@@ -94,10 +94,8 @@ class MemoryLimiter:
             whole = self._whole(demand, charge, now) - units * _per_unit(charge)
             self._whole_at[_key(demand, charge)] = whole
         for charge in demand.places:
-            taken = self._places[_key(demand, charge)]
-            taken.pop(demand.request_id, None)
-            if not taken:
-                del self._places[_key(demand, charge)]
+            self._places.get(_key(demand, charge), {}).pop(demand.request_id, None)
+            self._forget_if_empty(_key(demand, charge))
         for each in demand.budget_charges:
             self._account(demand, each).settle(demand.request_id, settlement.cost_micros)
 
@@ -107,9 +105,10 @@ class MemoryLimiter:
 
     def _reclaim(self, demand: Demand, now: float) -> None:
         for charge in demand.places:
-            taken = self._places[_key(demand, charge)]
+            taken = self._places.get(_key(demand, charge), {})
             for request_id in [each for each, end in taken.items() if end <= now]:
                 del taken[request_id]
+            self._forget_if_empty(_key(demand, charge))
         for each in demand.budget_charges:
             self._account(demand, each).reclaim(now)
 
@@ -128,7 +127,8 @@ class MemoryLimiter:
             whole = self._whole(demand, charge, now) + charge.cost * _per_unit(charge)
             self._whole_at[_key(demand, charge)] = whole
         for charge in demand.places:
-            self._places[_key(demand, charge)][demand.request_id] = lease_end
+            taken = self._places.setdefault(_key(demand, charge), {})
+            taken[demand.request_id] = lease_end
         for each in demand.budget_charges:
             entry = Entry(each.cost_micros, 0, lease_end)
             self._account(demand, each).entries[demand.request_id] = entry
@@ -156,7 +156,11 @@ class MemoryLimiter:
         return max(0.0, whole - now - PERIOD_SECONDS - ROUNDING_SECONDS)
 
     def _free(self, demand: Demand, charge: Charge) -> int:
-        return charge.limit.amount - len(self._places[_key(demand, charge)])
+        return charge.limit.amount - len(self._places.get(_key(demand, charge), ()))
+
+    def _forget_if_empty(self, key: object) -> None:
+        if not self._places.get(key, True):
+            del self._places[key]
 
     def _account(self, demand: Demand, charge: BudgetCharge) -> "Account":
         budget = charge.budget

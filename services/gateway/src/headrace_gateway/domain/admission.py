@@ -47,18 +47,25 @@ class Demand:
 
     @property
     def rates(self) -> tuple[Charge, ...]:
+        if not self._has_places:
+            return self.charges
         return tuple(charge for charge in self.charges if charge.limit.kind in RATES)
 
     @property
     def places(self) -> tuple[Charge, ...]:
         """What is taken of limits on requests in flight."""
+        if not self._has_places:
+            return ()
         return tuple(charge for charge in self.charges if charge.limit.kind not in RATES)
 
     @property
     def holds(self) -> bool:
         """Whether something stays taken until the request is settled, or its lease ends."""
-        in_flight = bool(self.charges) and self.charges[-1].limit.kind not in RATES
-        return in_flight or bool(self.budget_charges)
+        return self._has_places or bool(self.budget_charges)
+
+    @property
+    def _has_places(self) -> bool:
+        return bool(self.charges) and self.charges[-1].limit.kind not in RATES
 
 
 @dataclass(frozen=True, slots=True)
