@@ -112,6 +112,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         router=router,
         ended=ended,
         key_uses=key_uses,
+        saturation=router.saturation,
     )
     readiness = Readiness({"auth": key_set.known.is_set, "models": router.known.is_set})
     app = build(settings, neighbours, readiness, clock=clock, registry=registry)
