@@ -118,7 +118,7 @@ async def _two_gateways(auth: AuthProcess) -> AsyncIterator[tuple[AccountCaller,
         stale_seconds=600,
         maximum_strangers=2 * TIMES,
     )
-    limiter = RedisLimiter(auth.redis_url, timeout_seconds=1, maximum_connections=4)
+    limiter = RedisLimiter(auth.redis_url, timeout_seconds=1)
     polling = asyncio.create_task(ended.keep_fresh())
     try:
         first = await nobody.logged_in(EMAIL, PASSWORD)

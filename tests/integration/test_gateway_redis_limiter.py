@@ -44,7 +44,6 @@ def _limiter(url: str, now: int = NOW) -> RedisLimiter:
     return RedisLimiter(
         url,
         timeout_seconds=5,
-        maximum_connections=8,
         lease_seconds=LEASE_SECONDS,
         frozen_now=now,
     )
@@ -200,9 +199,7 @@ async def test_all_keys_of_an_organisation_are_in_one_slot_of_a_cluster(redis_ur
 
 
 async def test_an_absent_redis_is_unavailable(tmp_path: Path) -> None:
-    limiter = RedisLimiter(
-        f"unix://{tmp_path}/nobody.sock", timeout_seconds=0.5, maximum_connections=8
-    )
+    limiter = RedisLimiter(f"unix://{tmp_path}/nobody.sock", timeout_seconds=0.5)
     with pytest.raises(HeadraceError) as caught:
         await admit(limiter, Charge(REQUESTS, 1))
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE

@@ -48,7 +48,7 @@ class Rig:
 @asynccontextmanager
 async def _rig(server: BreakableServer) -> AsyncIterator[Rig]:
     clock = SystemClock()
-    shared = RedisLimiter(server.url, timeout_seconds=TIMEOUT_SECONDS, maximum_connections=8)
+    shared = RedisLimiter(server.url, timeout_seconds=TIMEOUT_SECONDS)
     breaker = Breaker(clock, failures=FAILURES, pause_seconds=PAUSE_SECONDS)
     rules = FallbackRules(replicas=3, spend_uncounted=False, slow_seconds=0.4)
     yield Rig(FallbackLimiter(shared, MemoryLimiter(clock), breaker, clock, rules), breaker, server)

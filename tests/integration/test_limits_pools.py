@@ -100,9 +100,7 @@ async def _cache_redis() -> AsyncIterator[Pool]:
 @asynccontextmanager
 async def _admission_redis() -> AsyncIterator[Pool]:
     async with breakable_redis() as server:
-        limiter = RedisLimiter(
-            server.url, timeout_seconds=DEADLINE_SECONDS, maximum_connections=SIZE
-        )
+        limiter = RedisLimiter(server.url, timeout_seconds=DEADLINE_SECONDS)
         wanted = demand(Charge(REQUESTS, 0))
         yield Pool(server, lambda: limiter.admit(PRINCIPAL, wanted))
         await limiter.close()

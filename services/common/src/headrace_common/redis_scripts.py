@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import hiredis
@@ -26,31 +26,37 @@ class RedisScripts:
 
     A call that was sent is never repeated by itself: its script may have run. Each has
     `timeout_seconds`, connecting included; one that is late ends the connection, and with it the
-    calls behind it. Raises redis-py's errors, OSError and TimeoutError.
+    calls behind it. Raises RedisError, OSError and TimeoutError.
     """
 
     def __init__(self, url: str, scripts: Sequence[str], *, timeout_seconds: float) -> None:
         """`url` is as redis-py's: `redis://`, `rediss://` with `ssl_ca_certs`, `unix://`."""
         self._url = url
         self._timeout_seconds = timeout_seconds
-        self._scripts = {_digest(script): script for script in scripts}
+        self._digests = {script: _digest(script) for script in scripts}
         self._session: _Session | None = None
         self._connecting = asyncio.Lock()
 
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The script's reply, with texts as bytes."""
-        command = ("EVALSHA", _digest(script), len(keys), *keys, *arguments)
+        command = ("EVALSHA", self._digests[script], len(keys), *keys, *arguments)
+        try:
+            return await self.command(*command)
+        except ResponseError as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise
+        # Somebody flushed them; it did not run.
+        for each in self._digests:
+            await self.command("SCRIPT", "LOAD", each)
+        return await self.command(*command)
+
+    async def command(self, *command: Argument) -> Any:
+        """Any other command's reply."""
         session = self._session
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 if session is None or session.ended:
                     session = await self._connected()
-                try:
-                    return await session.call(*command)
-                except ResponseError as error:
-                    if not str(error).startswith("NOSCRIPT"):
-                        raise
-                await self._load(session)  # somebody flushed them; it did not run
                 return await session.call(*command)
         except TimeoutError:
             if session is not None:
@@ -65,18 +71,8 @@ class RedisScripts:
     async def _connected(self) -> "_Session":
         async with self._connecting:
             if self._session is None or self._session.ended:
-                session = await _connect(self._url)
-                try:
-                    await self._load(session)
-                except BaseException:
-                    session.end()
-                    raise
-                self._session = session
+                self._session = await _connect(self._url, self._digests)
             return self._session
-
-    async def _load(self, session: "_Session") -> None:
-        for script in self._scripts.values():
-            await session.call("SCRIPT", "LOAD", script)
 
 
 class _Session(asyncio.Protocol):
@@ -139,7 +135,7 @@ class _Session(asyncio.Protocol):
         self.end()
 
 
-async def _connect(url: str) -> _Session:
+async def _connect(url: str, scripts: Iterable[str]) -> _Session:
     wanted = cast(dict[str, Any], parse_url(url))
     loop = asyncio.get_running_loop()
     if path := wanted.get("path"):
@@ -156,6 +152,8 @@ async def _connect(url: str) -> _Session:
             await session.call("AUTH", *name, password)
         if database := wanted.get("db"):
             await session.call("SELECT", database)
+        for script in scripts:
+            await session.call("SCRIPT", "LOAD", script)
     except BaseException:
         session.end()
         raise

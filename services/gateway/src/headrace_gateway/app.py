@@ -226,7 +226,6 @@ def _start_limiter(
     shared = RedisLimiter(
         settings.admission_redis_url.get_secret_value(),
         timeout_seconds=settings.admission_timeout_seconds,
-        maximum_connections=settings.admission_maximum_connections,
         lease_seconds=settings.admission_lease_seconds,
     )
     runtime.on_stop("redis", shared.close)

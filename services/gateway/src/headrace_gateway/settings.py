@@ -44,8 +44,6 @@ class GatewaySettings(ServiceSettings):
 
     admission_redis_url: SecretStr
     admission_timeout_seconds: float = Field(default=0.5, gt=0)
-    admission_maximum_connections: int = Field(default=64, ge=1)
-    """To admission's Redis; further calls wait for one, `admission_timeout_seconds` at most."""
     admission_lease_seconds: float = Field(default=30.0, gt=0)
     """What a request holds is given back so long after its gateway has died."""
     admission_slow_seconds: float = Field(default=0.25, gt=0)

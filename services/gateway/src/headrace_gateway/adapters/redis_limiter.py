@@ -1,13 +1,14 @@
 """Limits and budgets counted in Redis, so that all replicas share them exactly."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
 from importlib import resources
 from typing import Any
 
-from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
 
-from headrace_common.redis import create_redis, redis_deadline
+from headrace_common.errors import HeadraceError, Reason
+from headrace_common.redis_scripts import Argument, RedisScripts
 from headrace_gateway.domain.admission import (
     Admission,
     BudgetState,
@@ -33,20 +34,17 @@ class RedisLimiter:
         url: str,
         *,
         timeout_seconds: float,
-        maximum_connections: int,
         lease_seconds: float = 30.0,
         frozen_now: int = 0,
     ) -> None:
         """`frozen_now` (microseconds since 1970) replaces Redis's clock, for tests."""
-        self._timeout_seconds = timeout_seconds
         self._lease = round(lease_seconds * MICROSECONDS)
         self.frozen_now = frozen_now
-        self._redis = create_redis(
-            url, timeout_seconds=timeout_seconds, maximum_connections=maximum_connections
-        )
-        self._admission = self._script("admission.lua")
-        self._renewal = self._script("renewal.lua")
-        self._settlement = self._script("settlement.lua")
+        names = ("admission.lua", "renewal.lua", "settlement.lua")
+        scripts = self._admission, self._renewal, self._settlement = [
+            _script(name) for name in names
+        ]
+        self._redis = RedisScripts(url, scripts, timeout_seconds=timeout_seconds)
 
     async def admit(self, principal: Principal, demand: Demand) -> Admission:
         rates, places, budgets = demand.rates, demand.places, demand.budget_charges
@@ -56,7 +54,7 @@ class RedisLimiter:
             *_budget_keys(demand),
             *(revocation_key(organization_id, each) for each in principal.revocation_ids),
         ]
-        arguments: list[str | int] = [self.frozen_now, self._lease, demand.request_id]
+        arguments: list[Argument] = [self.frozen_now, self._lease, demand.request_id]
         arguments += (len(rates), len(places), len(budgets))
         for charge in rates:
             arguments += (charge.limit.amount, charge.cost)
@@ -64,21 +62,15 @@ class RedisLimiter:
         for each in budgets:
             gone = (each.period.end + KEPT_SECONDS) * MICROSECONDS
             arguments += (each.budget.amount_micros, each.cost_micros, gone)
-        async with self._deadline():
-            reply: Any = await self._admission(keys=keys, args=arguments)
-        return _decision(demand, reply)
+        return _decision(demand, await self._run(self._admission, keys, arguments))
 
     async def extend(self, holding: Holding, more_micros: int) -> int:
-        async with self._deadline():
-            granted: Any = await self._renew(holding, more_micros)
-        return int(granted)
+        return int(await self._renew(holding, more_micros))
 
     async def renew(self, holdings: Sequence[Holding]) -> None:
         for start in range(0, len(holdings), RENEWED_AT_ONCE):
-            async with self._deadline(), self._redis.pipeline(transaction=False) as pipeline:
-                for holding in holdings[start : start + RENEWED_AT_ONCE]:
-                    await self._renew(holding, 0, pipeline)
-                await pipeline.execute()
+            some = holdings[start : start + RENEWED_AT_ONCE]
+            await asyncio.gather(*(self._renew(holding, 0) for holding in some))
 
     async def settle(self, settlement: Settlement) -> None:
         demand, corrections = settlement.demand, settlement.corrections
@@ -88,40 +80,46 @@ class RedisLimiter:
             *(_limit_key(organization_id, charge) for charge in (*corrections, *demand.places)),
             *_budget_keys(demand),
         ]
-        arguments: list[str | int] = [self.frozen_now, round(decided_at * MICROSECONDS)]
+        arguments: list[Argument] = [self.frozen_now, round(decided_at * MICROSECONDS)]
         arguments += (demand.request_id, len(corrections), len(demand.places))
         arguments.append(settlement.cost_micros)
         for charge in corrections:
             arguments += (charge.limit.amount, charge.cost)
-        async with self._deadline():
-            await self._settlement(keys=keys, args=arguments)
+        await self._run(self._settlement, keys, arguments)
 
     async def may_forget(self) -> bool:
         """Whether this Redis evicts keys when its memory is full, and limits with them."""
-        async with self._deadline():
-            memory: Any = await self._redis.info("memory")
-        return bool(memory["maxmemory"]) and memory["maxmemory_policy"] != "noeviction"
+        told: bytes = await self._within(self._redis.command("INFO", "memory"))
+        memory = dict(line.partition(":")[::2] for line in told.decode().splitlines())
+        return memory["maxmemory"] != "0" and memory["maxmemory_policy"] != "noeviction"
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await self._redis.close()
 
-    async def _renew(self, holding: Holding, more_micros: int, client: Any = None) -> Any:
+    async def _renew(self, holding: Holding, more_micros: int) -> Any:
         demand = holding.demand
         places = [_limit_key(demand.organization_id, charge) for charge in demand.places]
-        arguments: list[str | int] = [self.frozen_now, self._lease, demand.request_id]
+        arguments: list[Argument] = [self.frozen_now, self._lease, demand.request_id]
         arguments += (len(places), holding.used_micros, more_micros)
         arguments += (each.budget.amount_micros for each in demand.budget_charges)
-        return await self._renewal(
-            keys=[*places, *_budget_keys(demand)], args=arguments, client=client
-        )
+        return await self._run(self._renewal, [*places, *_budget_keys(demand)], arguments)
 
-    def _script(self, name: str) -> AsyncScript:
-        here = resources.files("headrace_gateway.adapters")
-        parts = (here.joinpath(each).read_text() for each in ("limiter_common.lua", name))
-        return self._redis.register_script("\n".join(parts))
+    async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        return await self._within(self._redis.run(script, keys, arguments))
 
-    def _deadline(self) -> AbstractAsyncContextManager[None]:
-        return redis_deadline(self._timeout_seconds, "Limits cannot be checked at the moment.")
+    async def _within(self, call: Awaitable[Any]) -> Any:
+        try:
+            return await call
+        except (RedisError, OSError, TimeoutError) as error:
+            sorry = "Limits cannot be checked at the moment."
+            raise HeadraceError(
+                Reason.DEPENDENCY_UNAVAILABLE, sorry, retry_after_seconds=1
+            ) from error
+
+
+def _script(name: str) -> str:
+    here = resources.files("headrace_gateway.adapters")
+    return "\n".join(here.joinpath(each).read_text() for each in ("limiter_common.lua", name))
 
 
 def revocation_key(organization_id: str, revocation_id: str) -> str:
