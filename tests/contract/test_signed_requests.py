@@ -29,6 +29,7 @@ from headrace_gateway.domain.signed_request import SignedRequest, check_content_
 from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.http.server import serve_http
 from headrace_gateway.http.signatures import parse_signed_request
+from headrace_gateway.testing.gateway import CONNECTIONS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY_ID, OTHER_KEY_ID = "0123456789abcdefG", "0123456789abcdefH"
@@ -310,6 +311,7 @@ async def test_a_request_signed_for_https_verifies_behind_a_proxy_that_ends_tls(
         trusted_proxies="127.0.0.1",
         drain_seconds=1,
         write_seconds=5,
+        connections=CONNECTIONS,
     )
     request = _signed(KINDS[1])
     forwarded = httpx.Request(

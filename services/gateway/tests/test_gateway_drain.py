@@ -20,7 +20,7 @@ from headrace_gateway.domain.completion import (
 )
 from headrace_gateway.domain.exchange import Outcome
 from headrace_gateway.http.server import serve_http
-from headrace_gateway.testing.gateway import KEY, Gateway, running_gateway
+from headrace_gateway.testing.gateway import CONNECTIONS, KEY, Gateway, running_gateway
 
 BODY = {"model": "echo", "messages": [{"role": "user", "content": "hi"}], "stream": True}
 MODEL = ModelVersion("echo", "v1")
@@ -54,6 +54,7 @@ async def served(gateway: Gateway, drain_seconds: float) -> AsyncIterator[tuple[
         gateway.readiness,
         trusted_proxies="",
         write_seconds=30,
+        connections=CONNECTIONS,
         drain_seconds=drain_seconds,
     )
     try:

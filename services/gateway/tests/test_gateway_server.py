@@ -7,6 +7,7 @@ from starlette.types import Receive, Scope, Send
 from headrace_common.runtime import Runtime
 from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.http.server import serve_http
+from headrace_gateway.testing.gateway import CONNECTIONS
 
 CHUNK = {"type": "http.response.body", "body": bytes(1024 * 1024), "more_body": True}
 
@@ -40,6 +41,7 @@ async def test_a_client_that_stops_reading_loses_its_connection() -> None:
         trusted_proxies="127.0.0.1",
         drain_seconds=1,
         write_seconds=0.5,
+        connections=CONNECTIONS,
     )
     try:
         async with asyncio.timeout(20):

@@ -24,7 +24,9 @@ from headrace_gateway.adapters.redis_limiter import RedisLimiter
 from headrace_gateway.domain.admission import Tightening
 from headrace_gateway.domain.breaker import Breaker
 from headrace_gateway.domain.guard import GuardPolicy, built_in_rules
-from headrace_gateway.http.application import create_http_app
+from headrace_gateway.http.addressing import Addressing
+from headrace_gateway.http.application import Browsers, create_http_app
+from headrace_gateway.http.connection import ConnectionBounds
 from headrace_gateway.http.edge import Bounds
 from headrace_gateway.http.errors import status_of
 from headrace_gateway.http.front_door import FrontDoor, Readiness
@@ -124,6 +126,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         trusted_proxies=settings.trusted_proxies,
         drain_seconds=settings.drain_seconds,
         write_seconds=settings.write_timeout_seconds,
+        connections=_connection_bounds(settings),
     )
 
 
@@ -156,8 +159,19 @@ def build(
         requests_in_flight=settings.maximum_requests_in_flight,
         logins_in_flight=settings.maximum_logins_in_flight,
         strict_transport=settings.environment == "production",
+        addressing=Addressing(settings.trusted_hosts, settings.https_redirect_url),
     )
-    return create_http_app(door, registry, bounds)
+    browsers = Browsers(settings.cors_allowed_origins, settings.gzip_minimum_bytes)
+    return create_http_app(door, registry, bounds, browsers)
+
+
+def _connection_bounds(settings: GatewaySettings) -> ConnectionBounds:
+    return ConnectionBounds(
+        connections=settings.maximum_connections,
+        headers=settings.maximum_headers,
+        head_bytes=settings.maximum_head_bytes,
+        head_seconds=settings.head_timeout_seconds,
+    )
 
 
 def _stages(settings: GatewaySettings, neighbours: Neighbours, clock: Clock) -> Stages:

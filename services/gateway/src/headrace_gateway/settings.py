@@ -6,17 +6,16 @@ from typing import Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from headrace_common.settings import Address, ServiceSettings
+from headrace_common.settings import Address
+from headrace_gateway.edge_settings import EdgeSettings
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(EdgeSettings):
     """Settings of one gateway process."""
 
     model_config = SettingsConfigDict(env_prefix="HEADRACE_GATEWAY_")
 
     http_address: Address = "0.0.0.0:8080"
-    trusted_proxies: str = "127.0.0.1"
-    """Addresses whose `x-forwarded-for` is believed, separated by commas."""
     drain_seconds: float = Field(default=330.0, gt=0)
     """Longest stream plus a margin; streams in flight at SIGTERM may finish."""
 

@@ -1,5 +1,8 @@
 """Puts the HTTP front door together: routes, error handlers, metrics, edge."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
@@ -8,11 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.http import openai_routes
 from headrace_gateway.http.account_routes import create_account_router
 from headrace_gateway.http.accounts.tables import TABLES
 from headrace_gateway.http.authorize_routes import create_authorize_router
+from headrace_gateway.http.compression import Compression
+from headrace_gateway.http.cross_origin import CrossOrigin
 from headrace_gateway.http.docs import add_docs
 from headrace_gateway.http.document import describe
 from headrace_gateway.http.edge import Bounds, Edge
@@ -27,9 +33,19 @@ from headrace_gateway.http.well_known_routes import create_well_known_router
 REASON_OF_STATUS = {404: Reason.RESOURCE_NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
 
 
-def create_http_app(door: FrontDoor, registry: CollectorRegistry, bounds: Bounds) -> ASGIApp:
+@dataclass(frozen=True, slots=True)
+class Browsers:
+    """What is done for browsers, if an installation wants it."""
+
+    allowed_origins: Collection[str] = ()
+    gzip_minimum_bytes: int | None = None
+
+
+def create_http_app(
+    door: FrontDoor, registry: CollectorRegistry, bounds: Bounds, browsers: Browsers
+) -> ASGIApp:
     """The whole ASGI application."""
-    app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.include_router(openai_routes.create_openai_router(door))
     for tag, routes in TABLES.items():
         app.include_router(create_account_router(door, tag, routes))
@@ -39,12 +55,21 @@ def create_http_app(door: FrontDoor, registry: CollectorRegistry, bounds: Bounds
     app.include_router(create_federation_router(door))
     app.include_router(create_well_known_router(door))
     app.include_router(create_link_router())
-    add_docs(app)
     _add_error_handlers(app)
     account_bodies = (route.body for routes in TABLES.values() for route in routes if route.body)
     describe(app, (*openai_routes.BODIES, *dict.fromkeys(account_bodies)))
+    add_docs(app)
     Instrumentator(registry=registry, excluded_handlers=["/api/v1/health/.*"]).instrument(app)
-    return Edge(app, door.clock, bounds)
+    return _wrapped(app, door.clock, bounds, browsers)
+
+
+def _wrapped(app: ASGIApp, clock: Clock, bounds: Bounds, browsers: Browsers) -> ASGIApp:
+    if browsers.gzip_minimum_bytes is not None:
+        app = Compression(app, browsers.gzip_minimum_bytes)
+    if not browsers.allowed_origins:
+        return Edge(app, clock, bounds)
+    cross_origin = CrossOrigin(browsers.allowed_origins)
+    return cross_origin.around(Edge(cross_origin.behind(app), clock, bounds))
 
 
 def _add_error_handlers(app: FastAPI) -> None:

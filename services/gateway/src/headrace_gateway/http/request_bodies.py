@@ -22,6 +22,7 @@ ACCOUNT_BODY_SECONDS = 5.0
 REST_BYTES = 64 * 1024
 REST_SECONDS = 0.5
 """Of a body that nobody needs any more, before it is refused."""
+LENGTH_DIGITS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,10 @@ def _less(counts: Counter[str], owner: str, amount: int) -> None:
 
 
 def _announced(scope: Scope) -> int:
-    """The body's length as the client tells it, or 0."""
-    return max(
-        (int(value) for name, value in scope["headers"] if name == b"content-length"), default=0
-    )
+    """The body's length as the client tells it, or 0; raises INVALID_FIELD if it is no length."""
+    lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+    if not lengths:
+        return 0
+    if len(set(lengths)) > 1 or not lengths[0].isdigit() or len(lengths[0]) > LENGTH_DIGITS:
+        raise HeadraceError(Reason.INVALID_FIELD, "Content-Length is not one number of bytes.")
+    return int(lengths[0])

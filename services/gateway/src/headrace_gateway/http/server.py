@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from headrace_common.net import split_address
 from headrace_common.runtime import Runtime
+from headrace_gateway.http.connection import ConnectionBounds, connection_within
 from headrace_gateway.http.front_door import Readiness
 
 FAREWELL_SECONDS = 2
@@ -34,6 +35,7 @@ async def serve_http(
     trusted_proxies: str,
     drain_seconds: float,
     write_seconds: float,
+    connections: ConnectionBounds,
 ) -> int:
     """Serve until the runtime stops; returns the port that was bound.
 
@@ -42,7 +44,7 @@ async def serve_http(
     `write_seconds` loses its connection. Raises OSError if the address cannot be bound.
     """
     listener = _listen(address, write_seconds)
-    server = _Server(_config(app, trusted_proxies, drain_seconds))
+    server = _Server(_config(app, connections, trusted_proxies, drain_seconds))
     ended = asyncio.Event()
 
     async def serve() -> None:
@@ -75,13 +77,15 @@ def _listen(address: str, write_seconds: float) -> socket.socket:
     return listener
 
 
-def _config(app: ASGIApp, trusted_proxies: str, drain_seconds: float) -> uvicorn.Config:
+def _config(
+    app: ASGIApp, connections: ConnectionBounds, trusted_proxies: str, drain_seconds: float
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="off",
-        http="httptools",
+        http=connection_within(connections),
         loop="none",
         ws="none",
         server_header=False,

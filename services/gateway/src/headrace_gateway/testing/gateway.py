@@ -20,6 +20,7 @@ from headrace_gateway.adapters.memory import (
 from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.app import Neighbours, build, never_saturated
 from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
+from headrace_gateway.http.connection import ConnectionBounds
 from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.ports import InferenceTarget
 from headrace_gateway.settings import GatewaySettings
@@ -30,6 +31,8 @@ from headrace_gateway.stages.route import Router
 from headrace_gateway.testing.routing import fixed_router
 
 KEY = "hr_test_key"
+CONNECTIONS = ConnectionBounds(connections=64, headers=32, head_bytes=16 * 1024, head_seconds=10.0)
+"""For a test that serves an application on a port."""
 PRINCIPAL = Principal(
     credential_id="test",
     user_id="user_1",
