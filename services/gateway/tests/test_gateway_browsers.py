@@ -85,7 +85,8 @@ async def _encoding(gateway: Gateway, path: str, **body: object) -> str | None:
     method = "POST" if body else "GET"
     answer = await gateway.client.request(method, path, json=body or None, headers=headers)
     assert answer.status_code == 200
-    return answer.headers["content-encoding"] if "content-encoding" in answer.headers else None
+    encoding: str | None = answer.headers.get("content-encoding")
+    return encoding
 
 
 async def test_documents_and_whole_answers_are_compressed_and_streams_are_not(

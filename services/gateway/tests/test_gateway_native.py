@@ -288,7 +288,7 @@ async def test_a_developers_browser_is_not_bound_to_https_on_localhost() -> None
 async def test_the_document_tells_credentials_and_errors(gateway: Gateway) -> None:
     document = (await gateway.client.get("/openapi.json")).json()
     create = document["paths"]["/api/v1/keys"]["post"]
-    assert create["security"] == [{"bearer": []}]
+    assert create["security"] == [{"bearer": []}, {"apiKey": []}]
     assert create["responses"]["default"]["content"]["application/json"]["schema"]["$ref"].endswith(
         "ErrorBody"
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import StringConstraints
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from headrace_common.errors import HeadraceError, Kind, Reason
 from headrace_gateway.domain.exchange import Activity, Exchange
@@ -22,6 +22,7 @@ from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
 
 PATH = "/oauth2/authorize"
+PAGE_OF_ERROR = {"description": "Any error", "content": {"text/html": {}}}
 GONE = "This request has been answered already, or it has waited for too long."
 
 
@@ -142,6 +143,8 @@ def create_authorize_router(door: FrontDoor) -> APIRouter:
             summary=summary,
             operation_id=f"{method} {PATH}",
             response_model=None,
+            response_class=HTMLResponse,
+            openapi_extra={"responses": {"default": PAGE_OF_ERROR}},
         )
     return router
 

@@ -12,6 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.exchange import Exchange
 
+JSON_DEPTH = 200
+"""What pydantic's parser takes, before anything is made of the text."""
+
 M = TypeVar("M", bound=BaseModel)
 Q = TypeVar("Q", bound=BaseModel)
 F = TypeVar("F", bound="Form")
@@ -20,7 +23,7 @@ F = TypeVar("F", bound="Form")
 class Body(BaseModel):
     """Base of all request bodies: unknown fields are errors, values are never coerced."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     def fields(self) -> dict[str, Any]:
         """The fields of the call behind it."""
@@ -98,12 +101,18 @@ def parse_query(model: type[Q], parameters: Mapping[str, str]) -> Q:
         raise _explain(error.errors(include_url=False, include_context=False)) from None
 
 
-def json_body(model: type[BaseModel]) -> dict[str, Any]:
-    """The OpenAPI description of a route's body, which the route parses itself."""
+def json_body(model: type[BaseModel], *, streams: bool = False) -> dict[str, Any]:
+    """The OpenAPI description of a route's body, which the route parses itself.
+
+    With `streams` the answer may be server-sent events instead.
+    """
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}
-    }
+    content = {"application/json": {"schema": reference}}
+    described: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
+    if streams:
+        events = {"text/event-stream": {"schema": {"type": "string"}}}
+        described["responses"] = {"200": {"content": events}}
+    return described
 
 
 def _explain(errors: list[ErrorDetails]) -> HeadraceError:
@@ -111,6 +120,9 @@ def _explain(errors: list[ErrorDetails]) -> HeadraceError:
     # else the one that got deepest into the value.
     detail = max(errors, key=lambda e: (not e["type"].endswith("_type"), len(e["loc"])))
     param = _path(detail["loc"])
+    if detail["type"] == "json_invalid" and "recursion limit" in detail["msg"]:
+        rule = f"The body is nested more than {JSON_DEPTH} deep."
+        return HeadraceError(Reason.INVALID_FIELD, rule)
     if detail["type"] == "json_invalid":
         return HeadraceError(Reason.INVALID_FIELD, f"The body is not valid JSON: {detail['msg']}.")
     if detail["type"] == "extra_forbidden":

@@ -14,6 +14,7 @@ Headrace speaks the OpenAI API under `/v1` and its own under `/api/v1`. Send an 
 access token as `Authorization: Bearer ...`; requests for models may be signed instead (RFC 9421).
 Every response carries `x-request-id`; every error has the body `ErrorBody`.
 """
+REDIRECTIONS = frozenset({"302", "303"})
 OPEN_PATHS = ("/api/v1/health/", "/.well-known/", "/oauth2/", "/version")
 
 
@@ -58,7 +59,10 @@ def _document(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> dict[str, Any]
     _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
     document["components"] = {
         "schemas": schemas["$defs"],
-        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+        },
     }
     for path, operations in document["paths"].items():
         for operation in operations.values():
@@ -68,11 +72,15 @@ def _document(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> dict[str, Any]
 
 def _complete(operation: dict[str, Any], *, needs_credential: bool) -> None:
     if needs_credential:  # a route may have said already that it needs none
-        operation.setdefault("security", [{"bearer": []}])
-    reference = {"$ref": "#/components/schemas/ErrorBody"}
+        operation.setdefault("security", [{"bearer": []}, {"apiKey": []}])
     responses = operation["responses"]
     responses.pop("422", None)  # FastAPI's own error, which is never sent
-    responses["default"] = {
-        "description": "Any error",
-        "content": {"application/json": {"schema": reference}},
-    }
+    for status in REDIRECTIONS & responses.keys():
+        responses[status] = {"description": "Elsewhere, as the Location header says"}
+    errors = responses.get("default", {"description": "Any error", "content": {}})
+    # What the edge refuses is told so everywhere; a route may have another form beside it.
+    reference = {"$ref": "#/components/schemas/ErrorBody"}
+    own = errors["content"].get("application/json")
+    schema = {"anyOf": [own["schema"], reference]} if own else reference
+    content = {**errors["content"], "application/json": {"schema": schema}}
+    responses["default"] = {**errors, "content": content}

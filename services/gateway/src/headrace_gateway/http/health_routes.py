@@ -7,6 +7,13 @@ from fastapi import APIRouter, Response
 
 from headrace_gateway.http.front_door import FrontDoor
 
+NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {
+        "description": "Not ready, with what is missing",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
+
 
 def create_health_router(door: FrontDoor) -> APIRouter:
     """All health routes; none of them needs a credential."""
@@ -18,8 +25,8 @@ def create_health_router(door: FrontDoor) -> APIRouter:
         """The process answers, so it lives; looks at no dependency."""
         return {"status": "ok"}
 
-    @router.get("/api/v1/health/startup", summary="Startup")
-    @router.get("/api/v1/health/readiness", summary="Readiness")
+    @router.get("/api/v1/health/startup", summary="Startup", responses=NOT_READY)
+    @router.get("/api/v1/health/readiness", summary="Readiness", responses=NOT_READY)
     async def readiness(response: Response) -> dict[str, Any]:
         """200 when traffic may come; 503 with the names of what is missing."""
         missing = door.readiness.missing()

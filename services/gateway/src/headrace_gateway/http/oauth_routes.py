@@ -124,4 +124,14 @@ def _failure(error: HeadraceError) -> Response:
 def _description() -> dict[str, Any]:
     form = {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}
     content = {"application/x-www-form-urlencoded": form}
-    return {"requestBody": {"required": True, "content": content}, "security": []}
+    error = {
+        "type": "object",
+        "required": ["error"],
+        "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
+    }
+    refused = {"description": "Any error", "content": {"application/json": {"schema": error}}}
+    return {
+        "requestBody": {"required": True, "content": content},
+        "responses": {"default": refused},
+        "security": [],
+    }

@@ -29,12 +29,12 @@ def create_openai_router(door: FrontDoor) -> APIRouter:
     """All routes under `/v1`."""
     router = APIRouter(prefix="/v1", tags=["OpenAI"])
 
-    @router.post("/chat/completions", openapi_extra=json_body(ChatCompletionBody))
+    @router.post("/chat/completions", openapi_extra=json_body(ChatCompletionBody, streams=True))
     async def create_chat_completion(request: Request) -> Response:
         """Answer a conversation, whole or as a stream of server-sent events."""
         return _complete(door, request, ChatCompletionBody, ChatShape())
 
-    @router.post("/completions", openapi_extra=json_body(CompletionBody))
+    @router.post("/completions", openapi_extra=json_body(CompletionBody, streams=True))
     async def create_completion(request: Request) -> Response:
         """Continue a text, whole or as a stream of server-sent events."""
         return _complete(door, request, CompletionBody, TextShape())
