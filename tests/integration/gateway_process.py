@@ -1,18 +1,33 @@
-"""A gateway process over memory that never answers a prompt: `python gateway_process.py MEBIBYTES`.
+"""A gateway process over memory: `python gateway_process.py ENGINE SETTINGS`, the latter in JSON.
 
-The argument bounds the bodies in flight; the port that it listens on is its first line of output.
+The engine `silent` never answers, `endless` never ends and prints a line whenever it is stopped,
+`echo` echoes. The port that the gateway listens on is the first line of output.
 """
 
 import asyncio
-import socket
+import json
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
-import uvicorn
+import uvloop
 
 from headrace_common.logs import configure_logging
+from headrace_common.runtime import Runtime
 from headrace_gateway.adapters.memory import EchoTarget
-from headrace_gateway.domain.completion import CompletionRequest, Events
+from headrace_gateway.domain.completion import (
+    CompletionRequest,
+    Delta,
+    Events,
+    ModelVersion,
+    Started,
+)
+from headrace_gateway.http.connection import ConnectionBounds
+from headrace_gateway.http.server import serve_http
 from headrace_gateway.testing.gateway import running_gateway
+
+WORDS = "word " * 2000
 
 
 class Silence(EchoTarget):
@@ -24,25 +39,41 @@ class Silence(EchoTarget):
             yield event
 
 
-async def main(body_mebibytes: int) -> None:
-    async with running_gateway(
-        Silence(),
-        maximum_body_bytes_in_flight=body_mebibytes * 1024 * 1024,
-        maximum_prompt_characters=4_000_000,
-    ) as gateway:
-        config = uvicorn.Config(
+class Endless(EchoTarget):
+    """Answers as fast as it is read, and for ever."""
+
+    async def generate(self, request_id: str, tenant: str, request: CompletionRequest) -> Events:
+        try:
+            yield Started(ModelVersion("echo", "v1"), queue_seconds=0.0, prompt_tokens=1)
+            while True:
+                yield Delta(0, WORDS, tokens=2000)
+                await asyncio.sleep(0)
+        finally:
+            print("stopped", flush=True)  # noqa: T201
+
+
+ENGINES = MappingProxyType({"silent": Silence, "endless": Endless, "echo": EchoTarget})
+
+
+async def main(engine: str, settings: Mapping[str, Any]) -> None:
+    others = dict(settings)
+    head_seconds = others.pop("head_timeout_seconds", 10.0)
+    write_seconds = settings.get("write_timeout_seconds", 30.0)
+    async with running_gateway(ENGINES[engine](), **others) as gateway:
+        port = await serve_http(
+            Runtime(step_seconds=5),
             gateway.app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
+            "127.0.0.1:0",
+            gateway.readiness,
+            trusted_proxies="127.0.0.1",
+            drain_seconds=1,
+            write_seconds=write_seconds,
+            connections=ConnectionBounds(4096, 128, 64 * 1024, head_seconds),
         )
-        listener = socket.create_server(("127.0.0.1", 0))
-        print(listener.getsockname()[1], flush=True)  # noqa: T201
-        await uvicorn.Server(config).serve(sockets=[listener])
+        print(port, flush=True)  # noqa: T201
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    configure_logging("gateway", "test", "ERROR")  # nobody reads the output after its first line
-    asyncio.run(main(int(sys.argv[1])))
+    configure_logging("gateway", "test", "CRITICAL")  # what it prints is read
+    uvloop.run(main(sys.argv[1], json.loads(sys.argv[2])))

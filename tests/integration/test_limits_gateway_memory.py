@@ -2,20 +2,15 @@
 
 import asyncio
 import json
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-import psutil
+from tests.integration.gateway_under_fire import MEBIBYTE, gateway_process
 
 from headrace_gateway.testing.gateway import KEY
 
-MEBIBYTE = 1024 * 1024
 ROOM_MEBIBYTES = 16
-PROCESS = Path(__file__).with_name("gateway_process.py")
 BODY = json.dumps(
     {"model": "echo", "messages": [{"role": "user", "content": "seven w" * 280_000}]}
 ).encode()
@@ -41,22 +36,6 @@ class Caller:
 
 
 @asynccontextmanager
-async def _running_gateway() -> AsyncIterator[tuple[int, Process]]:
-    """A gateway process, and its port."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, PROCESS, str(ROOM_MEBIBYTES), stdout=PIPE, stderr=DEVNULL
-    )
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(30):
-            port = int(await process.stdout.readline())
-        yield port, process
-    finally:
-        process.kill()
-        await process.communicate()
-
-
-@asynccontextmanager
 async def _flooded(port: int) -> AsyncIterator[Counter[int]]:
     """What callers were answered at once, while the others wait; at the end all have left."""
     callers = [Caller(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(FLOOD)]
@@ -77,13 +56,16 @@ async def _flooded(port: int) -> AsyncIterator[Counter[int]]:
 
 
 async def test_bodies_of_two_mebibytes_take_no_more_than_the_bound() -> None:
-    async with _running_gateway() as (port, process):
-        resident = psutil.Process(process.pid).memory_info
-        before = resident().rss
+    async with gateway_process(
+        "silent",
+        maximum_body_bytes_in_flight=ROOM_MEBIBYTES * MEBIBYTE,
+        maximum_prompt_characters=4_000_000,
+    ) as gateway:
+        before = gateway.resident_mebibytes()
         for _ in range(2):
-            async with _flooded(port) as answers:
+            async with _flooded(gateway.port) as answers:
                 # Of the second flood more, for as long as the first one's callers leave.
                 assert set(answers) == {503}
                 assert answers.total() >= FLOOD - PLACES
                 # Such text takes 1.4 times its bytes; the rest is what connections hold.
-                assert resident().rss - before < 3 * ROOM_MEBIBYTES * MEBIBYTE
+                assert gateway.resident_mebibytes() - before < 3 * ROOM_MEBIBYTES

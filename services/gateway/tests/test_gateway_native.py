@@ -236,6 +236,23 @@ async def test_unrouted_requests_get_the_one_error_body(
     assert set(response.json()["error"]) == {"message", "type", "param", "code", "request_id"}
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/keys/key_1", {"GET", "PATCH", "DELETE"}),
+        ("/api/v1/keys/signing", {"POST"}),
+        ("/v1/models/a/b", {"GET"}),
+        ("/docs", {"GET"}),
+    ],
+)
+async def test_a_refused_method_hears_of_all_others(
+    gateway: Gateway, path: str, methods: set[str]
+) -> None:
+    answer = await gateway.client.put(path)
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == methods
+
+
 async def test_a_large_body_is_413_whether_announced_or_not(gateway: Gateway) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(3):

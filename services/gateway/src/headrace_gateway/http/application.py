@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from headrace_common.clock import Clock
@@ -19,7 +18,7 @@ from headrace_gateway.http.account_routes import create_account_router
 from headrace_gateway.http.accounts.tables import TABLES
 from headrace_gateway.http.authorize_routes import create_authorize_router
 from headrace_gateway.http.compression import Compression
-from headrace_gateway.http.cross_origin import METHODS, CrossOrigin
+from headrace_gateway.http.cross_origin import CrossOrigin
 from headrace_gateway.http.docs import add_docs
 from headrace_gateway.http.document import describe
 from headrace_gateway.http.edge import Bounds, Edge
@@ -101,17 +100,14 @@ def _add_error_handlers(app: FastAPI) -> None:
             else f"There is nothing at {path!r}."
         )
         found = HeadraceError(reason, message)
-        headers = {"allow": _allowed(app, path)} if reason is Reason.METHOD_NOT_ALLOWED else None
+        headers = dict(error.headers or {})
+        if reason is Reason.METHOD_NOT_ALLOWED:
+            headers |= _allow(app, request)
         return error_response(found, request.state.request_id, headers)
 
 
-def _allowed(app: FastAPI, path: str) -> str:
-    """All methods of a path (RFC 9110, section 10.2.1), which several routes may share."""
-    return ", ".join(
-        method
-        for method in METHODS
-        if any(
-            route.matches({"type": "http", "method": method, "path": path})[0] is Match.FULL
-            for route in app.routes
-        )
-    )
+def _allow(app: FastAPI, request: Request) -> dict[str, str]:
+    """All methods of a path (RFC 9110, section 10.2.1); the router knows those of one route."""
+    route = request.scope.get("route")
+    operations = app.openapi()["paths"].get(getattr(route, "path_format", None), {})
+    return {"Allow": ", ".join(method.upper() for method in operations)} if operations else {}
