@@ -2,18 +2,15 @@
 
 import asyncio
 import contextlib
-import datetime
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.integration.envoy_front import running_envoy
 
 from headrace_local import checks, envoy, probes
-from headrace_local.certificates import LOCAL_HOSTS, ensure_certificates
-from headrace_local.components import Component
-from headrace_local.supervisor import Supervisor
 
 BOUNDS = envoy.Bounds(connections=40, gateway_connections=4, waiting_requests=2)
 PLACES = BOUNDS.gateway_connections + BOUNDS.waiting_requests
@@ -40,27 +37,11 @@ async def gateway() -> SlowGateway:
     return SlowGateway()
 
 
-@contextlib.asynccontextmanager
-async def _running_envoy(directory: Path, gateway_port: int) -> AsyncIterator[int]:
-    """The port of an Envoy in front of the given one."""
-    ensure_certificates(directory, LOCAL_HOSTS, datetime.datetime.now(datetime.UTC))
-    port, config = checks.free_port(), directory / "envoy.json"
-    envoy.write_config(config, "127.0.0.1", port, gateway_port, directory, BOUNDS)
-    probe = probes.tls("127.0.0.1", port, directory / "ca.pem")
-    component = Component("envoy", envoy.command(config), layer=0, probe=probe)
-    supervisor = Supervisor((component,), log_of=lambda name: directory / f"{name}.log")
-    try:
-        await supervisor.start()
-        yield port
-    finally:
-        await supervisor.stop()
-
-
 @pytest.fixture
 async def port(tmp_path: Path, gateway: SlowGateway) -> AsyncIterator[int]:
     upstream = await asyncio.start_server(gateway.handle, "127.0.0.1", 0)
     behind = upstream.sockets[0].getsockname()[1]
-    async with upstream, _running_envoy(tmp_path, behind) as port:
+    async with upstream, running_envoy(tmp_path, behind, BOUNDS) as port:
         yield port
 
 
@@ -150,7 +131,7 @@ async def test_what_is_no_request_is_the_callers_fault(client: httpx.AsyncClient
 
 
 async def test_an_absent_gateway_is_503_with_retry_after(tmp_path: Path) -> None:
-    async with _running_envoy(tmp_path, checks.free_port()) as port:
+    async with running_envoy(tmp_path, checks.free_port(), BOUNDS) as port:
         trust = ssl.create_default_context(cafile=tmp_path / "ca.pem")
         async with httpx.AsyncClient(verify=trust, timeout=DEADLINE_SECONDS) as http:
             answer = await http.get(f"https://127.0.0.1:{port}/v1/models")

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ ROUTER = "filters.http.router.v3.Router"
 TLS = "transport_sockets.tls.v3.DownstreamTlsContext"
 HEAP = "resource_monitors.fixed_heap.v3.FixedHeapConfig"
 CONNECTIONS = "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+
+REQUEST_ID = "%STREAM_ID%"
+"""Of a request that never reached the gateway, which gives them theirs."""
+CALLERS_FAULT = "invalid_request_error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,34 +160,53 @@ def _route() -> Config:
 
 def _own_answers() -> Config:
     """What callers hear when the gateway cannot tell them itself."""
-    proxy = _error_body(
-        "The proxy could not pass the request on: %LOCAL_REPLY_BODY%", "proxy_error"
-    )
+    unsaid = "The proxy could not pass the request on: %LOCAL_REPLY_BODY%"
     full = _error_body("Too many requests in flight.", "queue_full")
     malformed = _error_body(
         "The request is not valid HTTP, or its path or a header has what is not taken here.",
         "invalid_request",
-        "invalid_request_error",
+        CALLERS_FAULT,
     )
-    retry = [{"header": {"key": "retry-after", "value": "1"}}]
+    large = _error_body(
+        "The headers are too large or too many.", "request_too_large", CALLERS_FAULT
+    )
+    slow = _error_body("The request did not arrive in time.", "request_too_slow", CALLERS_FAULT)
+    other = _error_body(unsaid, "invalid_request", CALLERS_FAULT)
+    retry = [_header("retry-after", "1")]
+    # Overflow of a circuit breaker.
+    overflow = {"response_flag_filter": {"flags": ["UO"]}}
     return {
-        "body_format": {"json_format": proxy},
+        "body_format": {"json_format": _error_body(unsaid, "proxy_error")},
         "mappers": [
-            {
-                # Overflow of a circuit breaker.
-                "filter": {"response_flag_filter": {"flags": ["UO"]}},
-                "body_format_override": {"json_format": full},
-                "headers_to_add": retry,
-            },
-            {"filter": _status(503), "headers_to_add": retry},
-            {"filter": _status(400), "body_format_override": {"json_format": malformed}},
+            _mapper(overflow, full, retry),
+            _mapper(_status("EQ", 503), _error_body(unsaid, "proxy_error"), retry),
+            _mapper(_status("EQ", 400), malformed),
+            # Of a Transfer-Encoding that it does not know; more than one is a way to smuggle.
+            {**_mapper(_status("EQ", 501), malformed), "status_code": 400},
+            _mapper(_status("EQ", 408), slow),
+            _mapper(_status("EQ", 431), large),
+            _mapper({"and_filter": {"filters": [_status("GE", 400), _status("LE", 499)]}}, other),
+            _mapper(_status("GE", 500), _error_body(unsaid, "proxy_error")),
         ],
     }
 
 
-def _status(code: int) -> Config:
-    comparison = {"op": "EQ", "value": {"default_value": code, "runtime_key": "unused"}}
-    return {"status_code_filter": {"comparison": comparison}}
+def _mapper(filter_: Config, body: Config, headers: Sequence[Config] = ()) -> Config:
+    return {
+        "filter": filter_,
+        "body_format_override": {"json_format": body},
+        "headers_to_add": [_header("x-request-id", REQUEST_ID), *headers],
+    }
+
+
+def _header(key: str, value: str) -> Config:
+    return {"header": {"key": key, "value": value}}
+
+
+def _status(comparison: str, code: int) -> Config:
+    # The runtime's key is a must, and nothing sets it.
+    value = {"default_value": code, "runtime_key": "unused"}
+    return {"status_code_filter": {"comparison": {"op": comparison, "value": value}}}
 
 
 def _error_body(message: str, code: str, kind: str = "server_error") -> Config:
@@ -192,7 +216,7 @@ def _error_body(message: str, code: str, kind: str = "server_error") -> Config:
             "type": kind,
             "param": None,
             "code": code,
-            "request_id": "%REQ(X-REQUEST-ID)%",
+            "request_id": REQUEST_ID,
         }
     }
 
