@@ -18,6 +18,9 @@ from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.inference_grpc import GrpcInferenceTarget
 from headrace_gateway.domain.completion import (
+    Capabilities as PublicCapabilities,
+)
+from headrace_gateway.domain.completion import (
     CompletionRequest,
     Delta,
     Event,
@@ -34,7 +37,7 @@ from headrace_gateway.domain.completion import (
 from headrace_gateway.domain.embedding import EmbeddingRequest
 from headrace_gateway.http.bodies import parse_body
 from headrace_gateway.http.openai_schema import ChatCompletionBody
-from headrace_inference.adapters.echo import DIGEST, EchoEngine
+from headrace_inference.adapters.echo import DIGEST, DIMENSIONS, EchoEngine
 from headrace_inference.app import build
 from headrace_inference.domain import events, requests
 from headrace_inference.domain.capabilities import Capabilities, Feature
@@ -275,7 +278,24 @@ async def test_refusals_name_the_field_as_callers_know_it(
 
 async def test_models_are_listed_as_cards() -> None:
     async with inference(await echo_engine()) as target:
-        assert await target.models() == [ModelCard(ECHO, 16, int(LOADED_AT.timestamp()))]
+        cards = await target.models()
+    able = PublicCapabilities(True, ("messages", "messages.name", "n"), DIMENSIONS)
+    assert cards == [ModelCard(ECHO, 16, int(LOADED_AT.timestamp()), capabilities=able)]
+
+
+async def test_a_batch_s_request_is_told_from_an_interactive_one() -> None:
+    engine = ScriptedEngine()
+    async with inference(engine) as target:
+        await collect(target, REQUEST)
+        await collect(target, replace(REQUEST, priority="batch"))
+    assert [asked.priority for asked in engine.requests] == ["interactive", "batch"]
+
+
+async def test_a_nucleus_of_nothing_is_the_likeliest_token() -> None:
+    engine = ScriptedEngine()
+    async with inference(engine) as target:
+        await collect(target, chat("x", top_p=0.0))
+    assert 0 < engine.requests[0].sampling.top_p < 1e-6
 
 
 @pytest.mark.parametrize(

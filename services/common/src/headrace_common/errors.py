@@ -128,6 +128,11 @@ class HeadraceError(Exception):
     def kind(self) -> Kind:
         return KIND_OF_REASON[self.reason]
 
+    def rename_param(self, name: str) -> None:
+        """Call the field by another name, as whoever hears of it knows it, in the message too."""
+        self.message = self.message.replace(self.param or name, name, 1)
+        self.param = name
+
     def __repr__(self) -> str:
         return f"HeadraceError({self.reason}, {self.message!r}, param={self.param!r})"
 

@@ -48,6 +48,4 @@ async def embed(
 
 def _use_public_names(error: HeadraceError) -> None:
     if error.param is not None and error.param.startswith("texts"):
-        public = error.param.replace("texts", "input", 1)
-        error.message = error.message.replace(error.param, public)
-        error.param = public
+        error.rename_param(error.param.replace("texts", "input", 1))

@@ -14,6 +14,7 @@ from headrace_gateway.adapters.embeddings_grpc import embed
 from headrace_gateway.domain.answer_keys import AnswerKey
 from headrace_gateway.domain.completion import (
     AnswerSignature,
+    Capabilities,
     CompletionRequest,
     Delta,
     Event,
@@ -23,6 +24,7 @@ from headrace_gateway.domain.completion import (
     Message,
     ModelCard,
     ModelVersion,
+    Priority,
     Sampling,
     Started,
     TokenLogprob,
@@ -36,7 +38,14 @@ ASK_SECONDS = 2.0
 
 BEFORE_STALLS = 2
 """`started` and the first piece of text: until then a long prompt may be read in silence."""
+SMALLEST_TOP_P = 1e-9
+"""What 0 means to callers, the likeliest token alone; the proto wants it above 0."""
 
+PUBLIC_NAMES = {"choices": "n"}
+PRIORITIES: dict[Priority, inference_pb2.Priority] = {
+    "interactive": inference_pb2.PRIORITY_INTERACTIVE,
+    "batch": inference_pb2.PRIORITY_BATCH,
+}
 FINISH_REASONS: dict[int, FinishReason] = {
     inference_pb2.FINISH_REASON_STOP: "stop",
     inference_pb2.FINISH_REASON_LENGTH: "length",
@@ -86,7 +95,7 @@ class GrpcInferenceTarget:
                 "The inference service fell silent in the middle of the answer.",
             ) from error
         except HeadraceError as error:
-            error.param = _public_name(error.param, request)
+            _use_public_name(error, request)
             raise
         if not finished:
             raise HeadraceError(Reason.ENGINE_FAILED, "The answer ended before it was complete.")
@@ -107,10 +116,7 @@ class GrpcInferenceTarget:
                 inference_pb2.ListModelsRequest(), timeout=ASK_SECONDS, metadata=self._metadata
             )
         keys = tuple(AnswerKey(key.kid, key.public_key) for key in response.answer_keys)
-        return [
-            ModelCard(_model(card.model), card.context_tokens, card.loaded_at_seconds, keys)
-            for card in response.models
-        ]
+        return [_card(model, keys) for model in response.models]
 
     async def load(self) -> float:
         with translate_rpc_errors("inference"):
@@ -123,13 +129,23 @@ class GrpcInferenceTarget:
         await self._channel.close()
 
 
-def _public_name(param: str | None, request: CompletionRequest) -> str | None:
-    """The engine's name of a field as callers know it."""
-    if param == "choices":
-        return "n"
-    if param == "prompt" and not isinstance(request.input, str):
-        return "messages"
-    return param
+def _card(model: inference_pb2.ModelInfo, keys: tuple[AnswerKey, ...]) -> ModelCard:
+    told = model.capabilities
+    parameters = (PUBLIC_NAMES.get(name, name) for name in told.parameters)
+    capabilities = Capabilities(
+        told.generates, tuple(sorted(parameters)), told.embedding_dimensions or None
+    )
+    return ModelCard(
+        _model(model.model), model.context_tokens, model.loaded_at_seconds, keys, capabilities
+    )
+
+
+def _use_public_name(error: HeadraceError, request: CompletionRequest) -> None:
+    """Name a field as callers know it, not as the proto does."""
+    if error.param == "prompt":  # the message speaks of a prompt in either case
+        error.param = request.input_name
+    elif error.param in PUBLIC_NAMES:
+        error.rename_param(PUBLIC_NAMES[error.param])
 
 
 def _join_deltas(events: Iterable[Event]) -> Iterator[Event]:
@@ -215,6 +231,7 @@ def _generate_request(
         ],
         tool_choice=request.tool_choice,
         single_tool_call=request.single_tool_call,
+        priority=PRIORITIES[request.priority],
     )
     if isinstance(request.input, str):
         message.prompt = request.input
@@ -246,7 +263,7 @@ def _sampling(sampling: Sampling) -> inference_pb2.SamplingParameters:
     return inference_pb2.SamplingParameters(
         max_tokens=sampling.max_tokens,
         temperature=sampling.temperature,
-        top_p=sampling.top_p,
+        top_p=None if sampling.top_p is None else max(sampling.top_p, SMALLEST_TOP_P),
         seed=sampling.seed,
         stop=sampling.stop,
         frequency_penalty=sampling.frequency_penalty,

@@ -8,6 +8,8 @@ from headrace_gateway.domain.answer_keys import AnswerKey
 from headrace_gateway.domain.plain_json import plain_json
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+Priority = Literal["interactive", "batch"]
+"""Whether somebody waits for the answer; who goes first when there is a queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class CompletionRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = ""
     single_tool_call: bool = False
+    priority: Priority = "interactive"
 
     @property
     def input_name(self) -> str:
@@ -113,6 +116,15 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What may be asked of a model; `parameters` are those that not every one honours."""
+
+    generates: bool = True
+    parameters: tuple[str, ...] = ()
+    embedding_dimensions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """A model on offer, as `/v1/models` shows it; and whose signature its answers carry, if any."""
 
@@ -120,6 +132,7 @@ class ModelCard:
     context_tokens: int
     loaded_at_seconds: int
     answer_keys: tuple[AnswerKey, ...] = ()
+    capabilities: Capabilities = Capabilities()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Request bodies: from bytes to a checked model, with errors that name the field and the rule."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.http.errors import FieldError
 
 JSON_DEPTH = 200
 """What pydantic's parser takes, before anything is made of the text."""
@@ -18,7 +19,7 @@ JSON_DEPTH = 200
 FAULTS = 1000
 """Of one request, among which the one to tell is looked for."""
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound="Body")
 Q = TypeVar("Q", bound=BaseModel)
 F = TypeVar("F", bound="Form")
 
@@ -51,6 +52,11 @@ class Body(BaseModel):
     def fields(self) -> dict[str, Any]:
         """The fields of the call behind it."""
         return self.model_dump()
+
+    @classmethod
+    def code_of(cls, fault: ErrorDetails) -> str:  # noqa: ARG003 - for bodies that tell more
+        """The error's code for a fault of it."""
+        return "invalid_value"
 
 
 class Query(BaseModel):
@@ -113,7 +119,7 @@ def parse_body(model: type[M], raw: bytes) -> M:
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
-        raise _explain(error) from None
+        raise _explain(error, model.code_of) from None
 
 
 def parse_query(model: type[Q], parameters: Mapping[str, str]) -> Q:
@@ -138,30 +144,30 @@ def json_body(model: type[BaseModel], *, streams: bool = False) -> dict[str, Any
     return described
 
 
-def _explain(error: ValidationError) -> HeadraceError:
+def _explain(
+    error: ValidationError, code_of: Callable[[ErrorDetails], str] = Body.code_of
+) -> HeadraceError:
     if error.error_count() > FAULTS:
         # Unknown fields: nothing else has so many faults, and to look at each would take seconds.
         rule = f"The request has {error.error_count()} fields that are not known."
         return HeadraceError(Reason.INVALID_FIELD, rule)
-    errors = error.errors(include_url=False, include_context=False)
+    errors = error.errors(include_url=False)
     # A union complains once per branch. The branch that was meant is the one whose type fits, or
     # else the one that got deepest into the value.
     detail = max(errors, key=lambda e: (not e["type"].endswith("_type"), len(e["loc"])))
     param = _path(detail["loc"])
-    if detail["type"] == "json_invalid" and "recursion limit" in detail["msg"]:
-        rule = f"The body is nested more than {JSON_DEPTH} deep."
-        return HeadraceError(Reason.INVALID_FIELD, rule)
-    if detail["type"] == "json_invalid":
-        return HeadraceError(Reason.INVALID_FIELD, f"The body is not valid JSON: {detail['msg']}.")
-    if detail["type"] == "extra_forbidden":
-        message = f"Unrecognized request argument supplied: {param}"
-        return HeadraceError(Reason.INVALID_FIELD, message, param=param)
-    if detail["type"] == "missing":
-        message = f"Missing required parameter: '{param}'."
-        return HeadraceError(Reason.INVALID_FIELD, message, param=param)
     rule = detail["msg"].removeprefix("Value error, ")
-    message = f"Invalid value for '{param}': {rule}." if param else f"{rule}."
-    return HeadraceError(Reason.INVALID_FIELD, message, param=param or None)
+    if detail["type"] == "json_invalid" and "recursion limit" in detail["msg"]:
+        message = f"The body is nested more than {JSON_DEPTH} deep."
+    elif detail["type"] == "json_invalid":
+        message = f"The body is not valid JSON: {detail['msg']}."
+    elif detail["type"] == "extra_forbidden":
+        message = f"Unrecognized request argument supplied: {param}"
+    elif detail["type"] == "missing":
+        message = f"Missing required parameter: '{param}'."
+    else:
+        message = f"Invalid value for '{param}': {rule}." if param else f"{rule}."
+    return FieldError(message, param=param or None, code=code_of(detail))
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -170,9 +176,10 @@ def _path(location: tuple[int | str, ...]) -> str:
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif part.isidentifier() and part not in UNION_BRANCHES:
+        elif part.isidentifier() and not part[0].isupper() and part not in UNION_BRANCHES:
             path += f".{part}" if path else part
     return path
 
 
-UNION_BRANCHES = frozenset({"str", "int", "float", "bool", "none", "TextPart"})
+UNION_BRANCHES = frozenset({"str", "int", "float", "bool", "none"})
+"""Beside bodies, whose names begin with a capital."""

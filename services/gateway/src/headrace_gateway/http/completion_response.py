@@ -1,7 +1,7 @@
 """The response of both completion endpoints: whole or streamed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,8 @@ class Parsed:
     request: CompletionRequest
     stream: bool
     writer: AnswerWriter
+    names: Mapping[str, str]
+    """What callers call parameters that the pipeline has other names for."""
 
 
 class CompletionResponse(PipelineResponse):
@@ -73,6 +75,9 @@ class CompletionResponse(PipelineResponse):
             await self.write_document(send, body)
 
     async def fail(self, error: HeadraceError, scope: Scope, receive: Receive, send: Send) -> None:
+        names = self._parsed.names if self._parsed else {}
+        if error.param is not None and error.param in names:
+            error.rename_param(names[error.param])
         await super().fail(error, scope, receive, send)
         if self._streaming.is_set():
             event = b"data: " + error_body(error, self.exchange.request_id) + b"\n\n"

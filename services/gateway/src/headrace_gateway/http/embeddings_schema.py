@@ -8,10 +8,8 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import Field, StringConstraints
 
-from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
-from headrace_gateway.http.bodies import Body
-from headrace_gateway.http.openai_schema import ModelName
+from headrace_gateway.http.openai_rules import ModelName, OpenAIBody, unsupported
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 MAXIMUM_TEXTS = 2048
@@ -20,7 +18,7 @@ FLOAT_BYTES = 4
 Encoding = Literal["float", "base64"]
 
 
-class EmbeddingBody(Body):
+class EmbeddingBody(OpenAIBody):
     """One text or several, and the form in which their vectors are wanted."""
 
     model: ModelName
@@ -39,11 +37,7 @@ class EmbeddingBody(Body):
         given = [self.input] if isinstance(self.input, str) else self.input
         texts = tuple(text for text in given if isinstance(text, str))
         if len(texts) < len(given):
-            raise HeadraceError(
-                Reason.UNSUPPORTED_PARAMETER,
-                "Unsupported value for 'input': token ids differ from model to model; send texts.",
-                param="input",
-            )
+            raise unsupported("input", "token ids differ from model to model; send texts")
         return EmbeddingRequest(self.model, texts, self.dimensions)
 
 

@@ -60,8 +60,25 @@ CODE_OF_REASON = MappingProxyType(
 )
 """OpenAI's `code` where it has one; elsewhere our reason in lower case."""
 
+TYPE_OF_REASON = MappingProxyType(
+    {
+        Reason.REQUEST_RATE_LIMITED: "requests",
+        Reason.TOKEN_RATE_LIMITED: "tokens",
+        Reason.BUDGET_EXHAUSTED: INSUFFICIENT_QUOTA,
+    }
+)
+"""OpenAI's `type` where it is another than that of its kind."""
+
 OURS_TO_RETRY = frozenset({Kind.OVERLOADED, Kind.UNAVAILABLE, Kind.TIMEOUT})
 DEFAULT_RETRY_SECONDS = 1.0
+
+
+class FieldError(HeadraceError):
+    """A field of a body breaks a rule; `code` says what kind of rule, in OpenAI's words."""
+
+    def __init__(self, message: str, *, param: str | None, code: str = "invalid_value") -> None:
+        super().__init__(Reason.INVALID_FIELD, message, param=param)
+        self.code = code
 
 
 def internal_error() -> HeadraceError:
@@ -82,7 +99,7 @@ def error_body(error: HeadraceError, request_id: str) -> bytes:
                 "message": error.message,
                 "type": _type_of(error),
                 "param": error.param,
-                "code": CODE_OF_REASON.get(error.reason, error.reason.value.lower()),
+                "code": _code(error),
                 "request_id": request_id,
             }
         }
@@ -90,9 +107,14 @@ def error_body(error: HeadraceError, request_id: str) -> bytes:
 
 
 def _type_of(error: HeadraceError) -> str:
-    if error.reason is Reason.BUDGET_EXHAUSTED:
-        return INSUFFICIENT_QUOTA
-    return TYPE_OF_KIND.get(error.kind, "server_error")
+    kind = TYPE_OF_KIND.get(error.kind, "server_error")
+    return TYPE_OF_REASON.get(error.reason, kind)
+
+
+def _code(error: HeadraceError) -> str:
+    if isinstance(error, FieldError):
+        return error.code
+    return CODE_OF_REASON.get(error.reason, error.reason.value.lower())
 
 
 def error_response(

@@ -13,13 +13,7 @@ from headrace_gateway.http.embeddings_response import EmbeddingsResponse
 from headrace_gateway.http.embeddings_schema import EmbeddingBody
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
-from headrace_gateway.http.openai_answers import (
-    AnswerWriter,
-    ChatShape,
-    Shape,
-    TextShape,
-    model_card,
-)
+from headrace_gateway.http.openai_answers import model_card
 from headrace_gateway.http.openai_schema import ChatCompletionBody, CompletionBody
 
 BODIES = (ChatCompletionBody, CompletionBody, EmbeddingBody)
@@ -32,12 +26,12 @@ def create_openai_router(door: FrontDoor) -> APIRouter:
     @router.post("/chat/completions", openapi_extra=json_body(ChatCompletionBody, streams=True))
     async def create_chat_completion(request: Request) -> Response:
         """Answer a conversation, whole or as a stream of server-sent events."""
-        return _complete(door, request, ChatCompletionBody, ChatShape())
+        return _complete(door, request, ChatCompletionBody)
 
     @router.post("/completions", openapi_extra=json_body(CompletionBody, streams=True))
     async def create_completion(request: Request) -> Response:
         """Continue a text, whole or as a stream of server-sent events."""
-        return _complete(door, request, CompletionBody, TextShape())
+        return _complete(door, request, CompletionBody)
 
     @router.post("/embeddings", openapi_extra=json_body(EmbeddingBody))
     async def create_embeddings(request: Request) -> Response:
@@ -61,24 +55,15 @@ def create_openai_router(door: FrontDoor) -> APIRouter:
 
 
 def _complete(
-    door: FrontDoor,
-    request: Request,
-    model: type[ChatCompletionBody] | type[CompletionBody],
-    shape: Shape,
+    door: FrontDoor, request: Request, model: type[ChatCompletionBody] | type[CompletionBody]
 ) -> Response:
     exchange = open_exchange(request, Activity.COMPLETION, door.clock)
 
     def parse(raw: bytes) -> Parsed:
         body = parse_body(model, raw)
         wanted = body.domain()
-        writer = AnswerWriter(
-            shape,
-            exchange.request_id,
-            int(exchange.occurred_at.timestamp()),
-            choices=wanted.sampling.choices,
-            include_usage=body.includes_usage(),
-        )
-        return Parsed(wanted, bool(body.stream), writer)
+        writer = body.writer(exchange.request_id, int(exchange.occurred_at.timestamp()))
+        return Parsed(wanted, bool(body.stream), writer, body.names())
 
     return CompletionResponse(
         door.pipeline,
