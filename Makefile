@@ -103,8 +103,8 @@ fmt: $(VENV)/.dev ## Format the code and fix what can be fixed
 proto: $(VENV)/.dev ## Regenerate the code in services/common/src/headrace from protos/
 	@scripts/generate-protos.sh
 
-docs: $(VENV)/.dev ## Write docs/api from a run of every call
-	HEADRACE_WRITE_DOCS=1 $(PYTEST) tests/api
+docs: $(VENV)/.dev ## Write docs/api and docs/conformance.md from a run of every call and check
+	HEADRACE_WRITE_DOCS=1 $(PYTEST) tests/api tests/e2e/test_e2e_conformance.py
 
 lock: $(VENV)/.torch ## Write the installed versions into constraints.txt
 	@scripts/lock.sh

@@ -117,8 +117,11 @@ class Refusal:
         last = outcomes[-1]
         if (last.status, last.kind) != (self.status, KIND_OF_STATUS[self.status]):
             return f"{last.status} {last.kind}"
-        told = (last.error["code"], last.error["param"], bool(last.error["message"]))
-        return "" if told == (self.code, self.param, True) else f"the error says {told}"
+        told = tuple(last.error[name] for name in ("type", "code", "param"))
+        kind = "requests" if self.status == 429 else "invalid_request_error"
+        if told != (kind, self.code, self.param):
+            return f"the error says {told}"
+        return "" if last.error["message"] else "the error says nothing"
 
 
 @dataclass(frozen=True)

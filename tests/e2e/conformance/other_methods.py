@@ -33,7 +33,7 @@ def logprobs(outcome: Outcome) -> Any:
 
 def usage_last(outcome: Outcome) -> bool:
     last = outcome.chunks[-1]
-    return last["choices"] == [] and last["usage"]["total_tokens"] > 0
+    return not last["choices"] and int(last["usage"]["total_tokens"]) > 0
 
 
 def vectors(outcome: Outcome, count: int, dimensions: int) -> bool:

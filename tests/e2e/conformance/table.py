@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from tests.e2e.conformance.checks import Check, Outcome
+from tests.e2e.conformance.checks import ABSENT, TOKENS, Check, Outcome
 
-HEAD = """# What OpenAI's clients see
+HEAD = f"""# What OpenAI's clients see
 
 Written by `make docs` from a run of the official clients against the local stack and its real
 models; `make test` compares it. Each line is one check: a parameter that is absent (*default*), at
 a bound or in an unusual form (*edge*), or refused. A refusal is an exception of the class that the
-client has for its status, with OpenAI's codes. *sent* is what is laid over a plain request. The
-models are SmolLM2-135M, whose engine calls no tools, and all-MiniLM-L6-v2.
+client has for its status, with OpenAI's codes. *sent* is what is laid over a plain request, which
+has temperature 0 and at most {TOKENS} tokens. The models are SmolLM2-135M, whose engine calls no
+tools, and all-MiniLM-L6-v2. Why it is so is in
+[ADR 33](adr/0033-openais-parameters-are-honoured-or-refused.md).
 
 | client | version | checks | as expected |
 |---|---|---|---|
@@ -64,7 +66,12 @@ def _line(*cells: str) -> str:
 
 
 def _sent(check: Check) -> str:
-    text = json.dumps(check.send, ensure_ascii=False)[1:-1]
+    given = {name: value for name, value in check.send.items() if value != ABSENT}
+    text = json.dumps(given, ensure_ascii=False)[1:-1]
     if len(text) > MOST_CHARACTERS:
         text = text[:MOST_CHARACTERS] + "…"
-    return f"`{text}`" if text else ""
+    told = [f"`{text}`"] if text else []
+    told += [f"no `{name}`" for name in check.send if name not in given]
+    if check.key != "own":
+        told.append(f"the key `{check.key}`")
+    return ", ".join(told)
