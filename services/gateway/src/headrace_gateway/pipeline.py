@@ -6,8 +6,9 @@ identify -> admit -> guard prompt -> route -> look up -> infer -> spend -> guard
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from headrace_common.clock import Clock
@@ -23,8 +24,14 @@ from headrace_gateway.domain.completion import (
 )
 from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings, ModelRequest
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
+from headrace_gateway.domain.principal import (
+    INVOKE_MODELS,
+    READ_MODELS,
+    TRACE_REQUESTS,
+    Principal,
+)
 from headrace_gateway.domain.seal import Seal
+from headrace_gateway.domain.stage_times import NOT_TIMED
 from headrace_gateway.logs import log_exchange
 from headrace_gateway.metrics import GatewayMetrics
 from headrace_gateway.ports import EventEntry, EventLog
@@ -88,7 +95,7 @@ class Pipeline:
         strangers cannot make us work or wait. Raises HeadraceError, before the first event wherever
         the request is refused.
         """
-        stages, timed = self._stages, self._metrics.time_stage
+        stages, timed = self._stages, partial(self._timed, exchange)
         async with self._accounted(exchange) as entry:
             principal, request, route = await self._let_in(exchange, read)
             with timed("look_up"):
@@ -100,9 +107,10 @@ class Pipeline:
                 tenant = principal.organization_id
                 events = stages.infer.generate(exchange, tenant, request, route)
             seal, built = Seal(), AnswerBuilder()
-            noted = self._note(exchange, seal, events)
+            noted = self._note(exchange, seal, self._awaited(exchange, "infer", events))
             paid = stages.spend.within(exchange, request, noted)
             guarded = stages.guard.check_output(exchange, request, paid)
+            guarded = self._awaited(exchange, "answer", guarded)
             async with aclosing(guarded):
                 async for said in guarded:
                     _stop_if_cancelled()
@@ -125,9 +133,10 @@ class Pipeline:
             # Whoever leaves before it is known what it took has had about this much of it.
             exchange.prompt_tokens = estimate_tokens(request)
             try:
-                embeddings = await self._stages.infer.embed(
-                    exchange, principal.organization_id, request, route
-                )
+                with self._traced(exchange, "infer"):
+                    embeddings = await self._stages.infer.embed(
+                        exchange, principal.organization_id, request, route
+                    )
             except HeadraceError as error:
                 if error.reason in NOTHING_DONE and not error.after_work:
                     exchange.prompt_tokens = 0
@@ -190,9 +199,11 @@ class Pipeline:
             exchange.succeed()
         finally:
             try:
-                await self._stages.settle.run(exchange)
+                with self._traced(exchange, "settle"):
+                    await self._stages.settle.run(exchange)
             finally:
-                self._record(exchange, entry)
+                with self._traced(exchange, "record"):
+                    self._record(exchange, entry)
 
     def _open_entry(self, exchange: Exchange) -> EventEntry:
         """Refuse what could not be recorded; the refusal itself is only counted and logged."""
@@ -224,22 +235,43 @@ class Pipeline:
         self, exchange: Exchange, read: Callable[[], Awaitable[R]]
     ) -> tuple[Principal, R, Route]:
         """The stages before a model is asked, which are the same for all that models do."""
-        stages, timed = self._stages, self._metrics.time_stage
+        stages, timed = self._stages, partial(self._timed, exchange)
         with timed("identify"):
             principal = await self._identify(exchange, INVOKE_MODELS)
-        request = await read()
+        with self._traced(exchange, "read"):
+            request = await read()
         with timed("admit"):
             principal = await self._admit(exchange, principal, request, INVOKE_MODELS)
         with timed("guard_prompt"):
             stages.guard.check_prompt(exchange, request)
-        route = stages.router.run(exchange, principal, request.model)
-        stages.spend.require_price(exchange, principal)
+        with self._traced(exchange, "route"):
+            route = stages.router.run(exchange, principal, request.model)
+            stages.spend.require_price(exchange, principal)
         return principal, request, route
+
+    def _timed(self, exchange: Exchange, stage: str) -> AbstractContextManager[None]:
+        """Time a stage for the metrics, and for whoever asked for a trace."""
+        measured = self._metrics.time_stage(stage)
+        if exchange.times is None:
+            return measured
+        return exchange.times.time(stage, self._clock.monotonic, measured)
+
+    def _traced(self, exchange: Exchange, stage: str) -> AbstractContextManager[None]:
+        """Time a stage for whoever asked for a trace only."""
+        if exchange.times is None:
+            return NOT_TIMED
+        return exchange.times.time(stage, self._clock.monotonic)
+
+    def _awaited(self, exchange: Exchange, stage: str, events: Events) -> Events:
+        """The same for a stage that brings events."""
+        if exchange.times is None:
+            return events
+        return exchange.times.wait(stage, events, self._clock.monotonic)
 
     async def _identify(self, exchange: Exchange, scope: str) -> Principal:
         principal = await self._stages.identify.run(exchange)
         self._stages.key_uses.count(exchange, principal)
-        principal.require_scope(scope)
+        _require_scopes(exchange, principal, scope)
         return principal
 
     async def _admit(
@@ -255,7 +287,7 @@ class Pipeline:
             return principal
         known, principal = principal, await self._stages.identify.again(exchange)
         if scope is not None:
-            principal.require_scope(scope)
+            _require_scopes(exchange, principal, scope)
         changed = principal.revocation_ids != known.revocation_ids
         if not changed or not await admit.run(exchange, principal, request):
             raise credential_invalid()
@@ -267,6 +299,15 @@ class Pipeline:
                 seal.note_made(event)
                 exchange.note(event, self._clock.monotonic())
                 yield event
+
+
+def _require_scopes(exchange: Exchange, principal: Principal, scope: str) -> None:
+    """Raise PERMISSION_DENIED; whoever asks for a trace needs a right to it, too."""
+    principal.require_scope(scope)
+    if exchange.times is not None:
+        exchange.times.allowed = False
+        principal.require_scope(TRACE_REQUESTS)
+        exchange.times.allowed = True
 
 
 def _stop_if_cancelled() -> None:

@@ -13,6 +13,9 @@ from headrace_gateway.domain.embedding import Embeddings
 from headrace_gateway.domain.principal import ModelPrice, Principal
 from headrace_gateway.domain.routes import Endpoint
 from headrace_gateway.domain.signed_request import SignedRequest, check_content_digest
+from headrace_gateway.domain.stage_times import StageTimes
+
+MAXIMUM_USER_AGENT = 200
 
 REFUSALS = frozenset(
     {
@@ -65,6 +68,8 @@ class Exchange:
     started: float
 
     principal: Principal | None = None
+    from_memory: bool = False
+    """Whether it was known who asks, without asking `auth`."""
     resource: str = ""
     demand: Demand | None = None
     """What admission was asked for, unless that was refused."""
@@ -101,6 +106,8 @@ class Exchange:
     signature_fault: HeadraceError | None = None
     """Why the signature cannot be one."""
 
+    times: StageTimes | None = None
+    """For a caller that asks for a trace."""
     stopped_by: HeadraceError | None = None
     """Why we stopped the work ourselves; without one, who stops it is the caller."""
     outcome: Outcome | None = None

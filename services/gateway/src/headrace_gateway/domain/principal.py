@@ -10,6 +10,7 @@ from headrace_common.errors import HeadraceError, Reason
 API_KEY_PREFIX = "hr_"
 INVOKE_MODELS = "llm:invoke"
 READ_MODELS = "models:read"
+TRACE_REQUESTS = "llm:trace"
 
 
 Network = IPv4Network | IPv6Network

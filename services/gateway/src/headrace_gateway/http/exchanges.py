@@ -9,11 +9,12 @@ from starlette.types import Scope
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError
 from headrace_gateway.domain.admission import RATES
-from headrace_gateway.domain.exchange import Activity, Exchange
+from headrace_gateway.domain.credentials import presented_credential
+from headrace_gateway.domain.exchange import MAXIMUM_USER_AGENT, Activity, Exchange
 from headrace_gateway.domain.routes import COHORT_HEADER
+from headrace_gateway.domain.stage_times import StageTimes
+from headrace_gateway.domain.trace import ASKED, TRACE_HEADER, trace_text
 from headrace_gateway.http.signatures import parse_signed_request
-
-MAXIMUM_USER_AGENT = 200
 
 
 def open_exchange(request: Request, activity: Activity, clock: Clock) -> Exchange:
@@ -30,6 +31,8 @@ def open_exchange(request: Request, activity: Activity, clock: Clock) -> Exchang
         user_agent=request.headers.get("user-agent", "")[:MAXIMUM_USER_AGENT],
         cohort_asked=", ".join(request.headers.getlist(COHORT_HEADER)),
     )
+    if request.headers.getlist(TRACE_HEADER) == [ASKED]:
+        exchange.times = StageTimes()
     try:
         exchange.signed = parse_signed_request(request.scope, now)
     except HeadraceError as fault:
@@ -39,20 +42,19 @@ def open_exchange(request: Request, activity: Activity, clock: Clock) -> Exchang
 
 
 def credential_of(request: Request) -> str:
-    """The bearer credential, or without any `authorization` the `x-api-key`, or nothing.
-
-    A repeated header is joined as HTTP joins lists (RFC 9110, section 5.3): no credential.
-    """
-    authorization = request.headers.getlist("authorization")
-    if not authorization:
-        return ", ".join(request.headers.getlist("x-api-key")).strip()
-    scheme, _, value = ", ".join(authorization).partition(" ")
-    return value.strip() if scheme.lower() == "bearer" else ""
+    """The bearer credential, or without any `authorization` the `x-api-key`, or nothing."""
+    headers = request.headers
+    return presented_credential(headers.getlist("authorization"), headers.getlist("x-api-key"))
 
 
 def answer_headers(exchange: Exchange) -> dict[str, str]:
-    """Beside the answer: rate limits (OpenAI's names), cache status, and who answered."""
+    """Beside the answer: rate limits (OpenAI's names), cache status, and who answered.
+
+    And once the exchange has ended the trace, if the caller asked for it and may see it.
+    """
     headers = {}
+    if trace := trace_text(exchange):
+        headers[TRACE_HEADER] = trace
     if exchange.cache_status:
         headers["x-headrace-cache"] = exchange.cache_status
     served = exchange.served_model

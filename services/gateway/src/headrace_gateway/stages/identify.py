@@ -96,9 +96,10 @@ class Identify:
             raise credential_invalid()
         digest = _digest(credential)
         known = self._remembered(digest)
-        if known is not None and self._clock.monotonic() < known.ask_again_at:
+        exchange.from_memory = known is not None and self._clock.monotonic() < known.ask_again_at
+        if known is not None and exchange.from_memory:
             return known.principal
-        return await self._find(digest, credential, known)
+        return await self._find(exchange, digest, known)
 
     def _remembered(self, digest: bytes) -> Known | None:
         """What is known and has not been announced to have ended."""
@@ -108,8 +109,9 @@ class Identify:
             return None
         return known
 
-    async def _find(self, digest: bytes, credential: str, known: Known | None) -> Principal:
+    async def _find(self, exchange: Exchange, digest: bytes, known: Known | None) -> Principal:
         """The principal as `auth` tells it, or as it was told while `auth` does not answer."""
+        credential = exchange.credential
         if not credential.startswith(API_KEY_PREFIX):
             self._verifier.verify(credential)
         if known is None:
@@ -126,6 +128,7 @@ class Identify:
             get_logger().warning("principal_from_memory", reason=error.reason.value)
             # Not every request waits for an `auth` that hangs.
             self._known[digest] = replace(known, ask_again_at=now + OUTAGE_PAUSE_SECONDS)
+            exchange.from_memory = True
             return known.principal
         self._known[digest] = Known(principal, now, now + self._fresh_seconds)
         return principal
