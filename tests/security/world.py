@@ -90,7 +90,8 @@ async def running_world(
             ended=ended,
             key_uses=KeyUses(client, clock, report_seconds=3600),
         )
-        app = build(_settings(), neighbours, Readiness({}), clock=clock, registry=registry)
+        doors = build(_settings(), neighbours, Readiness({}), clock=clock, registry=registry)
+        app = doors.http
         background = [
             asyncio.create_task(work) for work in (key_set.keep_fresh(), router.keep_fresh())
         ]

@@ -26,10 +26,13 @@ NAMES = (
 )  # fmt: skip
 # Databases of the one Redis: auth announces revocations where admission listens.
 ADMISSION, CACHE = 0, 1
-PORT_NAMES = tuple(
-    f"{service}{suffix}"
-    for service in ("auth", "cache", "audit", "inference", "embeddings", "gateway")
-    for suffix in ("", "_metrics")
+PORT_NAMES = (
+    *(
+        f"{service}{suffix}"
+        for service in ("auth", "cache", "audit", "inference", "embeddings", "gateway")
+        for suffix in ("", "_metrics")
+    ),
+    "gateway_grpc",
 )
 
 
@@ -204,6 +207,7 @@ def _gateway(plan: Plan, servers: Sequence[Component]) -> Component:
     settings = {
         **_common_settings(plan, "gateway"),
         "http_address": address,
+        "grpc_address": plan.address("gateway_grpc"),
         "auth_target": plan.address("auth"),
         "cache_target": plan.address("cache"),
         "audit_target": plan.address("audit"),
@@ -218,7 +222,7 @@ def _gateway(plan: Plan, servers: Sequence[Component]) -> Component:
         probe=probes.http(f"http://{address}/api/v1/health/readiness"),
         environment=_environment(plan, "gateway", settings),
         needs=("redis",),
-        address=address,
+        address=f"{address}, gRPC {plan.address('gateway_grpc')}",
         # Its readiness includes the services behind it, and so the first preparation of the model.
         start_seconds=660,
     )

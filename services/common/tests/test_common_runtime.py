@@ -64,6 +64,39 @@ async def test_background_tasks_end_with_the_process() -> None:
     assert not runtime.failed
 
 
+async def test_branches_close_at_the_same_time_and_before_what_was_there_first() -> None:
+    runtime = Runtime(step_seconds=5)
+    ran: list[str] = []
+    both = asyncio.Barrier(2)
+
+    async def note(name: str) -> None:
+        ran.append(name)
+
+    async def meet() -> None:
+        await both.wait()
+
+    runtime.on_stop("below", lambda: note("below"))
+    for branch in runtime.branches("doors", 2):
+        branch.on_stop("first", lambda: note("first"))
+        branch.on_stop("meet", meet)
+    await runtime.close()
+    assert ran == ["first", "first", "below"]
+    assert not runtime.failed
+
+
+async def test_a_task_that_dies_in_a_branch_stops_the_process() -> None:
+    runtime = Runtime(step_seconds=1)
+
+    async def die() -> None:
+        raise ValueError("gone")
+
+    runtime.branches("doors", 1)[0].start_task("mortal", die())
+    async with asyncio.timeout(5):
+        await runtime.until_stop()
+    await runtime.close()
+    assert runtime.failed
+
+
 PROGRAM = """
 import asyncio
 from headrace_common.runtime import run_service

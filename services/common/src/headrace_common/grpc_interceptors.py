@@ -20,6 +20,8 @@ Around = Callable[[str, Any], AbstractAsyncContextManager[None]]
 
 
 REQUEST_ID_KEY = "x-request-id"
+STATUS_SECONDS = 1.0
+"""For a status to leave; whoever does not read must not hold a call for it."""
 
 
 class AroundInterceptor(grpc.aio.ServerInterceptor):
@@ -162,7 +164,14 @@ def measure_calls(registry: CollectorRegistry, clock: Clock) -> Around:
 
 
 async def _abort(context: Any, error: HeadraceError) -> None:
-    await context.abort(STATUS_OF_KIND[error.kind], error.message, to_trailing_metadata(error))
+    told = context.trailing_metadata() or ()  # what the servicer has set goes with it
+    metadata = (*told, *to_trailing_metadata(error))
+    try:
+        async with asyncio.timeout(STATUS_SECONDS):
+            await context.abort(STATUS_OF_KIND[error.kind], error.message, metadata)
+    except TimeoutError:
+        # It is on its way, behind messages that the caller does not take.
+        raise grpc.aio.AbortError from None
 
 
 def _code_name(context: Any, ending: BaseException | None) -> str:

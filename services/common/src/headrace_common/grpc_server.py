@@ -82,10 +82,12 @@ async def start_grpc_server(
     *,
     registry: CollectorRegistry,
     clock: Clock,
+    options: Sequence[tuple[str, int]] = (),
 ) -> GrpcServer:
     """Bind and start; at shutdown running calls get `drain_seconds`, and only probes are let in.
 
-    Raises RuntimeError if the address cannot be bound.
+    `options` are gRPC's own, besides those that all our servers have. Raises RuntimeError if the
+    address cannot be bound.
     """
     calls = RunningCalls(settings.maximum_concurrent_calls, exempt=HEALTH)
     interceptor = AroundInterceptor(
@@ -94,7 +96,7 @@ async def start_grpc_server(
         report_errors,
         calls.around,
     )
-    server = _create_server(settings, interceptor)
+    server = _create_server(settings, interceptor, options)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     names = ("", *_register(registrations, server))
@@ -158,11 +160,16 @@ async def _refuse(_request: bytes, _context: Any) -> bytes:
     raise shutting_down()
 
 
-def _create_server(settings: GrpcServiceSettings, interceptor: AroundInterceptor) -> Any:
+def _create_server(
+    settings: GrpcServiceSettings,
+    interceptor: AroundInterceptor,
+    options: Sequence[tuple[str, int]] = (),
+) -> Any:
     return grpc.aio.server(
         interceptors=[interceptor],
         options=(
             *OPTIONS,
+            *options,
             ("grpc.max_receive_message_length", settings.maximum_message_bytes),
         ),
         # Refuses before the message is read, and so bounds what floods of calls make us hold.

@@ -19,8 +19,10 @@ class Runtime:
     that lost a part of itself must be restarted, not limp on.
     """
 
-    def __init__(self, *, step_seconds: float) -> None:
+    def __init__(self, *, step_seconds: float, trunk: "Runtime | None" = None) -> None:
+        """`trunk` is what this is a branch of: its end is the process's."""
         self._step_seconds = step_seconds
+        self._trunk = trunk
         self._steps: list[tuple[str, Step]] = []
         self._stop = asyncio.Event()
         self._log = get_logger()
@@ -41,8 +43,24 @@ class Runtime:
 
         self.on_stop(name, cancel)
 
+    def branches(self, name: str, count: int) -> "list[Runtime]":
+        """So many parts of the process whose steps run at the same time, each part's own in order.
+
+        For what drains: two parts that drained one after the other would take twice as long.
+        """
+        parts = [Runtime(step_seconds=self._step_seconds, trunk=self) for _ in range(count)]
+
+        async def close() -> None:
+            await asyncio.gather(*(part.close() for part in parts))
+            self.failed |= any(part.failed for part in parts)
+
+        self.on_stop(name, close)
+        return parts
+
     def request_stop(self) -> None:
         self._stop.set()
+        if self._trunk is not None:
+            self._trunk.request_stop()
 
     async def until_stop(self) -> None:
         await self._stop.wait()

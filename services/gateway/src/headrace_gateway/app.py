@@ -24,11 +24,16 @@ from headrace_gateway.adapters.redis_limiter import RedisLimiter
 from headrace_gateway.domain.admission import Tightening
 from headrace_gateway.domain.breaker import Breaker
 from headrace_gateway.domain.guard import GuardPolicy, built_in_rules
+from headrace_gateway.grpc.peers import Peers
+from headrace_gateway.grpc.room import Room
+from headrace_gateway.grpc.server import serve_grpc
+from headrace_gateway.grpc.servicer import CompletionServicer, GrpcDoor
 from headrace_gateway.http.addressing import Addressing
 from headrace_gateway.http.application import Browsers, create_http_app
 from headrace_gateway.http.connection import ConnectionBounds
 from headrace_gateway.http.edge import Bounds
 from headrace_gateway.http.errors import status_of
+from headrace_gateway.http.exchanges import answer_headers
 from headrace_gateway.http.front_door import FrontDoor, Readiness
 from headrace_gateway.http.pipeline_response import Patience
 from headrace_gateway.http.request_bodies import BodyBounds
@@ -82,13 +87,21 @@ class Neighbours:
     saturation: Callable[[str], float] = never_saturated
 
 
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Both front doors, over one pipeline."""
+
+    http: ASGIApp
+    grpc: CompletionServicer
+
+
 def run(settings: GatewaySettings) -> None:
     """Serve until SIGTERM."""
     run_service(partial(start, settings), drain_seconds=settings.drain_seconds)
 
 
 async def start(settings: GatewaySettings, runtime: Runtime) -> None:
-    """Bring everything up; returns once the HTTP port takes requests."""
+    """Bring everything up; returns once both ports take requests."""
     clock, registry = SystemClock(), create_registry()
     serve_metrics(runtime, registry, settings.metrics_address)
     event_log = _start_event_log(settings, runtime, clock, registry)
@@ -117,7 +130,17 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         saturation=router.saturation,
     )
     readiness = Readiness({"auth": key_set.known.is_set, "models": router.known.is_set})
-    app = build(settings, neighbours, readiness, clock=clock, registry=registry)
+    doors = build(settings, neighbours, readiness, clock=clock, registry=registry)
+    behind_http, behind_grpc = runtime.branches("front doors", 2)
+    await _open_http(settings, behind_http, doors.http, readiness)
+    await serve_grpc(
+        behind_grpc, doors.grpc, settings, readiness.missing, registry=registry, clock=clock
+    )
+
+
+async def _open_http(
+    settings: GatewaySettings, runtime: Runtime, app: ASGIApp, readiness: Readiness
+) -> None:
     await serve_http(
         runtime,
         app,
@@ -137,10 +160,11 @@ def build(
     *,
     clock: Clock,
     registry: CollectorRegistry,
-) -> ASGIApp:
-    """The whole application over the given neighbours."""
+) -> Doors:
+    """The whole gateway over the given neighbours."""
+    pipeline = Pipeline(_stages(settings, neighbours, clock), GatewayMetrics(registry), clock)
     door = FrontDoor(
-        pipeline=Pipeline(_stages(settings, neighbours, clock), GatewayMetrics(registry), clock),
+        pipeline=pipeline,
         accounts=neighbours.accounts,
         published_keys=neighbours.published_keys,
         answer_keys=neighbours.router.answer_keys,
@@ -148,7 +172,28 @@ def build(
         patience=Patience(settings.write_timeout_seconds, settings.heartbeat_seconds),
         readiness=readiness,
     )
-    bounds = Bounds(
+    browsers = Browsers(settings.cors_allowed_origins, settings.gzip_minimum_bytes)
+    http = create_http_app(door, registry, _bounds(settings), browsers)
+    return Doors(http, CompletionServicer(_grpc_door(settings, pipeline, clock)))
+
+
+def _grpc_door(settings: GatewaySettings, pipeline: Pipeline, clock: Clock) -> GrpcDoor:
+    return GrpcDoor(
+        pipeline=pipeline,
+        clock=clock,
+        peers=Peers(settings.trusted_proxies),
+        room=Room(
+            calls=settings.maximum_concurrent_calls,
+            bytes_in_flight=settings.maximum_body_bytes_in_flight,
+            share=settings.maximum_share_per_organization,
+        ),
+        tell=answer_headers,
+        write_seconds=settings.write_timeout_seconds,
+    )
+
+
+def _bounds(settings: GatewaySettings) -> Bounds:
+    return Bounds(
         bodies=BodyBounds(
             bytes_each=settings.maximum_body_bytes,
             bytes_in_flight=settings.maximum_body_bytes_in_flight,
@@ -161,8 +206,6 @@ def build(
         strict_transport=settings.environment == "production",
         addressing=Addressing(settings.trusted_hosts, settings.https_redirect_url),
     )
-    browsers = Browsers(settings.cors_allowed_origins, settings.gzip_minimum_bytes)
-    return create_http_app(door, registry, bounds, browsers)
 
 
 def _connection_bounds(settings: GatewaySettings) -> ConnectionBounds:

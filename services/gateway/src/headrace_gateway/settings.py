@@ -6,16 +6,19 @@ from typing import Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from headrace_common.settings import Address
+from headrace_common.settings import Address, GrpcServiceSettings
 from headrace_gateway.edge_settings import EdgeSettings
 
 
-class GatewaySettings(EdgeSettings):
+class GatewaySettings(EdgeSettings, GrpcServiceSettings):
     """Settings of one gateway process."""
 
     model_config = SettingsConfigDict(env_prefix="HEADRACE_GATEWAY_")
 
     http_address: Address = "0.0.0.0:8080"
+    maximum_concurrent_calls: int = Field(default=512, ge=1)
+    """Of the gRPC front door; each is read before it is known who calls."""
+    maximum_message_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
     drain_seconds: float = Field(default=330.0, gt=0)
     """Longest stream plus a margin; streams in flight at SIGTERM may finish."""
 

@@ -111,8 +111,12 @@ class MemoryAnswerStore:
     def __init__(self) -> None:
         self.answers: dict[AnswerKey, Answer] = {}
         self.unavailable = False
+        self.door = asyncio.Event()
+        """Nothing is looked up while it is not set."""
+        self.door.set()
 
     async def look_up(self, key: AnswerKey) -> Answer | None:
+        await self.door.wait()
         self._check_available()
         return self.answers.get(key)
 
@@ -196,6 +200,14 @@ class MemoryEventLog:
         self.exchanges: list[Exchange] = []
         self.begun: set[str] = set()
         self.full = False
+        self.news = asyncio.Event()
+        """Set when an exchange is recorded."""
+
+    async def until(self, count: int) -> None:
+        """Wait until so many exchanges have been recorded."""
+        while len(self.exchanges) < count:
+            self.news.clear()
+            await self.news.wait()
 
     def open(self) -> "MemoryEventEntry":
         if self.full:
@@ -214,3 +226,4 @@ class MemoryEventEntry:
 
     def record(self, exchange: Exchange, seconds: float) -> None:
         self._log.exchanges.append(exchange)
+        self._log.news.set()

@@ -1,5 +1,6 @@
 """Limits and budgets counted in this process: a share while Redis is away, and for tests."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,8 +38,12 @@ class MemoryLimiter:
         self.revoked: set[tuple[str, str]] = set()
         """Organisations and revocation ids that are marked."""
         self.unavailable = False
+        self.door = asyncio.Event()
+        """Nobody is admitted while it is not set."""
+        self.door.set()
 
     async def admit(self, principal: Principal, demand: Demand) -> Admission:
+        await self.door.wait()
         self._check_available()
         ids = principal.revocation_ids
         if any((principal.organization_id, each) in self.revoked for each in ids):

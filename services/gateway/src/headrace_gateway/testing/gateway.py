@@ -20,6 +20,7 @@ from headrace_gateway.adapters.memory import (
 from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.app import Neighbours, build, never_saturated
 from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
+from headrace_gateway.grpc.servicer import CompletionServicer
 from headrace_gateway.http.connection import ConnectionBounds
 from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.ports import InferenceTarget
@@ -47,6 +48,7 @@ class Gateway:
     """The application and everything behind it, for tests to set and to look at."""
 
     app: ASGIApp
+    servicer: CompletionServicer
     client: httpx.AsyncClient
     clock: FakeClock
     accounts: MemoryAccounts
@@ -85,10 +87,11 @@ async def running_gateway(
     async with _refreshing(router):
         neighbours = _neighbours(clock, accounts, limiter, answers, log, router, saturation)
         readiness = Readiness({"models": router.known.is_set})
-        app = build(configured, neighbours, readiness, clock=clock, registry=registry)
-        async with _client(app) as client:
+        doors = build(configured, neighbours, readiness, clock=clock, registry=registry)
+        async with _client(doors.http) as client:
             yield Gateway(
-                app=app,
+                app=doors.http,
+                servicer=doors.grpc,
                 client=client,
                 clock=clock,
                 accounts=accounts,

@@ -1,0 +1,1 @@
+"""The gRPC front door: headrace.gateway.v1.CompletionService."""
