@@ -103,6 +103,7 @@ SCOPES = """
     scope               owner  admin  member  auditor  service
 
     llm:invoke          yes    yes    yes     -        yes
+    llm:trace           yes    yes    -       -        -
     models:read         yes    yes    yes     yes      yes
     keys:read           yes    yes    yes     yes      -
     keys:write          yes    yes    yes     -        -

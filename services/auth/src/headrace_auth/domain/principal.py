@@ -28,11 +28,13 @@ class Role(StrEnum):
 class Scope(StrEnum):
     """What a credential may be used for (RFC 6749, section 3.3).
 
-    `account` is one's own: sessions, password, second factor. `organization` is its teams, users,
-    roles and invitations, `clients` its OAuth2 clients, `platform` what concerns all organisations.
+    `llm:trace` shows how a gateway decided about a request (docs/adr/0034). `account` is one's own:
+    sessions, password, second factor. `organization` is its teams, users, roles and invitations,
+    `clients` its OAuth2 clients, `platform` what concerns all organisations.
     """
 
     LLM_INVOKE = "llm:invoke"
+    LLM_TRACE = "llm:trace"
     MODELS_READ = "models:read"
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"

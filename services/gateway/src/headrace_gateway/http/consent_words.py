@@ -10,6 +10,7 @@ from headrace_gateway.http.errors import OURS_TO_RETRY
 SCOPES_IN_WORDS = MappingProxyType(
     {
         "llm:invoke": "send prompts to models and read the answers, at your organization's expense",
+        "llm:trace": "see how the gateway decides about each of its requests",
         "models:read": "see which models you can use",
         "keys:read": "see API keys, without their secrets",
         "keys:write": "replace and revoke API keys",
