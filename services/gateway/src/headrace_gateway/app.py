@@ -171,6 +171,7 @@ def build(
         clock=clock,
         patience=Patience(settings.write_timeout_seconds, settings.heartbeat_seconds),
         readiness=readiness,
+        native_prompt_characters=settings.maximum_native_prompt_characters,
     )
     browsers = Browsers(settings.cors_allowed_origins, settings.gzip_minimum_bytes)
     http = create_http_app(door, registry, _bounds(settings), browsers)

@@ -87,6 +87,8 @@ class GatewaySettings(EdgeSettings, GrpcServiceSettings):
     body_timeout_seconds: float = Field(default=30.0, gt=0)
     """How long a request body may take to arrive; one of a login or of administration, 5 s."""
     maximum_prompt_characters: int = Field(default=400_000, ge=1)
+    maximum_native_prompt_characters: int = Field(default=10_000, ge=1)
+    """Of `/api/v1/llm`."""
     maximum_requests_in_flight: int = Field(default=1024, ge=1)
     """Requests, health apart, before further ones are refused with QUEUE_FULL."""
     maximum_logins_in_flight: int = Field(default=64, ge=1)

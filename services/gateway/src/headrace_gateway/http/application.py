@@ -13,12 +13,13 @@ from starlette.types import ASGIApp
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.http import openai_routes
+from headrace_gateway.http import llm_routes, openai_routes
 from headrace_gateway.http.account_routes import create_account_router
 from headrace_gateway.http.accounts.tables import TABLES
 from headrace_gateway.http.authorize_routes import create_authorize_router
 from headrace_gateway.http.compression import Compression
 from headrace_gateway.http.cross_origin import CrossOrigin
+from headrace_gateway.http.deprecations import announce
 from headrace_gateway.http.docs import add_docs
 from headrace_gateway.http.document import describe
 from headrace_gateway.http.edge import Bounds, Edge
@@ -47,6 +48,7 @@ def create_http_app(
     """The whole ASGI application."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.include_router(openai_routes.create_openai_router(door))
+    app.include_router(llm_routes.create_llm_router(door))
     for tag, routes in TABLES.items():
         app.include_router(create_account_router(door, tag, routes))
     app.include_router(create_authorize_router(door))
@@ -57,10 +59,10 @@ def create_http_app(
     app.include_router(create_link_router())
     _add_error_handlers(app)
     account_bodies = (route.body for routes in TABLES.values() for route in routes if route.body)
-    describe(app, (*openai_routes.BODIES, *dict.fromkeys(account_bodies)))
+    describe(app, (*openai_routes.BODIES, *llm_routes.BODIES, *dict.fromkeys(account_bodies)))
     add_docs(app)
     Instrumentator(registry=registry, excluded_handlers=["/api/v1/health/.*"]).instrument(app)
-    return _wrapped(app, door.clock, bounds, browsers)
+    return _wrapped(announce(app), door.clock, bounds, browsers)
 
 
 def _wrapped(app: ASGIApp, clock: Clock, bounds: Bounds, browsers: Browsers) -> ASGIApp:

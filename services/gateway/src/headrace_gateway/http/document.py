@@ -9,6 +9,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from headrace_gateway.http.deprecations import PLANNED, Deprecations
+
 DESCRIPTION = """
 Headrace speaks the OpenAI API under `/v1` and its own under `/api/v1`. Send an API key or an
 access token as `Authorization: Bearer ...`; requests for models may be signed instead (RFC 9421).
@@ -67,7 +69,15 @@ def _document(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> dict[str, Any]
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete(operation, needs_credential=not path.startswith(OPEN_PATHS))
+    mark_deprecated(document, PLANNED)
     return document
+
+
+def mark_deprecated(document: dict[str, Any], planned: Deprecations) -> None:
+    """Have the document say which routes are to go; raises KeyError for one that is none."""
+    for route in planned:
+        method, _, path = route.partition(" ")
+        document["paths"][path][method.lower()]["deprecated"] = True
 
 
 def _complete(operation: dict[str, Any], *, needs_credential: bool) -> None:

@@ -37,3 +37,5 @@ class FrontDoor:
     clock: Clock
     patience: Patience
     readiness: Readiness
+    native_prompt_characters: int
+    """The longest prompt of `/api/v1/llm`."""

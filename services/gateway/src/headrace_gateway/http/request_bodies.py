@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope
 from headrace_common.errors import HeadraceError, Reason
 
 ACCOUNT_PREFIXES = ("/api/", "/oauth2/")
+MODEL_PREFIX = "/api/v1/llm/"
 ACCOUNT_BODY_BYTES = 64 * 1024
 ACCOUNT_BODY_SECONDS = 5.0
 """Of logins and administration: small, and strangers send them, too."""
@@ -39,7 +40,7 @@ class BodyBounds:
 
     def of_one(self, path: str) -> tuple[int, float]:
         """Bytes and seconds of a body that is sent to `path`."""
-        if path.startswith(ACCOUNT_PREFIXES):
+        if path.startswith(ACCOUNT_PREFIXES) and not path.startswith(MODEL_PREFIX):
             return min(self.bytes_each, ACCOUNT_BODY_BYTES), min(self.seconds, ACCOUNT_BODY_SECONDS)
         return self.bytes_each, self.seconds
 
