@@ -147,15 +147,13 @@ class Pipeline:
     async def list_models(self, exchange: Exchange) -> list[ModelCard]:
         """The models that the caller may use."""
         async with self._accounted(exchange):
-            principal = await self._identify(exchange, READ_MODELS)
-            principal = await self._admit(exchange, principal, None, READ_MODELS)
+            principal = await self._let_look(exchange)
             return self._stages.router.cards_for(principal)
 
     async def find_model(self, exchange: Exchange, model: str) -> ModelCard:
         """One model; raises MODEL_NOT_FOUND."""
         async with self._accounted(exchange):
-            principal = await self._identify(exchange, READ_MODELS)
-            principal = await self._admit(exchange, principal, None, READ_MODELS)
+            principal = await self._let_look(exchange)
             return self._stages.router.run(exchange, principal, model).card
 
     async def administer(self, exchange: Exchange, call: Callable[[], Awaitable[T]]) -> T:
@@ -267,6 +265,13 @@ class Pipeline:
         if exchange.times is None:
             return events
         return exchange.times.wait(stage, events, self._clock.monotonic)
+
+    async def _let_look(self, exchange: Exchange) -> Principal:
+        """The stages before somebody sees which models there are."""
+        with self._traced(exchange, "identify"):
+            principal = await self._identify(exchange, READ_MODELS)
+        with self._traced(exchange, "admit"):
+            return await self._admit(exchange, principal, None, READ_MODELS)
 
     async def _identify(self, exchange: Exchange, scope: str) -> Principal:
         principal = await self._stages.identify.run(exchange)

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from headrace_common.errors import HeadraceError
 from headrace_gateway.domain.completion import AnswerBuilder, CompletionRequest, Delta, Finished
 from headrace_gateway.domain.exchange import Exchange
+from headrace_gateway.domain.trace import trace_of
 from headrace_gateway.http.errors import error_body
 from headrace_gateway.http.openai_answers import AnswerWriter
 from headrace_gateway.http.pipeline_response import ClientGoneError, Patience, PipelineResponse
@@ -70,7 +71,7 @@ class CompletionResponse(PipelineResponse):
                     body = parsed.writer.body(answer, event.signature, event.cut_by)
         # Only here, when the pipeline has settled and recorded, does the answer count as given.
         if self.started:
-            await self.write(send, DONE, more=False)
+            await self.write(send, self._trace() + DONE, more=False)
         else:
             await self.write_document(send, body)
 
@@ -82,9 +83,14 @@ class CompletionResponse(PipelineResponse):
         if self._streaming.is_set():
             event = b"data: " + error_body(error, self.exchange.request_id) + b"\n\n"
             try:
-                await self.write(send, event, more=False)
+                await self.write(send, self._trace() + event, more=False)
             except ClientGoneError:
                 self.note_client_gone()
+
+    def _trace(self) -> bytes:
+        """A chunk of its own, for the head of a stream leaves before there is anything to tell."""
+        trace = trace_of(self.exchange)
+        return b"" if trace is None else self._understood().writer.trace(trace)
 
     async def _request(self) -> CompletionRequest:
         raw = await self._read_body()

@@ -57,6 +57,10 @@ class AnswerWriter:
             case Finished():
                 return b"".join(_sse(chunk) for chunk in self._last_chunks(event))
 
+    def trace(self, trace: Json) -> bytes:
+        """What there is to tell of how a stream came to be, once it has ended."""
+        return _sse({**self._chunk([]), "headrace": {"trace": trace}})
+
     def _last_chunks(self, event: Finished) -> list[Json]:
         """One for each choice's end, then the usage if it is wanted; the last has our extension."""
         reasons = enumerate(event.finish_reasons)

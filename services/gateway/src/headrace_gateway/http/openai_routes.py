@@ -6,12 +6,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from headrace_gateway.domain.exchange import Activity, Exchange
-from headrace_gateway.http.bodies import json_body, parse_body, read_body
+from headrace_gateway.domain.exchange import Activity
+from headrace_gateway.http.bodies import json_body, parse_body, read_model_body
 from headrace_gateway.http.completion_response import CompletionResponse, Parsed
 from headrace_gateway.http.embeddings_response import EmbeddingsResponse
 from headrace_gateway.http.embeddings_schema import EmbeddingBody
-from headrace_gateway.http.exchanges import open_exchange
+from headrace_gateway.http.exchanges import answer_headers, open_exchange
 from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.openai_answers import model_card
 from headrace_gateway.http.openai_schema import ChatCompletionBody, CompletionBody
@@ -39,17 +39,20 @@ def create_openai_router(door: FrontDoor) -> APIRouter:
         return _embed(door, request)
 
     @router.get("/models")
-    async def list_models(request: Request) -> dict[str, Any]:
+    async def list_models(request: Request, response: Response) -> dict[str, Any]:
         """The models that this credential may use."""
         exchange = open_exchange(request, Activity.MODEL_LIST, door.clock)
         cards = await door.pipeline.list_models(exchange)
+        response.headers.update(answer_headers(exchange))
         return {"object": "list", "data": [model_card(card) for card in cards]}
 
     @router.get("/models/{model:path}")
-    async def retrieve_model(request: Request, model: str) -> dict[str, Any]:
+    async def retrieve_model(request: Request, response: Response, model: str) -> dict[str, Any]:
         """One model."""
         exchange = open_exchange(request, Activity.MODEL_LIST, door.clock)
-        return model_card(await door.pipeline.find_model(exchange, model))
+        card = await door.pipeline.find_model(exchange, model)
+        response.headers.update(answer_headers(exchange))
+        return model_card(card)
 
     return router
 
@@ -68,7 +71,7 @@ def _complete(
     return CompletionResponse(
         door.pipeline,
         exchange,
-        partial(_read, request, exchange),
+        partial(read_model_body, request, exchange),
         parse,
         door.patience,
         door.readiness.out_of_time,
@@ -79,14 +82,8 @@ def _embed(door: FrontDoor, request: Request) -> Response:
     exchange = open_exchange(request, Activity.EMBEDDING, door.clock)
 
     async def read() -> EmbeddingBody:
-        return parse_body(EmbeddingBody, await _read(request, exchange))
+        return parse_body(EmbeddingBody, await read_model_body(request, exchange))
 
     return EmbeddingsResponse(
         door.pipeline, exchange, read, door.patience, door.readiness.out_of_time
     )
-
-
-async def _read(request: Request, exchange: Exchange) -> bytes:
-    if exchange.principal is not None:
-        request.state.body.belongs_to(exchange.principal.organization_id)
-    return await read_body(request, exchange)
