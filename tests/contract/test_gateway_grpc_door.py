@@ -1,5 +1,6 @@
 """The gRPC front door: the same principals, limits, guards, cache and audit as over HTTP."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import ip_network
@@ -19,7 +20,8 @@ from headrace_gateway.domain.completion import (
     Started,
 )
 from headrace_gateway.domain.exchange import Activity, Outcome
-from headrace_gateway.domain.principal import Limit, LimitKind
+from headrace_gateway.domain.principal import TRACE_REQUESTS, Limit, LimitKind
+from headrace_gateway.domain.trace import TRACE_HEADER
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway
 
 Both = tuple[Gateway, Caller]
@@ -252,6 +254,28 @@ async def test_a_secret_in_the_answer_ends_it_with_content_filter() -> None:
         assert answer.text == "The key is "
         assert list(answer.finished.finish_reasons) == [pb.FINISH_REASON_CONTENT_FILTER]
         assert gateway.events.exchanges[0].guard_decisions == ["output:aws-access-key:block"]
+
+
+async def test_the_trace_comes_at_the_end_to_whoever_may_see_it(both: Both) -> None:
+    gateway, caller = both
+    asking = (*BEARER, (TRACE_HEADER, "1"))
+    refused = await caller.complete(chat(), asking)
+    assert refused.code is grpc.StatusCode.PERMISSION_DENIED
+    assert TRACE_HEADER not in refused.told
+    scopes = PRINCIPAL.scopes | {TRACE_REQUESTS}
+    gateway.accounts.principals[KEY] = replace(PRINCIPAL, scopes=scopes)
+    gateway.clock.advance(60)
+    answers = [
+        await caller.complete(chat(), asking),
+        await caller.call("Embed", pb.EmbedRequest(model="echo", texts=["a"]), asking),
+        await caller.call("ListModels", pb.ListModelsRequest(), asking),
+        await caller.complete(chat(SECRET), asking),
+    ]
+    told = [json.loads(answer.told[TRACE_HEADER]) for answer in answers]
+    assert [each["stages"][0]["stage"] for each in told] == ["identify"] * 4
+    assert [each["stages"][-1]["stage"] for each in told] == ["record"] * 4
+    assert [each["outcome"] for each in told] == [*["succeeded"] * 3, "refused"]
+    assert TRACE_HEADER not in (await caller.complete(chat())).told
 
 
 async def test_a_full_spool_refuses_new_work(both: Both) -> None:
