@@ -86,8 +86,7 @@ async def start_grpc_server(
 ) -> GrpcServer:
     """Bind and start; at shutdown running calls get `drain_seconds`, and only probes are let in.
 
-    `options` are gRPC's own, besides those that all our servers have. Raises RuntimeError if the
-    address cannot be bound.
+    `options` are gRPC's own, besides ours. Raises RuntimeError if the address cannot be bound.
     """
     calls = RunningCalls(settings.maximum_concurrent_calls, exempt=HEALTH)
     interceptor = AroundInterceptor(

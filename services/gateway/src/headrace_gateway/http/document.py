@@ -14,7 +14,9 @@ from headrace_gateway.http.deprecations import PLANNED, Deprecations
 DESCRIPTION = """
 Headrace speaks the OpenAI API under `/v1` and its own under `/api/v1`. Send an API key or an
 access token as `Authorization: Bearer ...`; requests for models may be signed instead (RFC 9421).
-Every response carries `x-request-id`; every error has the body `ErrorBody`.
+Every response carries `x-request-id`; every error has the body `ErrorBody`. A request for a model
+with `x-headrace-trace: 1`, by a credential with the scope `llm:trace`, brings what each stage
+decided and how long it took: in the header of that name, of streams in the last chunk.
 """
 REDIRECTIONS = frozenset({"302", "303"})
 OPEN_PATHS = ("/api/v1/health/", "/.well-known/", "/oauth2/", "/version")
