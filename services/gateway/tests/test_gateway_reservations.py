@@ -80,26 +80,26 @@ class HoldingTarget(EchoTarget):
 class HoldingLimiter(MemoryLimiter):
     """May be held before it has decided, and after, while its answer is on the way."""
 
-    door: Door
+    held_by: Door
 
     async def admit(self, principal: Principal, demand: Demand) -> Admission:
-        await self.door.pass_by("before admission")
+        await self.held_by.pass_by("before admission")
         admission = await super().admit(principal, demand)
-        await self.door.pass_by("after admission")
+        await self.held_by.pass_by("after admission")
         return admission
 
 
 class HoldingStore(MemoryAnswerStore):
     """May be held while it looks up and while it stores."""
 
-    door: Door
+    held_by: Door
 
     async def look_up(self, key: AnswerKey) -> Answer | None:
-        await self.door.pass_by("look up")
+        await self.held_by.pass_by("look up")
         return await super().look_up(key)
 
     async def store(self, key: AnswerKey, answer: Answer) -> None:
-        await self.door.pass_by("store")
+        await self.held_by.pass_by("store")
         await super().store(key, answer)
 
 
@@ -167,7 +167,7 @@ class World:
 async def world() -> AsyncIterator[World]:
     door, clock = Door(), FakeClock()
     limiter, answers = HoldingLimiter(clock), HoldingStore()
-    limiter.door = answers.door = door
+    limiter.held_by = answers.held_by = door
     target = HoldingTarget(door)
     async with running_gateway(target, clock=clock, limiter=limiter, answers=answers) as gateway:
         gateway.accounts.principals[KEY] = LIMITED

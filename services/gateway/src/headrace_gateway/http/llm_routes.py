@@ -11,7 +11,8 @@ from headrace_gateway.http.completion_response import CompletionResponse, Parsed
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.llm_schema import GenerateBody
-from headrace_gateway.http.openai_answers import AnswerWriter, TextShape
+from headrace_gateway.http.openai_answers import AnswerWriter
+from headrace_gateway.http.openai_shapes import TextShape
 
 BODIES = (GenerateBody,)
 
@@ -45,7 +46,7 @@ def _generate(door: FrontDoor, request: Request, *, stream: bool) -> Response:
             choices=wanted.sampling.choices,
             include_usage=True,
         )
-        return Parsed(wanted, stream, writer)
+        return Parsed(wanted, stream, writer, {})
 
     return CompletionResponse(
         door.pipeline,

@@ -7,7 +7,8 @@ from pydantic import Field, StringConstraints
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.completion import CompletionRequest, Sampling
 from headrace_gateway.http.bodies import Body
-from headrace_gateway.http.openai_schema import ModelName, StopText
+from headrace_gateway.http.openai_generation import StopText
+from headrace_gateway.http.openai_rules import ModelName
 
 DEFAULT_MAX_TOKENS = 256
 
