@@ -21,8 +21,10 @@ from headrace_gateway.adapters.memory import (
     EchoTarget,
     MemoryAnswerStore,
     MemoryEventLog,
+    MemoryGuardPolicies,
 )
 from headrace_gateway.adapters.memory_limiter import MemoryLimiter
+from headrace_gateway.adapters.policy_file import shipped_policies
 from headrace_gateway.app import Neighbours, build
 from headrace_gateway.http.front_door import Readiness
 from headrace_gateway.settings import GatewaySettings
@@ -89,6 +91,7 @@ async def running_world(
             router=router,
             ended=ended,
             key_uses=KeyUses(client, clock, report_seconds=3600),
+            guard_policies=MemoryGuardPolicies(shipped_policies(maximum_prompt_characters=100_000)),
         )
         doors = build(_settings(), neighbours, Readiness({}), clock=clock, registry=registry)
         app = doors.http

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_gateway.adapters.memory import EchoTarget
+from headrace_gateway.adapters.policy_file import shipped_policies
 from headrace_gateway.domain.completion import (
     CompletionRequest,
     Delta,
@@ -20,10 +21,11 @@ from headrace_gateway.domain.completion import (
     ToolCall,
     ToolCallPart,
 )
-from headrace_gateway.domain.guard import GuardPolicy, Rule, RuleSet, built_in_rules
-from headrace_gateway.domain.patterns import Text
+from headrace_gateway.domain.detectors import Detector
+from headrace_gateway.domain.guard import GuardPolicy
 from headrace_gateway.domain.plain_json import PlainJson, plain_json
-from headrace_gateway.stages.guard import ChoiceGuard
+from headrace_gateway.domain.rules import Rule
+from headrace_gateway.stages.guarded_choice import ChoiceGuard
 from headrace_gateway.testing.gateway import Gateway, running_gateway
 
 CHAT = "/v1/chat/completions"
@@ -35,7 +37,7 @@ BODY: dict[str, Any] = {
     "temperature": 0,
 }
 SECRET = "AKIA" + "Z7" * 8
-POLICY = GuardPolicy(built_in_rules(), maximum_prompt_characters=200)
+POLICY = shipped_policies(maximum_prompt_characters=200).default
 
 
 class Calling(EchoTarget):
@@ -147,17 +149,20 @@ async def test_no_secret_leaves_through_arguments(pieces: tuple[str, ...]) -> No
 @pytest.mark.parametrize("part", [("call_1", SECRET), (SECRET, "add")], ids=["name", "id"])
 def test_no_secret_leaves_as_the_name_or_the_id_of_a_call(part: tuple[str, str]) -> None:
     events = (ToolCallPart(0, "", *part),)
-    guard = ChoiceGuard(POLICY.output_rules)
-    assert guard.push(Delta(0, "", 1, (), events)) is None
-    assert guard.decisions == ["output:aws-access-key:block"]
+    guard = ChoiceGuard(POLICY.output)
+    assert not guard.push(Delta(0, "", 1, (), events)).tells
+    assert guard.blocked
+    assert guard.decisions() == ["output:aws-access-key:block"]
 
 
 def test_a_secret_that_only_the_end_completes_does_not_leave() -> None:
-    rules = RuleSet([Rule("half", "block", ("output",), (Text("\\u00"),))])
-    guard = ChoiceGuard(rules)
-    assert guard.push(Delta(0, "", 1, (), (ToolCallPart(0, "\\u00"),))) is not None
-    assert guard.flush(0) is None
-    assert guard.decisions == ["output:half:block"]
+    rules = [Rule("half", "block", Detector(r"\\u00"))]
+    guard = ChoiceGuard(GuardPolicy(rules, maximum_prompt_characters=200).output)
+    guard.push(Delta(0, "", 1, (), (ToolCallPart(0, "\\u00"),)))
+    assert not guard.blocked
+    assert not guard.flush(0).tells
+    assert guard.blocked
+    assert guard.decisions() == ["output:half:block"]
 
 
 def tool(**fields: Any) -> dict[str, Any]:
@@ -214,7 +219,7 @@ async def test_names_and_ids_are_short(fields: dict[str, Any]) -> None:
     assert response.json()["error"]["type"] == "invalid_request_error"
 
 
-VISIBLE = st.characters(min_codepoint=32, max_codepoint=126, exclude_characters='"\\')
+VISIBLE = st.characters(max_codepoint=0xFFFF, exclude_characters='"\\').filter(str.isprintable)
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
@@ -250,4 +255,4 @@ def test_only_half_an_escape_waits_whatever_is_written(
 def test_needless_escapes_are_undone(text: str) -> None:
     escaped = "".join(f"\\u{ord(character):04X}" for character in text)
     plain = PlainJson()
-    assert plain.feed(f'"{escaped}"') + plain.flush() == json.dumps(text)
+    assert plain.feed(f'"{escaped}"') + plain.flush() == json.dumps(text, ensure_ascii=False)

@@ -19,11 +19,12 @@ from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.cache_grpc import GrpcAnswerStore
 from headrace_gateway.adapters.fallback_limiter import FallbackLimiter, FallbackRules
 from headrace_gateway.adapters.key_set import KeySet
+from headrace_gateway.adapters.memory import MemoryGuardPolicies
 from headrace_gateway.adapters.memory_limiter import MemoryLimiter
+from headrace_gateway.adapters.policy_file import PolicyFile, shipped_policies
 from headrace_gateway.adapters.redis_limiter import RedisLimiter
 from headrace_gateway.domain.admission import Tightening
 from headrace_gateway.domain.breaker import Breaker
-from headrace_gateway.domain.guard import GuardPolicy, built_in_rules
 from headrace_gateway.grpc.peers import Peers
 from headrace_gateway.grpc.room import Room
 from headrace_gateway.grpc.server import serve_grpc
@@ -45,6 +46,7 @@ from headrace_gateway.ports import (
     AnswerStore,
     CredentialResolver,
     EventLog,
+    GuardPolicies,
     Limiter,
     PublishedKeys,
     TokenVerifier,
@@ -84,6 +86,7 @@ class Neighbours:
     router: Router
     ended: Ended
     key_uses: KeyUses
+    guard_policies: GuardPolicies
     saturation: Callable[[str], float] = never_saturated
 
 
@@ -105,6 +108,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     clock, registry = SystemClock(), create_registry()
     serve_metrics(runtime, registry, settings.metrics_address)
     event_log = _start_event_log(settings, runtime, clock, registry)
+    guard_policies = _start_guard_policies(settings, runtime, registry)
     auth_channel = _channel(runtime, settings.auth_target)
     auth = AuthClient(auth_channel, resolve_seconds=settings.auth_timeout_seconds)
     accounts = _accounts(settings, auth_channel)
@@ -128,6 +132,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         ended=ended,
         key_uses=key_uses,
         saturation=router.saturation,
+        guard_policies=guard_policies,
     )
     readiness = Readiness({"auth": key_set.known.is_set, "models": router.known.is_set})
     doors = build(settings, neighbours, readiness, clock=clock, registry=registry)
@@ -219,9 +224,6 @@ def _connection_bounds(settings: GatewaySettings) -> ConnectionBounds:
 
 
 def _stages(settings: GatewaySettings, neighbours: Neighbours, clock: Clock) -> Stages:
-    policy = GuardPolicy(
-        built_in_rules(), maximum_prompt_characters=settings.maximum_prompt_characters
-    )
     return Stages(
         identify=Identify(
             neighbours.resolver,
@@ -245,7 +247,7 @@ def _stages(settings: GatewaySettings, neighbours: Neighbours, clock: Clock) -> 
             ),
             saturation=neighbours.saturation,
         ),
-        guard=Guard(policy),
+        guard=Guard(neighbours.guard_policies),
         router=neighbours.router,
         look_up=LookUp(neighbours.answers),
         infer=Infer(
@@ -266,6 +268,22 @@ def _start_event_log(
     spool = Spool(settings.spool_directory, clock=clock, registry=registry, limits=limits)
     start_spool(runtime, spool, AuditClient(_channel(runtime, settings.audit_target)).send)
     return SpoolEventLog(spool, f"gateway/{settings.instance_name}", status_of)
+
+
+def _start_guard_policies(
+    settings: GatewaySettings, runtime: Runtime, registry: CollectorRegistry
+) -> GuardPolicies:
+    most = settings.maximum_prompt_characters
+    if settings.guard_policy_file is None:
+        return MemoryGuardPolicies(shipped_policies(maximum_prompt_characters=most))
+    policies = PolicyFile(
+        settings.guard_policy_file,
+        registry,
+        maximum_prompt_characters=most,
+        refresh_seconds=settings.guard_policy_refresh_seconds,
+    )
+    runtime.start_task("guard policies", policies.keep_fresh())
+    return policies
 
 
 def _start_key_uses(

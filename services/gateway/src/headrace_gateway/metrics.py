@@ -64,6 +64,13 @@ class GatewayMetrics:
         for status in ("hit", "miss", "bypass"):
             self._cache.labels(status)
 
+        self._guard = Counter(
+            "headrace_gateway_guard_decisions",
+            "What guard rules decided, by side, rule and action; a request counts once for each.",
+            ["side", "rule", "action"],
+            registry=registry,
+        )
+
     @contextmanager
     def time_stage(self, stage: str) -> Iterator[None]:
         """Time the block as one stage of the pipeline."""
@@ -85,3 +92,5 @@ class GatewayMetrics:
             self._first_token_seconds.observe(exchange.first_token_seconds)
         if exchange.cache_status:
             self._cache.labels(exchange.cache_status).inc()
+        for decision in set(exchange.guard_decisions):
+            self._guard.labels(*decision.split(":")).inc()

@@ -59,7 +59,7 @@ NOTHING_DONE = frozenset(
 """Why a model server refuses, before it works unless it says `after_work`."""
 
 T = TypeVar("T")
-R = TypeVar("R", bound=ModelRequest)
+R = TypeVar("R", CompletionRequest, EmbeddingRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Pipeline:
             else:
                 tenant = principal.organization_id
                 events = stages.infer.generate(exchange, tenant, request, route)
-            seal, built = Seal(), AnswerBuilder()
+            seal, built = Seal(intact=not exchange.prompt_masked), AnswerBuilder()
             noted = self._note(exchange, seal, self._awaited(exchange, "infer", events))
             paid = stages.spend.within(exchange, request, noted)
             guarded = stages.guard.check_output(exchange, request, paid)
@@ -241,7 +241,7 @@ class Pipeline:
         with timed("admit"):
             principal = await self._admit(exchange, principal, request, INVOKE_MODELS)
         with timed("guard_prompt"):
-            stages.guard.check_prompt(exchange, request)
+            request = stages.guard.check_prompt(exchange, principal, request)
         with self._traced(exchange, "route"):
             route = stages.router.run(exchange, principal, request.model)
             stages.spend.require_price(exchange, principal)

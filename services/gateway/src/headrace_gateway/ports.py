@@ -10,6 +10,7 @@ from headrace_gateway.domain.completion import Answer, CompletionRequest, Events
 from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.key_uses import UseBatch
+from headrace_gateway.domain.policy_book import PolicyBook
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.routes import RouteTable
 from headrace_gateway.domain.signed_request import SignedRequest
@@ -122,6 +123,14 @@ class AnswerStore(Protocol):
 
     async def store(self, key: AnswerKey, answer: Answer) -> None:
         """Keep `answer`; raises HeadraceError when it cannot."""
+
+
+class GuardPolicies(Protocol):
+    """Knows the guard policies in force."""
+
+    @property
+    def book(self) -> PolicyBook:
+        """What is in force now; what began with another goes on with that."""
 
 
 class EventEntry(Protocol):

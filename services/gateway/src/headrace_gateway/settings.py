@@ -89,6 +89,10 @@ class GatewaySettings(EdgeSettings, GrpcServiceSettings):
     maximum_prompt_characters: int = Field(default=400_000, ge=1)
     maximum_native_prompt_characters: int = Field(default=10_000, ge=1)
     """Of `/api/v1/llm`."""
+    guard_policy_file: Path | None = None
+    """YAML (docs/guardrails.md); without one, `default_guard_policies.yaml` in this package."""
+    guard_policy_refresh_seconds: float = Field(default=5.0, gt=0)
+    """How often that file is looked at; a changed one is in force for requests that come then."""
     maximum_requests_in_flight: int = Field(default=1024, ge=1)
     """Requests, health apart, before further ones are refused with QUEUE_FULL."""
     maximum_logins_in_flight: int = Field(default=64, ge=1)

@@ -22,6 +22,7 @@ from headrace_gateway.domain.completion import (
 from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.key_uses import UseBatch
+from headrace_gateway.domain.policy_book import PolicyBook
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.routes import RouteTable
 from headrace_gateway.domain.signed_request import SignedRequest
@@ -191,6 +192,13 @@ class MemoryTargetSource:
             yield self._latest
             await self._told.wait()
             self._told.clear()
+
+
+class MemoryGuardPolicies:
+    """GuardPolicies that whoever holds it changes."""
+
+    def __init__(self, book: PolicyBook) -> None:
+        self.book = book
 
 
 class MemoryEventLog:

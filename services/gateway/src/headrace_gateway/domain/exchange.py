@@ -10,6 +10,7 @@ from headrace_gateway.domain.admission import Admission, Demand
 from headrace_gateway.domain.budgets import cost_micros
 from headrace_gateway.domain.completion import Delta, Event, Finished, FinishReason, Started
 from headrace_gateway.domain.embedding import Embeddings
+from headrace_gateway.domain.guard import GuardPolicy
 from headrace_gateway.domain.principal import ModelPrice, Principal
 from headrace_gateway.domain.routes import Endpoint
 from headrace_gateway.domain.signed_request import SignedRequest, check_content_digest
@@ -91,8 +92,11 @@ class Exchange:
     """Its address."""
     attempts: int = 0
     """How many servers were asked."""
+    guard_policy: GuardPolicy | None = None
     guard_policy_version: str = ""
     guard_decisions: list[str] = field(default_factory=list)
+    prompt_masked: bool = False
+    """Whether the model reads something else than the caller wrote."""
     cache_status: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0

@@ -1,148 +1,177 @@
-"""What prompts and answers are checked for, and what happens on a match."""
+"""A guard policy: what prompts and answers are checked for, and what happens on a match."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.embedding import ModelRequest
-from headrace_gateway.domain.patterns import PatternSet, Piece, Repeat, StreamPattern, Text
+from headrace_gateway.domain.completion import CompletionRequest
+from headrace_gateway.domain.detectors import CHECKS_VERSION
+from headrace_gateway.domain.embedding import EmbeddingRequest
+from headrace_gateway.domain.masks import Masks, UnmaskableError
+from headrace_gateway.domain.rules import LengthRule, Rule, RuleSet
+from headrace_gateway.domain.screen import Screen, screen_whole
 
-Side = Literal["prompt", "output"]
-Action = Literal["block", "flag"]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One pattern with what to do when it is met; its id goes into the audit, the match never."""
-
-    id: str
-    action: Action
-    sides: tuple[Side, ...]
-    pieces: tuple[Piece, ...]
-    ignore_case: bool = False
-    pattern: StreamPattern = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        pattern = StreamPattern(self.pieces, ignore_case=self.ignore_case)
-        object.__setattr__(self, "pattern", pattern)
+DEFAULT_WINDOW = 1024
+"""Characters that a match has at most, and that are held back at most."""
 
 
-def built_in_rules() -> tuple[Rule, ...]:
-    """The first small set: secrets that must neither come in nor go out, and one injection."""
-    both: tuple[Side, ...] = ("prompt", "output")
-    return (
-        Rule(
-            "private-key",
-            "block",
-            both,
-            (Text("-----BEGIN "), Repeat("[A-Z ]", 0, 32), Text("PRIVATE KEY-----")),
-        ),
-        Rule("aws-access-key", "block", both, (Text("AKIA"), Repeat("[0-9A-Z]", 16, 16))),
-        Rule("github-token", "block", both, (Text("ghp_"), Repeat("[0-9A-Za-z]", 36, 36))),
-        Rule(
-            "headrace-key",
-            "block",
-            both,
-            (Text("hr_"), Repeat("[0-9A-Za-z]", 8, 32), Text("_"), Repeat("[0-9A-Za-z]", 40, 40)),
-        ),
-        Rule(
-            "injection-ignore-instructions",
-            "flag",
-            ("prompt",),
-            (Text("ignore all previous instructions"),),
-            ignore_case=True,
-        ),
-    )
+R = TypeVar("R", CompletionRequest, EmbeddingRequest)
 
 
-class RuleSet:
-    """The rules of one side."""
+@dataclass(frozen=True, slots=True)
+class OutputRules:
+    """Rules for answers: those that text must wait for, and those that only take note."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules = tuple(rules)
-        self._patterns = PatternSet([rule.pattern for rule in self._rules])
+    holding: RuleSet
+    flagging: RuleSet
+    lengths: tuple[LengthRule, ...]
 
-    def met_by(self, text: str) -> Iterator[Rule]:
-        """The rules whose pattern is in `text`, in their order."""
-        if self._patterns.matches(text):
-            yield from (rule for rule in self._rules if rule.pattern.matches(text))
-
-    def undecided_from(self, text: str) -> int:
-        """Where something begins that may still meet a rule; `len(text)` if nowhere."""
-        return self._patterns.undecided_from(text)
+    @property
+    def shortest(self) -> LengthRule | None:
+        """The length that ends an answer."""
+        blocking = [rule for rule in self.lengths if rule.action == "block"]
+        return min(blocking, key=lambda rule: rule.maximum_characters, default=None)
 
 
 class GuardPolicy:
     """Rules and bounds under one version; the version changes whenever a decision may."""
 
-    def __init__(self, rules: Iterable[Rule], *, maximum_prompt_characters: int) -> None:
-        rules = tuple(rules)
-        self._prompt_rules = RuleSet(rule for rule in rules if "prompt" in rule.sides)
-        self.output_rules = RuleSet(rule for rule in rules if "output" in rule.sides)
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        *,
+        maximum_prompt_characters: int,
+        lengths: Iterable[LengthRule] = (),
+        window: int = DEFAULT_WINDOW,
+    ) -> None:
+        """Raises PatternError if the rules are too many or too large for one expression."""
+        rules, lengths = tuple(rules), tuple(lengths)
+        prompt = [rule for rule in rules if "prompt" in rule.sides]
+        output = [rule for rule in rules if "output" in rule.sides]
+        self._prompt = RuleSet(prompt, window)
+        self._prompt_lengths = [rule for rule in lengths if "prompt" in rule.sides]
+        self.output = OutputRules(
+            holding=RuleSet((rule for rule in output if rule.action != "flag"), window),
+            flagging=RuleSet((rule for rule in output if rule.action == "flag"), window),
+            lengths=tuple(rule for rule in lengths if "output" in rule.sides),
+        )
         self._maximum_prompt_characters = maximum_prompt_characters
-        description = repr((rules, maximum_prompt_characters))
-        self.version = hashlib.sha256(description.encode()).hexdigest()[:12]
+        described = [rule.description() for rule in rules]
+        whole = repr((CHECKS_VERSION, described, lengths, window, maximum_prompt_characters))
+        self.version = hashlib.sha256(whole.encode()).hexdigest()[:12]
 
-    def check_prompt(self, request: ModelRequest) -> list[str]:
-        """Ids of the rules that flagged; raises INVALID_FIELD or CONTENT_BLOCKED."""
+    def check_prompt(self, request: R) -> tuple[R, list[str]]:
+        """The request with masks, and what was decided; raises INVALID_FIELD, PromptBlockedError.
+
+        Without masks it is the very same request.
+        """
         param = request.input_name
-        characters = sum(len(text) for text in request.texts())
-        if characters > self._maximum_prompt_characters:
-            limit = self._maximum_prompt_characters
+        decisions: dict[str, None] = {}  # in order, each once
+        texts = list(request.texts())
+        self._check_length(sum(map(len, texts)), param, decisions)
+        masks = Masks()
+        for text in texts:
+            masked, screen = screen_whole(self._prompt, text)
+            if screen is None:
+                continue
+            decisions |= dict.fromkeys(f"prompt:{each}" for each in screen.decisions)
+            if screen.blocked:
+                raise PromptBlockedError(param, list(decisions))
+            if screen.masked:
+                masks.add(text, masked)
+        if not masks:
+            return request, list(decisions)
+        try:
+            return masks.apply(request), list(decisions)
+        except UnmaskableError as error:
+            # What cannot be masked, such as a name, must not reach the model either.
+            ids = [each.split(":")[1] for each in decisions if each.endswith(":mask")]
+            blocks = [f"prompt:{each}:block" for each in ids]
+            raise PromptBlockedError(param, [*decisions, *blocks]) from error
+
+    def _check_length(self, characters: int, param: str, decisions: dict[str, None]) -> None:
+        limit = self._maximum_prompt_characters
+        if characters > limit:
             raise HeadraceError(
                 Reason.INVALID_FIELD,
                 f"{param} holds {characters} characters; at most {limit} are allowed.",
                 param=param,
             )
-        flagged: dict[str, None] = {}  # in order, each once
-        for text in request.texts():
-            for rule in self._prompt_rules.met_by(text):
+        for rule in self._prompt_lengths:
+            if characters > rule.maximum_characters:
+                decisions[f"prompt:{rule.id}:{rule.action}"] = None
                 if rule.action == "block":
-                    raise PromptBlockedError(rule, param)
-                flagged[f"prompt:{rule.id}:flag"] = None
-        return list(flagged)
+                    raise PromptBlockedError(param, list(decisions))
 
 
 class PromptBlockedError(HeadraceError):
-    """A prompt met a blocking rule."""
+    """A prompt met a blocking rule, the last one of `decisions`."""
 
-    def __init__(self, rule: Rule, param: str) -> None:
+    def __init__(self, param: str, decisions: list[str]) -> None:
+        rule = decisions[-1].split(":")[1]
         super().__init__(
             Reason.CONTENT_BLOCKED,
-            f"The prompt was blocked by the content rule {rule.id}.",
+            f"The prompt was blocked by the content rule {rule}.",
             param=param,
         )
-        self.decision = f"prompt:{rule.id}:block"
+        self.decisions = decisions
 
 
 class OutputScreen:
-    """Screens the text of one choice as it streams; nothing that may become a match leaves early.
+    """Screens one text of an answer as it streams; flags are decided about once it has ended.
 
-    Holds back only the end of the text that is a possible beginning of a match, so ordinary text
-    passes at once wherever the chunk boundaries fall.
+    Text waits for rules that block or mask, never for those that only flag.
     """
 
-    def __init__(self, rules: RuleSet) -> None:
+    def __init__(self, rules: OutputRules) -> None:
         self._rules = rules
-        self._held = ""
-        self.decisions: list[str] = []
+        self._screen = Screen(rules.holding)
+        self._longest = rules.shortest
+        self._keeps = bool(rules.flagging.rules or rules.lengths)
+        self._heard: list[str] = []
+        self._characters = 0
+        self._too_long = False
 
-    def push(self, text: str) -> str | None:
-        """Text that may leave now, or None if a blocking rule is met."""
-        self._held += text
-        for rule in self._rules.met_by(self._held):
-            decision = f"output:{rule.id}:{rule.action}"
-            if decision not in self.decisions:
-                self.decisions.append(decision)
-            if rule.action == "block":
-                return None
-        undecided = self._rules.undecided_from(self._held)
-        released, self._held = self._held[:undecided], self._held[undecided:]
+    @property
+    def blocked(self) -> bool:
+        """Whether the answer must end."""
+        return self._screen.blocked or self._too_long
+
+    @property
+    def passed(self) -> int:
+        """How many characters of the text have been released or masked."""
+        return self._screen.passed
+
+    @property
+    def masked(self) -> list[tuple[int, int]]:
+        """Which parts of the text were masked."""
+        return self._screen.masked
+
+    def push(self, text: str) -> str:
+        """What may leave now; once `blocked`, nothing more does."""
+        if self._keeps:
+            self._heard.append(text)
+            self._characters += len(text)
+        if self._longest is None or self._characters <= self._longest.maximum_characters:
+            return self._screen.push(text)
+        room = self._longest.maximum_characters - (self._characters - len(text))
+        released = self._screen.push(text[: max(0, room)])
+        self._too_long = True
         return released
 
     def flush(self) -> str:
         """What was held back, once no more text can come."""
-        released, self._held = self._held, ""
-        return released
+        return "" if self.blocked else self._screen.flush()
+
+    def decisions(self) -> list[str]:
+        """All that was decided about the text so far, flags included."""
+        decided = list(self._screen.decisions)
+        for rule in self._rules.lengths:
+            if self._characters > rule.maximum_characters:
+                decided.append(f"{rule.id}:{rule.action}")
+        _, screen = screen_whole(self._rules.flagging, "".join(self._heard))
+        if screen is not None:
+            decided += screen.decisions
+        return [f"output:{each}" for each in decided]

@@ -11,7 +11,10 @@ NEEDED = frozenset('"\\')
 
 
 class PlainJson:
-    """Rewrites a stream of JSON text: the same value, with visible ASCII characters unescaped."""
+    """Rewrites a stream of JSON text: the same value, with visible characters unescaped.
+
+    Those beyond U+FFFF stay: their escapes are two, of which each by itself is no character.
+    """
 
     def __init__(self) -> None:
         self._held = ""
@@ -39,6 +42,7 @@ def plain_json(text: str) -> str:
 def _plain(escape: re.Match[str]) -> str:
     if escape[0] == "\\/":
         return "/"
-    character = chr(int(escape[1], 16)) if escape[1] else ""
-    needless = " " <= character <= "~" and character not in NEEDED
-    return character if needless else escape[0]
+    if not escape[1]:
+        return escape[0]
+    character = chr(int(escape[1], 16))
+    return character if character.isprintable() and character not in NEEDED else escape[0]

@@ -14,7 +14,9 @@ class Seal:
     It does not ask what happened in between, so nothing that alters an answer can forget to say so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, intact: bool = True) -> None:
+        """`intact` unless the request was altered, which the signature is about, too."""
+        self._request_intact = intact
         self._made = _Tally()
         self._given = _Tally()
 
@@ -30,7 +32,7 @@ class Seal:
         return event
 
     def _intact(self) -> bool:
-        return self._made.result() == self._given.result()
+        return self._request_intact and self._made.result() == self._given.result()
 
 
 class _Hash(Protocol):

@@ -16,9 +16,12 @@ from headrace_gateway.adapters.memory import (
     MemoryAccounts,
     MemoryAnswerStore,
     MemoryEventLog,
+    MemoryGuardPolicies,
 )
 from headrace_gateway.adapters.memory_limiter import MemoryLimiter
+from headrace_gateway.adapters.policy_file import shipped_policies
 from headrace_gateway.app import Neighbours, build, never_saturated
+from headrace_gateway.domain.policy_book import PolicyBook
 from headrace_gateway.domain.principal import INVOKE_MODELS, READ_MODELS, Principal
 from headrace_gateway.grpc.servicer import CompletionServicer
 from headrace_gateway.http.connection import ConnectionBounds
@@ -60,6 +63,7 @@ class Gateway:
     readiness: Readiness
     ended: Ended
     key_uses: KeyUses
+    guard_policies: MemoryGuardPolicies
 
 
 @asynccontextmanager
@@ -72,6 +76,7 @@ async def running_gateway(
     limiter: MemoryLimiter | None = None,
     answers: MemoryAnswerStore | None = None,
     saturation: Callable[[str], float] = never_saturated,
+    policies: PolicyBook | None = None,
     **settings: object,
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves the model `echo` to the holder of KEY, or what `routing` knows."""
@@ -80,12 +85,17 @@ async def running_gateway(
     answers, log = answers or MemoryAnswerStore(), MemoryEventLog()
     accounts.principals[KEY] = PRINCIPAL
     configured = _settings(settings)
+    guarding = MemoryGuardPolicies(
+        policies or shipped_policies(maximum_prompt_characters=configured.maximum_prompt_characters)
+    )
     if routing is None:
         router = fixed_router({"echo": target or EchoTarget()}, refresh_seconds=3600)
     else:
         router = routing(registry, clock)
     async with _refreshing(router):
-        neighbours = _neighbours(clock, accounts, limiter, answers, log, router, saturation)
+        neighbours = _neighbours(
+            clock, accounts, limiter, answers, log, router, saturation, guarding
+        )
         readiness = Readiness({"models": router.known.is_set})
         doors = build(configured, neighbours, readiness, clock=clock, registry=registry)
         async with _client(doors.http) as client:
@@ -103,6 +113,7 @@ async def running_gateway(
                 readiness=readiness,
                 ended=neighbours.ended,
                 key_uses=neighbours.key_uses,
+                guard_policies=guarding,
             )
 
 
@@ -114,6 +125,7 @@ def _neighbours(
     log: MemoryEventLog,
     router: Router,
     saturation: Callable[[str], float],
+    guard_policies: MemoryGuardPolicies,
 ) -> Neighbours:
     return Neighbours(
         resolver=accounts,
@@ -128,6 +140,7 @@ def _neighbours(
         ended=Ended(accounts, clock, keep_seconds=600),
         key_uses=KeyUses(accounts, clock, report_seconds=3600),
         saturation=saturation,
+        guard_policies=guard_policies,
     )
 
 

@@ -1,0 +1,117 @@
+"""Takes a YAML file apart; every fault names the file, the line, the field and the rule."""
+
+import re
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
+
+import yaml
+
+from headrace_common.errors import HeadraceError, Reason
+from headrace_gateway.domain.patterns import PatternError
+
+MAXIMUM_BYTES = 1024 * 1024
+IDENTIFIER = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+T = TypeVar("T")
+
+
+class PolicyFileError(HeadraceError):
+    """`file:line: field: rule`."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.INVALID_FIELD, message)
+
+
+class YamlReader:
+    """Takes nodes of one file apart; every fault is told with its line."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def parse(self, text: bytes) -> Any:
+        """The node of the whole file."""
+        if len(text) > MAXIMUM_BYTES:
+            raise self._fault_of_file(1, f"must not be larger than {MAXIMUM_BYTES} bytes")
+        try:
+            root = yaml.compose(text.decode(), Loader=yaml.SafeLoader)
+        except UnicodeDecodeError as error:
+            raise self._fault_of_file(1, "must be UTF-8") from error
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise self._fault_of_file(line, f"is no YAML: {error.problem}") from error
+        except yaml.YAMLError as error:
+            raise self._fault_of_file(1, "is no YAML") from error
+        if root is None:
+            raise self._fault_of_file(1, "is empty")
+        return root
+
+    def fault(self, node: Any, name: str, rule: str) -> PolicyFileError:
+        return PolicyFileError(f"{self._source}:{node.start_mark.line + 1}: {name}: {rule}")
+
+    def mapping(self, node: Any, name: str) -> dict[str, Any]:
+        """Nodes by key; a key that is there twice is a fault."""
+        if not isinstance(node, yaml.MappingNode):
+            raise self.fault(node, name, "must be a mapping")
+        fields: dict[str, Any] = {}
+        for key, value in node.value:
+            told = self.text(key, name)
+            if told in fields:
+                raise self.fault(key, f"{name}.{told}", "is there twice")
+            fields[told] = value
+        return fields
+
+    def fields(self, node: Any, name: str, known: Collection[str]) -> dict[str, Any]:
+        """As `mapping`, with no other keys than the known ones."""
+        fields = self.mapping(node, name)
+        for key, value in fields.items():
+            if key not in known:
+                wanted = ", ".join(known)
+                raise self.fault(value, f"{name}.{key}", f"is unknown; known are {wanted}")
+        return fields
+
+    def items(self, node: Any, name: str) -> list[tuple[Any, str]]:
+        """The nodes of a list with their names."""
+        if not isinstance(node, yaml.SequenceNode):
+            raise self.fault(node, name, "must be a list")
+        return [(item, f"{name}[{at}]") for at, item in enumerate(node.value)]
+
+    def text(self, node: Any, name: str) -> str:
+        if not isinstance(node, yaml.ScalarNode) or node.tag != "tag:yaml.org,2002:str":
+            raise self.fault(node, name, "must be text; write it in quotes")
+        return str(node.value)
+
+    def one_of(self, node: Any, name: str, choices: Collection[str]) -> str:
+        text = self.text(node, name)
+        if text not in choices:
+            raise self.fault(node, name, f"must be one of {', '.join(choices)}")
+        return text
+
+    def identifier(self, node: Any, name: str) -> str:
+        text = self.text(node, name)
+        if not IDENTIFIER.fullmatch(text):
+            rule = "must be a letter and up to 62 more of a-z, 0-9 and -"
+            raise self.fault(node, name, rule)
+        return text
+
+    def whole_number(self, node: Any, name: str, least: int, most: int) -> int:
+        text = node.value if isinstance(node, yaml.ScalarNode) else ""
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
+        if not least <= number <= most:
+            raise self.fault(node, name, f"must be a whole number between {least} and {most}")
+        return number
+
+    def truth(self, node: Any, name: str) -> bool:
+        text = node.value if isinstance(node, yaml.ScalarNode) else ""
+        if text not in {"true", "false"}:
+            raise self.fault(node, name, "must be true or false")
+        return bool(text == "true")
+
+    def checked(self, node: Any, name: str, make: Callable[[], T]) -> T:
+        """What `make` makes; a pattern that cannot be used is this node's fault."""
+        try:
+            return make()
+        except PatternError as error:
+            raise self.fault(node, name, str(error)) from error
+
+    def _fault_of_file(self, line: int, rule: str) -> PolicyFileError:
+        return PolicyFileError(f"{self._source}:{line}: file: {rule}")
