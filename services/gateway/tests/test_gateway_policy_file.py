@@ -1,6 +1,5 @@
 """Guard policies from a file: read again when it changes, kept while what it says is broken."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,24 @@ from headrace_gateway.adapters.policy_file import PolicyFile, shipped_policies
 from headrace_gateway.ports import GuardPolicies
 
 RULES = "version: 1\npolicies: {default: {rules: [{id: a, deny: ['%s'], action: flag}]}}\n"
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def remove(path: Path) -> str:
+    """What it held."""
+    text = path.read_text()
+    path.unlink()
+    return text
+
+
+def link(path: Path, target: Path) -> None:
+    """Make `path` a link, in place of what it was."""
+    fresh = path.with_name("fresh")
+    fresh.symlink_to(target)
+    fresh.replace(path)
 
 
 @pytest.fixture
@@ -59,7 +76,7 @@ async def test_a_changed_file_is_taken_over(path: Path, registry: CollectorRegis
     before = policies.book
     await policies.refresh()
     assert policies.book is before
-    path.write_text(RULES % "second")
+    write(path, RULES % "second")
     await policies.refresh()
     assert policies.book.default.version != before.default.version
     assert (loads(registry, "loaded"), is_current(registry)) == (2, 1)
@@ -69,15 +86,12 @@ async def test_a_link_that_points_elsewhere_is_a_change(
     path: Path, registry: CollectorRegistry
 ) -> None:
     """A ConfigMap in Kubernetes is a link to a link, and a new version is a new place of that."""
-    link = path.with_name("mounted.yaml")
-    link.symlink_to(path)
-    policies = open_file(link, registry)
+    mounted, other = path.with_name("mounted.yaml"), path.with_name("other.yaml")
+    link(mounted, path)
+    policies = open_file(mounted, registry)
     before = policies.book
-    other = path.with_name("other.yaml")
-    other.write_text(RULES % "second")
-    fresh = path.with_name("fresh.yaml")
-    fresh.symlink_to(other)
-    os.replace(fresh, link)
+    write(other, RULES % "second")
+    link(mounted, other)
     await policies.refresh()
     assert policies.book is not before
 
@@ -88,7 +102,7 @@ async def test_a_broken_file_leaves_in_force_what_was_and_says_so(
 ) -> None:
     policies = open_file(path, registry)
     before = policies.book
-    path.write_text(broken)
+    write(path, broken)
     for _ in range(2):
         await policies.refresh()
     assert policies.book is before
@@ -96,7 +110,7 @@ async def test_a_broken_file_leaves_in_force_what_was_and_says_so(
     told = capsys.readouterr().out
     assert told.count("guard_policies_refused") == 1
     assert "guard.yaml:" in told
-    path.write_text(RULES % "first")
+    write(path, RULES % "first")
     await policies.refresh()
     assert is_current(registry) == 1
 
@@ -105,13 +119,13 @@ async def test_a_file_that_goes_away_leaves_in_force_what_was(
     path: Path, registry: CollectorRegistry
 ) -> None:
     policies = open_file(path, registry)
-    before, text = policies.book, path.read_text()
-    path.unlink()
+    before = policies.book
+    away = remove(path)
     for _ in range(3):
         await policies.refresh()
     assert policies.book is before
     assert (loads(registry, "refused"), is_current(registry)) == (1, 0)
-    path.write_text(text)
+    write(path, away)
     await policies.refresh()
     assert is_current(registry) == 1
 
@@ -120,6 +134,6 @@ async def test_a_file_that_goes_away_leaves_in_force_what_was(
 def test_a_gateway_does_not_start_without_its_policies(
     text: str | None, path: Path, registry: CollectorRegistry
 ) -> None:
-    path.unlink() if text is None else path.write_text(text)
+    path.unlink() if text is None else write(path, text)
     with pytest.raises(HeadraceError, match=r"guard\.yaml:1: "):
         open_file(path, registry)

@@ -158,6 +158,11 @@ def test_a_file_must_be_readable_text_of_a_bounded_size() -> None:
         read_policies(b" " * 1_048_577, "guard.yaml", maximum_prompt_characters=1)
 
 
+def test_so_many_patterns_may_be_in_one_list() -> None:
+    with pytest.raises(HeadraceError, match=r"deny: must not have more than 1000"):
+        read(rule(f"{{id: a, action: flag, deny: [{', '.join(['x'] * 1001)}]}}"))
+
+
 def test_rules_that_are_too_large_together_are_refused() -> None:
     deny = ", ".join(rf"'{letter}\pL{{900}}'" for letter in "abcdefghij")
     with pytest.raises(HeadraceError, match=r"guard.yaml:5: policies.default.rules\[0\].deny"):

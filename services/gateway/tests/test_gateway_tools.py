@@ -158,8 +158,8 @@ def test_no_secret_leaves_as_the_name_or_the_id_of_a_call(part: tuple[str, str])
 def test_a_secret_that_only_the_end_completes_does_not_leave() -> None:
     rules = [Rule("half", "block", Detector(r"\\u00"))]
     guard = ChoiceGuard(GuardPolicy(rules, maximum_prompt_characters=200).output)
-    guard.push(Delta(0, "", 1, (), (ToolCallPart(0, "\\u00"),)))
-    assert not guard.blocked
+    told = guard.push(Delta(0, "", 1, (), (ToolCallPart(0, "\\u00"),)))
+    assert not told.tells
     assert not guard.flush(0).tells
     assert guard.blocked
     assert guard.decisions() == ["output:half:block"]

@@ -15,6 +15,8 @@ FORMAT_VERSION = 1
 SMALLEST_WINDOW, LARGEST_WINDOW = 64, 16_384
 MAXIMUM_RULES = 200
 MAXIMUM_PATTERN_CHARACTERS = 500
+MAXIMUM_PATTERNS = 1000
+"""Of one list: so many take about a second to compile, during which nothing else is done."""
 DEFAULT = "default"
 KINDS = ("detector", "deny", "maximum_characters")
 
@@ -140,7 +142,10 @@ def _detector(reader: YamlReader, fields: Mapping[str, Any], name: str) -> Detec
 def _patterns(reader: YamlReader, node: Any, name: str) -> tuple[str, ...]:
     """Each as a group of its own, checked, so that the fault is the right line's."""
     patterns = []
-    for item, its_name in reader.items(node, name):
+    items = reader.items(node, name)
+    if len(items) > MAXIMUM_PATTERNS:
+        raise reader.fault(node, name, f"must not have more than {MAXIMUM_PATTERNS}")
+    for item, its_name in items:
         text = reader.text(item, its_name)
         if len(text) > MAXIMUM_PATTERN_CHARACTERS:
             rule = f"must not have more than {MAXIMUM_PATTERN_CHARACTERS} characters"

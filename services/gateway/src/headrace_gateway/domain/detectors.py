@@ -12,7 +12,7 @@ from headrace_gateway.domain.checksums import (
 )
 
 CHECKS_VERSION = 1
-"""Part of every policy's version: raise it when a check here or in checksums.py decides otherwise."""
+"""Part of every policy's version: raise it when a check in checksums.py decides otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

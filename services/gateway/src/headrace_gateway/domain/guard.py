@@ -86,10 +86,7 @@ class GuardPolicy:
         try:
             return masks.apply(request), list(decisions)
         except UnmaskableError as error:
-            # What cannot be masked, such as a name, must not reach the model either.
-            ids = [each.split(":")[1] for each in decisions if each.endswith(":mask")]
-            blocks = [f"prompt:{each}:block" for each in ids]
-            raise PromptBlockedError(param, [*decisions, *blocks]) from error
+            raise _unmasked(param, list(decisions)) from error
 
     def _check_length(self, characters: int, param: str, decisions: dict[str, None]) -> None:
         limit = self._maximum_prompt_characters
@@ -117,6 +114,12 @@ class PromptBlockedError(HeadraceError):
             param=param,
         )
         self.decisions = decisions
+
+
+def _unmasked(param: str, decisions: list[str]) -> PromptBlockedError:
+    """What cannot be masked, such as a name, must not reach the model either."""
+    masking = [each.removesuffix("mask") for each in decisions if each.endswith(":mask")]
+    return PromptBlockedError(param, [*decisions, *(f"{each}block" for each in masking)])
 
 
 class OutputScreen:

@@ -1,7 +1,7 @@
-"""Patterns whose every beginning is known, so that a stream can be screened without guessing.
+"""Patterns whose every beginning is known, so that streams can be screened without guessing.
 
-From a pattern in RE2's syntax come two expressions: one finds whole matches, the other finds, at the
-end of a text, what more text may still turn into a match or into a longer one. Both run on RE2,
+From a pattern in RE2's syntax come two expressions: one finds whole matches, the other finds, at
+the end of a text, what more text may still turn into a match or into a longer one. Both run on RE2,
 whose time is linear in the text, so no input can hang a worker.
 """
 
@@ -14,8 +14,6 @@ import re2
 
 MAXIMUM_DEPTH = 50
 """Of groups within groups."""
-MEMORY_BYTES = 32 * 1024 * 1024
-"""Of one expression, its states while it runs included."""
 
 NEVER = r"[^\x00-\x{10FFFF}]"
 """The expression that no text matches."""
@@ -113,7 +111,6 @@ def compile_pattern(expression: str) -> Any:
     options.longest_match = True
     options.never_capture = True
     options.log_errors = False
-    options.max_mem = MEMORY_BYTES
     try:
         return re2.compile(expression, options)
     except re2.error as error:

@@ -158,5 +158,5 @@ def screen_whole(rules: RuleSet, text: str) -> tuple[str, Screen | None]:
 
 
 def _precedence(span: Span) -> tuple[int, bool, int]:
-    """In the order of the text; of those that begin at one place a block first, then the longest."""
+    """By where they begin; of those that begin at one place a block first, then the longest."""
     return span.start, span.action != "block", -span.end
