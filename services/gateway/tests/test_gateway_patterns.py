@@ -57,6 +57,8 @@ def test_patterns_find_together_what_each_finds_alone(sources: list[str], text: 
     alone = [PatternSet([pattern]) for pattern in patterns]
     together = PatternSet(patterns)
     assert together.matches(text) == any(pattern.search(text) for pattern in patterns)
+    alone_match = {at for at, pattern in enumerate(patterns) if pattern.search(text)}
+    assert not together.matches(text) or alone_match <= set(together.which(text))
     first = min((one.undecided_from(text) for one in alone), default=len(text))
     assert together.undecided_from(text) == first
     assert together.is_clean(text) == (first == len(text) and not together.matches(text))

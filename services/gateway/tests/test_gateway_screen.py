@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from headrace_gateway.domain.detectors import DETECTORS, Detector
 from headrace_gateway.domain.rules import Action, Rule, RuleSet
-from headrace_gateway.domain.screen import MAXIMUM_LOOKALIKES, Screen, screen_whole
+from headrace_gateway.domain.screen import MAXIMUM_LOOKALIKES, Screen, Screened, screen_whole
 
 WINDOW = 8
 SOURCES = ["ab", "a+b", "ba{0,2}-", r"\ba\b", "(?:a|b-)+c", "c.*c", "ca?", "[ab]{3}", "b中*", "-+"]
@@ -138,26 +138,33 @@ def test_a_beginning_that_outgrows_the_window_is_no_match() -> None:
 def test_what_is_allowed_is_no_match_but_only_from_end_to_end() -> None:
     rule = Rule("mail", "mask", DETECTORS["email"], allow=(r"[a-z]+@example\.com",))
     text = "ann@example.com bob@example.com.evil.org"
-    screened, screen = screen_whole(RuleSet([rule], 64), text)
-    assert screened == "ann@example.com [mail]"
-    assert screen is not None
-    assert screen.decisions == ["mail:mask"]
+    screened = screen_whole(RuleSet([rule], 64), text)
+    assert screened is not None
+    assert screened.text == "ann@example.com [mail]"
+    assert screened.decisions == ["mail:mask"]
 
 
 def test_a_crowd_of_look_alikes_counts_as_a_match_in_the_end() -> None:
     """Checking costs time: who sends thousands of false ones does not get the last ones checked."""
     rules = RuleSet([Rule("card", "block", DETECTORS["payment-card"])], 1024)
     false = "4111111111111112 "
-    _, few = screen_whole(rules, false * MAXIMUM_LOOKALIKES)
-    _, many = screen_whole(rules, false * (MAXIMUM_LOOKALIKES + 1))
-    assert few is not None
-    assert not few.blocked
+    few = screen_whole(rules, false * MAXIMUM_LOOKALIKES)
+    many = screen_whole(rules, false * (MAXIMUM_LOOKALIKES + 1))
+    assert few == Screened(false * MAXIMUM_LOOKALIKES, [], blocked=False, masked=False)
     assert many is not None
     assert many.blocked
 
 
-def test_a_text_without_matches_is_the_very_same() -> None:
-    text = "nothing to see"
-    screened, screen = screen_whole(rule_set([("xyz", "mask")]), text)
-    assert screened is text
-    assert screen is None
+def test_a_text_without_matches_is_not_touched() -> None:
+    assert screen_whole(rule_set([("xyz", "mask")]), "nothing to see") is None
+
+
+@given(RULES, TEXTS)
+def test_a_whole_text_is_decided_about_as_a_stream_is(
+    rules: list[tuple[str, Action]], text: str
+) -> None:
+    screen = Screen(rule_set(rules))
+    streamed = screen.push(text) + screen.flush()
+    whole = screen_whole(rule_set(rules), text) or Screened(text, [], blocked=False, masked=False)
+    assert (whole.text, whole.blocked) == (streamed, screen.blocked)
+    assert screen.blocked or sorted(whole.decisions) == sorted(screen.decisions)

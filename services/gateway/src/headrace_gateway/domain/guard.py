@@ -73,14 +73,14 @@ class GuardPolicy:
         self._check_length(sum(map(len, texts)), param, decisions)
         masks = Masks()
         for text in texts:
-            masked, screen = screen_whole(self._prompt, text)
-            if screen is None:
+            screened = screen_whole(self._prompt, text)
+            if screened is None:
                 continue
-            decisions |= dict.fromkeys(f"prompt:{each}" for each in screen.decisions)
-            if screen.blocked:
+            decisions |= dict.fromkeys(f"prompt:{each}" for each in screened.decisions)
+            if screened.blocked:
                 raise PromptBlockedError(param, list(decisions))
-            if screen.masked:
-                masks.add(text, masked)
+            if screened.masked:
+                masks.add(text, screened.text)
         if not masks:
             return request, list(decisions)
         try:
@@ -174,7 +174,7 @@ class OutputScreen:
         for rule in self._rules.lengths:
             if self._characters > rule.maximum_characters:
                 decided.append(f"{rule.id}:{rule.action}")
-        _, screen = screen_whole(self._rules.flagging, "".join(self._heard))
-        if screen is not None:
-            decided += screen.decisions
+        screened = screen_whole(self._rules.flagging, "".join(self._heard))
+        if screened is not None:
+            decided += screened.decisions
         return [f"output:{each}" for each in decided]

@@ -2,7 +2,7 @@
 
 import codecs
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from headrace_gateway.domain.completion import TokenLogprob
@@ -29,8 +29,11 @@ class LogprobGate:
         self._said = 0
         self._described = 0
 
-    def push(self, text: str, entries: Iterable[TokenLogprob]) -> None:
+    def push(self, text: str, entries: Sequence[TokenLogprob]) -> None:
         """Take the choice's next text with the entries that came with it."""
+        if not entries:
+            self._said += len(text)
+            return
         began, described = self._said, self._described
         self._said += len(text)
         placed = [self._place(entry) for entry in entries]

@@ -90,9 +90,16 @@ class PatternSet:
         self._whole = compile_pattern(whole)
         self._beginning = compile_pattern(f"(?:{beginning})\\z")
         self._either = compile_pattern(f"{whole}|(?:{beginning})\\z")
+        self._numbers = range(len(patterns))
+        self._each = _compile_set(patterns)
 
     def matches(self, text: str) -> bool:
         return self._whole.search(text) is not None
+
+    def which(self, text: str) -> Sequence[int]:
+        """The numbers of those that may match; others do not."""
+        # RE2 says "none" also when it runs out of memory for states, which must not pass as clean.
+        return sorted(self._each.Match(text) or self._numbers)
 
     def is_clean(self, text: str, start: int = 0) -> bool:
         """Whether neither a match nor the beginning of one is in the text from `start` on."""
@@ -107,16 +114,31 @@ class PatternSet:
 
 def compile_pattern(expression: str) -> Any:
     """Compile it with RE2; raises PatternError."""
-    options = re2.Options()
-    options.longest_match = True
-    options.never_capture = True
-    options.log_errors = False
     try:
-        return re2.compile(expression, options)
+        return re2.compile(expression, _options())
     except re2.error as error:
         reason = error.args[0] if error.args else "not understood"
         told = reason.decode() if isinstance(reason, bytes) else str(reason)
         raise PatternError(f"is no regular expression of RE2: {told}") from error
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.longest_match = True
+    options.never_capture = True
+    options.log_errors = False
+    return options
+
+
+def _compile_set(patterns: Sequence[Pattern]) -> Any:
+    together = re2.Set.SearchSet(_options())
+    for pattern in patterns:
+        together.Add(pattern.whole)
+    try:
+        together.Compile()
+    except re2.error as error:
+        raise PatternError("is too much for one set of RE2's") from error
+    return together
 
 
 class _Parser:

@@ -12,6 +12,10 @@ MAXIMUM_LOOKALIKES = 4096
 """In one text, that a rule's check finds false; after that a look-alike counts as a match."""
 
 
+GLANCES = 8
+"""Look-alikes of one rule that are checked before a long text is taken apart into pieces."""
+
+
 class Span(NamedTuple):
     """A match, or where one begins that is still growing at the end of the window."""
 
@@ -149,12 +153,50 @@ class Screen:
         self._left = left - kept
 
 
-def screen_whole(rules: RuleSet, text: str) -> tuple[str, Screen | None]:
-    """A text that is complete, with masks; and how it was screened, if any rule may be met."""
+class Screened(NamedTuple):
+    """A text that was complete, and what was decided about it."""
+
+    text: str
+    decisions: list[str]
+    blocked: bool
+    masked: bool
+
+
+def screen_whole(rules: RuleSet, text: str) -> Screened | None:
+    """Screen a text that is complete; None if it meets no rule."""
     if not rules.patterns.matches(text):
-        return text, None
-    screen = Screen(rules, tuple(rule for rule in rules.rules if rule.pattern.search(text)))
-    return screen.push(text) + screen.flush(), screen
+        return None
+    decisions: list[str] = []
+    among: list[Rule] = []
+    for number in rules.patterns.which(text):
+        rule = rules.rules[number]
+        met = _is_met(rule, text, rules.window)
+        if met and rule.action == "flag":
+            decisions.append(f"{rule.id}:flag")
+        elif met is not False:
+            among.append(rule)
+    if not among:
+        return Screened(text, decisions, blocked=False, masked=False)
+    screen = Screen(rules, tuple(among))
+    screened = screen.push(text) + screen.flush()
+    decisions += screen.decisions
+    return Screened(screened, decisions, screen.blocked, bool(screen.masked))
+
+
+def _is_met(rule: Rule, text: str, window: int) -> bool | None:
+    """Whether a text meets a rule at all; None if that is not to be seen at a glance."""
+    at = 0
+    for _ in range(GLANCES):
+        found = rule.pattern.search(text, at)
+        if found is None:
+            return False
+        start, end = found
+        if end - start > window:
+            return None
+        if rule.real_end(text, start, end) > start:
+            return True
+        at = start + 1
+    return None
 
 
 def _precedence(span: Span) -> tuple[int, bool, int]:
