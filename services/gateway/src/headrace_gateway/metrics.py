@@ -64,12 +64,7 @@ class GatewayMetrics:
         for status in ("hit", "miss", "bypass"):
             self._cache.labels(status)
 
-        self._guard = Counter(
-            "headrace_gateway_guard_decisions",
-            "What guard rules decided, by side, rule and action; a request counts once for each.",
-            ["side", "rule", "action"],
-            registry=registry,
-        )
+        self._guard = _guard_decisions(registry)
 
     @contextmanager
     def time_stage(self, stage: str) -> Iterator[None]:
@@ -94,3 +89,12 @@ class GatewayMetrics:
             self._cache.labels(exchange.cache_status).inc()
         for decision in set(exchange.guard_decisions):
             self._guard.labels(*decision.split(":")).inc()
+
+
+def _guard_decisions(registry: CollectorRegistry) -> Counter:
+    return Counter(
+        "headrace_gateway_guard_decisions",
+        "What guard rules decided, by side, rule and action; a request counts once for each.",
+        ["side", "rule", "action"],
+        registry=registry,
+    )

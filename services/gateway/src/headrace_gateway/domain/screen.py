@@ -1,5 +1,6 @@
 """Screens one text as it comes: what may leave now, and what must wait, is masked, or ends it."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -116,12 +117,12 @@ class Screen:
                 if found is None or found[0] >= stop:
                     break
                 span = self._judge(rule, *found)
-                at = found[0] + 1 if span is None else span.end
-                if span is not None:
-                    self._next[rule.id] = self._offset + span.end
-                    yield span
-                    if span.action == "flag":
-                        break
+                if span is None:
+                    at = found[0] + 1
+                    continue
+                yield span
+                at = sys.maxsize if span.action == "flag" else span.end  # one flag is enough
+                self._next[rule.id] = self._offset + at
 
     def _judge(self, rule: Rule, start: int, end: int) -> Span | None:
         """What the longest match that begins at `start` is, if it is one within the window."""
