@@ -108,10 +108,8 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     clock, registry = SystemClock(), create_registry()
     serve_metrics(runtime, registry, settings.metrics_address)
     event_log = _start_event_log(settings, runtime, clock, registry)
-    guard_policies = _start_guard_policies(settings, runtime, registry)
     auth_channel = _channel(runtime, settings.auth_target)
     auth = AuthClient(auth_channel, resolve_seconds=settings.auth_timeout_seconds)
-    accounts = _accounts(settings, auth_channel)
     key_set = KeySet(auth, clock)
     runtime.start_task("key set", key_set.keep_fresh())
     ended = Ended(auth, clock, keep_seconds=settings.principal_stale_seconds)
@@ -123,7 +121,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         resolver=auth,
         verifier=key_set,
         published_keys=key_set,
-        accounts=accounts,
+        accounts=_accounts(settings, auth_channel),
         limiter=limiter,
         leases=_start_leases(settings, runtime, limiter),
         answers=_answers(settings, runtime),
@@ -132,7 +130,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         ended=ended,
         key_uses=key_uses,
         saturation=router.saturation,
-        guard_policies=guard_policies,
+        guard_policies=_start_guard_policies(settings, runtime, registry),
     )
     readiness = Readiness({"auth": key_set.known.is_set, "models": router.known.is_set})
     doors = build(settings, neighbours, readiness, clock=clock, registry=registry)

@@ -24,14 +24,7 @@ class GatewayMetrics:
     """One per process; every series exists from the start, so that absence means a fault."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        stage_seconds = Histogram(
-            "headrace_gateway_stage_seconds",
-            "Time in one stage of the pipeline.",
-            ["stage"],
-            buckets=STAGE_SECONDS,
-            registry=registry,
-        )
-        self._stages = {stage: stage_seconds.labels(stage) for stage in STAGES}
+        self._stages = _stages(registry)
         self._requests = Counter(
             "headrace_gateway_requests",
             "Requests that ended, by activity, outcome and reason.",
@@ -63,7 +56,6 @@ class GatewayMetrics:
         )
         for status in ("hit", "miss", "bypass"):
             self._cache.labels(status)
-
         self._guard = _guard_decisions(registry)
 
     @contextmanager
@@ -98,3 +90,14 @@ def _guard_decisions(registry: CollectorRegistry) -> Counter:
         ["side", "rule", "action"],
         registry=registry,
     )
+
+
+def _stages(registry: CollectorRegistry) -> dict[str, Histogram]:
+    stage_seconds = Histogram(
+        "headrace_gateway_stage_seconds",
+        "Time in one stage of the pipeline.",
+        ["stage"],
+        buckets=STAGE_SECONDS,
+        registry=registry,
+    )
+    return {stage: stage_seconds.labels(stage) for stage in STAGES}

@@ -85,19 +85,12 @@ async def running_gateway(
     answers, log = answers or MemoryAnswerStore(), MemoryEventLog()
     accounts.principals[KEY] = PRINCIPAL
     configured = _settings(settings)
-    guarding = MemoryGuardPolicies(
-        policies or shipped_policies(maximum_prompt_characters=configured.maximum_prompt_characters)
-    )
-    if routing is None:
-        router = fixed_router({"echo": target or EchoTarget()}, refresh_seconds=3600)
-    else:
-        router = routing(registry, clock)
+    guarding = MemoryGuardPolicies(policies or _shipped_policies(configured))
+    router = routing(registry, clock) if routing else _router(target or EchoTarget())
     async with _refreshing(router):
-        neighbours = _neighbours(
-            clock, accounts, limiter, answers, log, router, saturation, guarding
-        )
+        behind = _neighbours(clock, accounts, limiter, answers, log, router, saturation, guarding)
         readiness = Readiness({"models": router.known.is_set})
-        doors = build(configured, neighbours, readiness, clock=clock, registry=registry)
+        doors = build(configured, behind, readiness, clock=clock, registry=registry)
         async with _client(doors.http) as client:
             yield Gateway(
                 app=doors.http,
@@ -106,15 +99,23 @@ async def running_gateway(
                 clock=clock,
                 accounts=accounts,
                 limiter=limiter,
-                leases=neighbours.leases,
+                leases=behind.leases,
                 answers=answers,
                 events=log,
                 registry=registry,
                 readiness=readiness,
-                ended=neighbours.ended,
-                key_uses=neighbours.key_uses,
+                ended=behind.ended,
+                key_uses=behind.key_uses,
                 guard_policies=guarding,
             )
+
+
+def _shipped_policies(settings: GatewaySettings) -> PolicyBook:
+    return shipped_policies(maximum_prompt_characters=settings.maximum_prompt_characters)
+
+
+def _router(target: InferenceTarget) -> Router:
+    return fixed_router({"echo": target}, refresh_seconds=3600)
 
 
 def _neighbours(
