@@ -29,8 +29,10 @@ class Server(EchoTarget):
         super().__init__(model)
         self.saturation: float | None = None
         self.down = False
+        self.asked = 0
 
     async def models(self) -> list[ModelCard]:
+        self.asked += 1
         if self.down:
             raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "down")
         return list(await super().models())
@@ -51,6 +53,7 @@ class Scene:
     def __init__(self, table: RouteTable) -> None:
         self.source = MemoryTargetSource(table)
         self.connected: list[tuple[str, Server]] = []
+        self.starting: set[str] = set()
         self.registry = CollectorRegistry()
         self.servers = Servers(
             self._connect, CircuitRules(failures=2), FakeClock(), RoutingMetrics(self.registry)
@@ -59,6 +62,7 @@ class Scene:
 
     def _connect(self, endpoint: Endpoint) -> Server:
         server = Server(endpoint.address)
+        server.down = endpoint.address in self.starting
         self.connected.append((endpoint.address, server))
         return server
 
@@ -193,6 +197,18 @@ async def test_a_server_that_does_not_say_what_it_serves_is_ejected_and_tried_wh
         assert events.count("target_ejected") == 1
         assert events.count("model_not_seen") == 1
         assert at.models() == ["a"]
+
+
+async def test_a_server_that_still_starts_is_not_ejected() -> None:
+    async with following({"a": (group("a"),)}) as at:
+        with capture_logs() as logs:
+            at.starting.add("b")
+            at.source.tell({"a": (group("a"),), "b": (group("b"),)})
+            await at.until(lambda: "b" in at.names() and at.server("b").asked > 5)
+            assert not at.servers[Endpoint("b")].is_ejected
+            at.server("b").down = False
+            await at.until(lambda: at.models() == ["a", "b"])
+        assert "target_ejected" not in [log["event"] for log in logs]
 
 
 async def test_models_are_shown_under_their_public_names() -> None:

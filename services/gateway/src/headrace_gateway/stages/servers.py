@@ -93,7 +93,8 @@ class Server:
             cards = await self.target.models()
         except HeadraceError as error:
             self.silent_because = error.reason.value
-            self.note_failure(error)
+            if self.cards:  # else it is asked for nothing yet
+                self.note_failure(error)
             return
         self.cards = {card.model.id: card for card in cards}
         if self.silent_because:
