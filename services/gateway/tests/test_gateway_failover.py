@@ -74,6 +74,8 @@ class Troubled(EchoTarget):
 
     async def embed(self, request_id: str, tenant: str, request: EmbeddingRequest) -> Embeddings:
         self.asked_for.append(request.model)
+        if self.silent:
+            await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
         return await super().embed(request_id, tenant, request)
@@ -274,7 +276,9 @@ async def test_further_attempts_end_with_the_first_ones_deadline() -> None:
         at.big[1].silent = True
         at.small.fail(Reason.QUEUE_FULL)
         assert (await at.client.post(CHAT, json=BODY)).status_code == 503
-        assert at.asked == [1, 1, 1]
+        assert at.asked == [1, 1, 0], "there was no time left for the fallback"
+        error = (await at.client.post("/v1/embeddings", json=EMBED)).json()["error"]
+        assert error["code"] == "dependency_unavailable"
 
 
 async def test_failures_in_a_row_eject_a_server_until_it_answers_again() -> None:

@@ -8,7 +8,7 @@ that none.
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TypeVar
 
@@ -37,16 +37,15 @@ class Infer:
         self, exchange: Exchange, tenant: str, request: CompletionRequest, route: Route
     ) -> Events:
         """Stream one answer. If nobody can answer, raises what the first server said."""
-        attempts = _Attempts(exchange, route, self._metrics, self._maximum_attempts)
-        deadline = _now() + self._generation_seconds
+        attempts = self._attempts(exchange, route)
         spoken = False
         for choice in attempts:
             with choice.server.in_use():
                 events = choice.server.target.generate(
                     exchange.request_id, tenant, _named(request, choice)
                 )
-                if attempts.made > 1:  # the first one has its own deadline, the call's
-                    events = _until(deadline, events)
+                if attempts.made > 1:
+                    events = _until(attempts.deadline, events)
                 try:
                     async with aclosing(events):
                         async for event in events:
@@ -59,6 +58,8 @@ class Infer:
                 except HeadraceError as error:
                     choice.server.note_failure(error)
                     attempts.note(error, final=spoken)
+                except TimeoutError as error:
+                    raise _out_of_time() from error
                 else:
                     choice.server.note_answer()
                     return
@@ -68,31 +69,41 @@ class Infer:
         self, exchange: Exchange, tenant: str, request: EmbeddingRequest, route: Route
     ) -> Embeddings:
         """Make vectors. If nobody can, raises what the first server said."""
-        attempts = _Attempts(exchange, route, self._metrics, self._maximum_attempts)
-        deadline = _now() + self._generation_seconds
+        attempts = self._attempts(exchange, route)
         for choice in attempts:
             with choice.server.in_use():
                 try:
-                    with _out_of_time_is_an_outage():
-                        async with asyncio.timeout_at(deadline):
-                            embeddings = await choice.server.target.embed(
-                                exchange.request_id, tenant, _named(request, choice)
-                            )
+                    async with asyncio.timeout_at(attempts.deadline if attempts.made > 1 else None):
+                        embeddings = await choice.server.target.embed(
+                            exchange.request_id, tenant, _named(request, choice)
+                        )
                 except HeadraceError as error:
                     choice.server.note_failure(error)
                     attempts.note(error, final=error.after_work)
+                except TimeoutError as error:
+                    raise _out_of_time() from error
                 else:
                     choice.server.note_answer()
                     return embeddings
         raise attempts.first_error()
+
+    def _attempts(self, exchange: Exchange, route: Route) -> "_Attempts":
+        deadline = _now() + self._generation_seconds
+        return _Attempts(exchange, route, self._metrics, self._maximum_attempts, deadline)
 
 
 class _Attempts:
     """The servers that one request may be sent to, in order, and what came of it."""
 
     def __init__(
-        self, exchange: Exchange, route: Route, metrics: RoutingMetrics, maximum: int
+        self,
+        exchange: Exchange,
+        route: Route,
+        metrics: RoutingMetrics,
+        maximum: int,
+        deadline: float,
     ) -> None:
+        """`deadline` is of the loop's clock; the first attempt has it already, as its call's own."""
         self._exchange = exchange
         self._route = route
         self._metrics = metrics
@@ -102,10 +113,11 @@ class _Attempts:
         self._begun: Started | None = None
         self._is_fallback = False
         self.made = 0
+        self.deadline = deadline
 
     def __iter__(self) -> Iterator[Choice]:
         for choice in self._route.choices:
-            if self.made == self._maximum:
+            if self.made == self._maximum or (self.made and _now() >= self.deadline):
                 return
             if self._begun is not None and choice.card.model.id != self._begun.model.id:
                 continue
@@ -145,22 +157,18 @@ class _Attempts:
 async def _until(deadline: float, events: Events) -> Events:
     async with aclosing(events):
         while True:
-            with _out_of_time_is_an_outage():
-                async with asyncio.timeout_at(deadline):
-                    event = await anext(events, None)
+            async with asyncio.timeout_at(deadline):
+                event = await anext(events, None)
             if event is None:
                 return
             yield event
 
 
-@contextmanager
-def _out_of_time_is_an_outage() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError as error:
-        raise HeadraceError(
-            Reason.DEPENDENCY_UNAVAILABLE, "The inference service did not answer in time."
-        ) from error
+def _out_of_time() -> HeadraceError:
+    """No fault of the server that was asked last: it had the time that others had left."""
+    return HeadraceError(
+        Reason.DEPENDENCY_UNAVAILABLE, "The inference service did not answer in time."
+    )
 
 
 def _named(request: R, choice: Choice) -> R:
