@@ -103,7 +103,7 @@ class _Attempts:
         maximum: int,
         deadline: float,
     ) -> None:
-        """`deadline` is of the loop's clock; the first attempt has it already, as its call's own."""
+        """`deadline` is of the loop's clock; the first attempt has the same one as its call's."""
         self._exchange = exchange
         self._route = route
         self._metrics = metrics
