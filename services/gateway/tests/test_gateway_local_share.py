@@ -58,7 +58,10 @@ class Rig:
         self.shared = Shared(self.clock)
         self.local = MemoryLimiter(self.clock, lease_seconds=LEASE_SECONDS)
         self.breaker = Breaker(self.clock, failures=3, pause_seconds=1.0)
-        self.limiter = FallbackLimiter(self.shared, self.local, self.breaker, self.clock, rules)
+        self.late = 0.0
+        self.limiter = FallbackLimiter(
+            self.shared, self.local, self.breaker, self.clock, rules, lambda: self.late
+        )
 
     async def admit(self, *charges: Charge, request_id: str = "r1") -> Admission:
         return await admit(self.limiter, *charges, request_id=request_id)
@@ -141,6 +144,13 @@ async def test_slow_answers_count_as_they_are_and_open_the_breaker() -> None:
     rig.shared.slow_by = 0.3
     answers = [await rig.admit(Charge(SIX, 1)) for _ in range(4)]
     assert [answer.local for answer in answers] == [False, False, False, True]
+
+
+async def test_a_gateway_that_is_late_itself_calls_nobody_slow() -> None:
+    rig = Rig()
+    rig.shared.slow_by, rig.late = 0.3, 0.2
+    answers = [await rig.admit(Charge(SIX, 1)) for _ in range(6)]
+    assert not any(answer.local for answer in answers)
 
 
 async def test_hard_budgets_refuse_while_nobody_counts_together() -> None:

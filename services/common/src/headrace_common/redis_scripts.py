@@ -16,6 +16,8 @@ from redis.asyncio.connection import parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from headrace_common.lateness import Lateness, never_late, patient_timeout
+
 Argument = str | int | bytes
 MAXIMUM_WAITING = 4096
 """Calls that wait for their replies; more than the gateway has requests in flight."""
@@ -29,10 +31,18 @@ class RedisScripts:
     calls behind it. Raises RedisError, OSError and TimeoutError.
     """
 
-    def __init__(self, url: str, scripts: Sequence[str], *, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        scripts: Sequence[str],
+        *,
+        timeout_seconds: float,
+        lateness: Lateness = never_late,
+    ) -> None:
         """`url` is as redis-py's: `redis://`, `rediss://` with `ssl_ca_certs`, `unix://`."""
         self._url = url
         self._timeout_seconds = timeout_seconds
+        self._lateness = lateness
         self._digests = {script: _digest(script) for script in scripts}
         self._session: _Session | None = None
         self._connecting = asyncio.Lock()
@@ -54,7 +64,7 @@ class RedisScripts:
         """Any other command's reply."""
         session = self._session
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with patient_timeout(self._timeout_seconds, self._lateness):
                 if session is None or session.ended:
                     session = await self._connected()
                 return await session.call(*command)

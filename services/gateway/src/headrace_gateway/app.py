@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_client import create_channel
+from headrace_common.lateness import LoopLateness
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.runtime import Runtime, run_service
 from headrace_common.spool import Limits, Spool, start_spool
@@ -297,10 +298,13 @@ def _start_key_uses(
 def _start_limiter(
     settings: GatewaySettings, runtime: Runtime, clock: Clock, registry: CollectorRegistry
 ) -> FallbackLimiter:
+    late = LoopLateness()
+    runtime.start_task("lateness", late.watch())
     shared = RedisLimiter(
         settings.admission_redis_url.get_secret_value(),
         timeout_seconds=settings.admission_timeout_seconds,
         lease_seconds=settings.admission_lease_seconds,
+        lateness=late.seconds,
     )
     runtime.on_stop("redis", shared.close)
     runtime.start_task("eviction check", warn_of_eviction(shared.may_forget))
@@ -320,7 +324,7 @@ def _start_limiter(
         slow_seconds=settings.admission_slow_seconds,
     )
     local = MemoryLimiter(clock, lease_seconds=settings.admission_lease_seconds)
-    return FallbackLimiter(shared, local, breaker, clock, rules)
+    return FallbackLimiter(shared, local, breaker, clock, rules, late.seconds)
 
 
 def _accounts(settings: GatewaySettings, channel: grpc.aio.Channel) -> GrpcAccounts:

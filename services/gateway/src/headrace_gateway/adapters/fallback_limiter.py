@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Kind, Reason
+from headrace_common.lateness import ACCEPTABLE_SECONDS, Lateness, never_late
 from headrace_common.logs import get_logger
 from headrace_gateway.domain.admission import Admission, Charge, Demand, Holding, Settlement
 from headrace_gateway.domain.breaker import Breaker
@@ -27,20 +28,27 @@ class FallbackRules:
     spend_uncounted: bool
     """Whether requests with budgets pass all the same, and are counted against none."""
     slow_seconds: float
-    """An answer that takes longer counts as none for the breaker."""
+    """An answer that takes longer counts as none for the breaker, unless we are late ourselves."""
 
 
 class FallbackLimiter:
     """A Limiter over two: `shared`, behind a breaker, and `local`."""
 
     def __init__(
-        self, shared: Limiter, local: Limiter, breaker: Breaker, clock: Clock, rules: FallbackRules
+        self,
+        shared: Limiter,
+        local: Limiter,
+        breaker: Breaker,
+        clock: Clock,
+        rules: FallbackRules,
+        lateness: Lateness = never_late,
     ) -> None:
         self._shared = shared
         self._local = local
         self._breaker = breaker
         self._clock = clock
         self._rules = rules
+        self._lateness = lateness
         self._unsettled: deque[Settlement] = deque(maxlen=MAXIMUM_UNSETTLED)
 
     async def admit(self, principal: Principal, demand: Demand) -> Admission:
@@ -123,7 +131,8 @@ class FallbackLimiter:
                 self._breaker.failed()
             raise
         else:
-            if self._clock.monotonic() - started > self._rules.slow_seconds:
+            slow = self._clock.monotonic() - started > self._rules.slow_seconds
+            if slow and self._lateness() <= ACCEPTABLE_SECONDS:
                 self._breaker.failed()
             else:
                 self._breaker.succeeded()

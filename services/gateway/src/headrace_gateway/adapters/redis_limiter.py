@@ -8,6 +8,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_common.lateness import Lateness, never_late
 from headrace_common.redis_scripts import Argument, RedisScripts
 from headrace_gateway.domain.admission import (
     Admission,
@@ -35,16 +36,17 @@ class RedisLimiter:
         *,
         timeout_seconds: float,
         lease_seconds: float = 30.0,
+        lateness: Lateness = never_late,
         frozen_now: int = 0,
     ) -> None:
         """`frozen_now` (microseconds since 1970) replaces Redis's clock, for tests."""
         self._lease = round(lease_seconds * MICROSECONDS)
         self.frozen_now = frozen_now
-        names = ("admission.lua", "renewal.lua", "settlement.lua")
-        scripts = self._admission, self._renewal, self._settlement = [
-            _script(name) for name in names
-        ]
-        self._redis = RedisScripts(url, scripts, timeout_seconds=timeout_seconds)
+        self._admission = _script("admission.lua")
+        self._renewal = _script("renewal.lua")
+        self._settlement = _script("settlement.lua")
+        scripts = (self._admission, self._renewal, self._settlement)
+        self._redis = RedisScripts(url, scripts, timeout_seconds=timeout_seconds, lateness=lateness)
 
     async def admit(self, principal: Principal, demand: Demand) -> Admission:
         rates, places, budgets = demand.rates, demand.places, demand.budget_charges

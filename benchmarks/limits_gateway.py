@@ -1,0 +1,111 @@
+"""A gateway process that holds whoever it admits; benchmarks/gateway_limits.py starts it.
+
+Its HTTP side, its pipeline and its limiter over a real Redis are the product's; who asks, and what
+answers, are in memory. The port that it listens on is its first line of output.
+"""
+
+import asyncio
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from headrace_common.clock import SystemClock
+from headrace_common.lateness import LoopLateness
+from headrace_common.logs import configure_logging
+from headrace_gateway.adapters.fallback_limiter import FallbackLimiter, FallbackRules
+from headrace_gateway.adapters.memory import (
+    EchoTarget,
+    MemoryAccounts,
+    MemoryAnswerStore,
+    MemoryEventLog,
+)
+from headrace_gateway.adapters.memory_limiter import MemoryLimiter
+from headrace_gateway.adapters.redis_limiter import RedisLimiter
+from headrace_gateway.app import Neighbours, build
+from headrace_gateway.domain.breaker import Breaker
+from headrace_gateway.domain.completion import Events, ModelVersion, Started
+from headrace_gateway.domain.principal import Limit, LimitKind
+from headrace_gateway.http.front_door import Readiness
+from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.stages.key_uses import KeyUses
+from headrace_gateway.stages.leases import Leases
+from headrace_gateway.stages.revocations import Ended
+from headrace_gateway.stages.route import Router
+from headrace_gateway.testing.gateway import KEY, PRINCIPAL
+
+SUBJECT = f"organization:{PRINCIPAL.organization_id}"
+
+
+class Holding(EchoTarget):
+    """Begins every answer, and never goes on."""
+
+    async def generate(self, *_: object) -> Events:
+        yield Started(ModelVersion("echo", "v1"), queue_seconds=0.0, prompt_tokens=1)
+        await asyncio.Event().wait()
+
+
+async def main(redis_url: str, kind: LimitKind, amount: int, frozen_now: int) -> None:
+    """Serve until killed, holding callers to one limit of their organisation."""
+    settings = GatewaySettings(
+        auth_target="unused:1",
+        cache_target="unused:1",
+        audit_target="unused:1",
+        models={"echo": "unused:1"},
+        admission_redis_url=redis_url,
+        spool_directory=Path("unused"),
+        default_requests_per_minute=10**9,
+    )
+    accounts, clock, registry = MemoryAccounts(), SystemClock(), CollectorRegistry()
+    limits = (Limit(kind, SUBJECT, amount),)
+    accounts.principals[KEY] = replace(PRINCIPAL, limits=limits)
+    late = LoopLateness()
+    watching = asyncio.create_task(late.watch())
+    shared = RedisLimiter(
+        redis_url,
+        timeout_seconds=settings.admission_timeout_seconds,
+        maximum_connections=settings.admission_maximum_connections,
+        lateness=late.seconds,
+        frozen_now=frozen_now,
+    )
+    breaker = Breaker(
+        clock, failures=settings.admission_failures, pause_seconds=settings.admission_retry_seconds
+    )
+    rules = FallbackRules(3, False, settings.admission_slow_seconds)
+    limiter = FallbackLimiter(shared, MemoryLimiter(clock), breaker, clock, rules, late.seconds)
+    router = Router({"echo": Holding()}, refresh_seconds=3600)
+    routing = asyncio.create_task(router.keep_fresh())
+    neighbours = Neighbours(
+        resolver=accounts,
+        verifier=accounts,
+        published_keys=accounts,
+        accounts=accounts,
+        limiter=limiter,
+        leases=Leases(limiter, lease_seconds=settings.admission_lease_seconds),
+        answers=MemoryAnswerStore(),
+        event_log=MemoryEventLog(),
+        router=router,
+        ended=Ended(accounts, clock, keep_seconds=600),
+        key_uses=KeyUses(accounts, clock, report_seconds=3600),
+    )
+    await router.known.wait()
+    app = build(settings, neighbours, Readiness({}), clock=clock, registry=registry)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    print(listener.getsockname()[1], flush=True)  # noqa: T201 - the parent reads it
+    config = uvicorn.Config(
+        app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False
+    )
+    try:
+        await uvicorn.Server(config).serve(sockets=[listener])
+    finally:
+        routing.cancel()
+        watching.cancel()
+
+
+if __name__ == "__main__":
+    configure_logging("gateway", "benchmark", "ERROR")
+    uvloop.run(main(sys.argv[1], LimitKind(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))
