@@ -82,13 +82,12 @@ def main(prepare: Prepare = False, quick: Quick = False, json_file: JsonFile = N
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def _row(name: str, rounds: Sequence[Round]) -> tuple[str, ...]:
+def _row(name: str, rounds: Sequence[Round]) -> Sequence[str]:
     admitted = [each.statuses.get(200, 0) for each in rounds]
     alone = sum(each.alone for each in rounds)
     longest = max(each.seconds for each in rounds)
-    return (
-        name, str(len(rounds)), str(min(admitted)), str(max(admitted)), str(alone), f"{longest:.2f} s"
-    )  # fmt: skip
+    figures = (len(rounds), min(admitted), max(admitted), alone)
+    return (name, *map(str, figures), f"{longest:.2f} s")
 
 
 def _target(name: str, rounds: Sequence[Round]) -> Target:

@@ -35,8 +35,8 @@ from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.leases import Leases
 from headrace_gateway.stages.revocations import Ended
-from headrace_gateway.stages.route import Router
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL
+from headrace_gateway.testing.routing import fixed_router
 
 SUBJECT = f"organization:{PRINCIPAL.organization_id}"
 
@@ -77,7 +77,7 @@ async def main(redis_url: str, kind: LimitKind, amount: int, frozen_now: int) ->
     )
     rules = FallbackRules(3, False, settings.admission_slow_seconds)
     limiter = FallbackLimiter(shared, MemoryLimiter(clock), breaker, clock, rules, late.seconds)
-    router = Router({"echo": Holding()}, refresh_seconds=3600)
+    router = fixed_router({"echo": Holding()}, refresh_seconds=3600)
     routing = asyncio.create_task(router.keep_fresh())
     neighbours = Neighbours(
         resolver=accounts,

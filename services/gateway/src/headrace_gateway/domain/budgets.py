@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from headrace_gateway.domain.principal import Budget, BudgetPeriod, ModelPrice, Principal
+from headrace_gateway.domain.principal import Budget, BudgetPeriod, ModelPrice
 
 TOKENS_PER_PRICE = 1_000_000
 
@@ -61,13 +61,6 @@ def _midnight(day: date, zone: ZoneInfo) -> int:
     """
     first, second = (datetime(day.year, day.month, day.day, tzinfo=zone, fold=f) for f in (0, 1))
     return int(max(first.timestamp(), second.timestamp()))
-
-
-def price_of(principal: Principal, model: str) -> ModelPrice | None:
-    """What `model` costs this principal; None if nobody has said."""
-    if principal.prices is None:
-        return None
-    return next((price for price in principal.prices.prices if price.model == model), None)
 
 
 def cost_micros(price: ModelPrice | None, prompt_tokens: int, completion_tokens: int) -> int:

@@ -1,6 +1,7 @@
 """Who a request acts as, and what that one may do."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -85,6 +86,14 @@ class PriceTable:
     currency: str
     """ISO 4217."""
     prices: tuple[ModelPrice, ...]
+    _of_models: Mapping[str, ModelPrice] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_of_models", {price.model: price for price in self.prices})
+
+    def price_of(self, model: str) -> ModelPrice | None:
+        """What `model` costs; None if nobody has said."""
+        return self._of_models.get(model)
 
 
 @dataclass(frozen=True, slots=True)

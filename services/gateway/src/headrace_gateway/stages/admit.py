@@ -14,7 +14,7 @@ from headrace_gateway.domain.admission import (
     answer_tokens,
     charges,
 )
-from headrace_gateway.domain.budgets import Calendar, cost_micros, most_prompt_tokens, price_of
+from headrace_gateway.domain.budgets import Calendar, cost_micros, most_prompt_tokens
 from headrace_gateway.domain.embedding import ModelRequest
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import Principal
@@ -89,7 +89,8 @@ class Admit:
         """The worst case of every budget; none of one that the model has no price for."""
         if request is None:
             return ()
-        exchange.price = price_of(principal, request.model)
+        if principal.prices is not None:
+            exchange.price = principal.prices.price_of(request.model)
         budgets = principal.budgets_on(request.model) if principal.budgets else ()
         if not budgets or principal.prices is None or exchange.price is None:
             return ()
