@@ -23,8 +23,10 @@ from headrace_gateway.adapters.memory import (
     MemoryAccounts,
     MemoryAnswerStore,
     MemoryEventLog,
+    MemoryGuardPolicies,
 )
 from headrace_gateway.adapters.memory_limiter import MemoryLimiter
+from headrace_gateway.adapters.policy_file import shipped_policies
 from headrace_gateway.adapters.redis_limiter import RedisLimiter
 from headrace_gateway.app import Neighbours, build
 from headrace_gateway.domain.breaker import Breaker
@@ -68,7 +70,6 @@ async def main(redis_url: str, kind: LimitKind, amount: int, frozen_now: int) ->
     shared = RedisLimiter(
         redis_url,
         timeout_seconds=settings.admission_timeout_seconds,
-        maximum_connections=settings.admission_maximum_connections,
         lateness=late.seconds,
         frozen_now=frozen_now,
     )
@@ -78,6 +79,7 @@ async def main(redis_url: str, kind: LimitKind, amount: int, frozen_now: int) ->
     rules = FallbackRules(3, False, settings.admission_slow_seconds)
     limiter = FallbackLimiter(shared, MemoryLimiter(clock), breaker, clock, rules, late.seconds)
     router = fixed_router({"echo": Holding()}, refresh_seconds=3600)
+    policies = shipped_policies(maximum_prompt_characters=settings.maximum_prompt_characters)
     routing = asyncio.create_task(router.keep_fresh())
     neighbours = Neighbours(
         resolver=accounts,
@@ -91,13 +93,14 @@ async def main(redis_url: str, kind: LimitKind, amount: int, frozen_now: int) ->
         router=router,
         ended=Ended(accounts, clock, keep_seconds=600),
         key_uses=KeyUses(accounts, clock, report_seconds=3600),
+        guard_policies=MemoryGuardPolicies(policies),
     )
     await router.known.wait()
-    app = build(settings, neighbours, Readiness({}), clock=clock, registry=registry)
+    doors = build(settings, neighbours, Readiness({}), clock=clock, registry=registry)
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     print(listener.getsockname()[1], flush=True)  # noqa: T201 - the parent reads it
     config = uvicorn.Config(
-        app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False
+        doors.http, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False
     )
     try:
         await uvicorn.Server(config).serve(sockets=[listener])
