@@ -37,6 +37,7 @@ from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.leases import Leases
 from headrace_gateway.stages.revocations import Ended
+from headrace_gateway.stages.route import Router
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL
 from headrace_gateway.testing.routing import fixed_router
 
@@ -62,11 +63,25 @@ async def main(redis_url: str, kind: LimitKind, amount: int, frozen_now: int) ->
         spool_directory=Path("unused"),
         default_requests_per_minute=10**9,
     )
-    accounts, clock, registry = MemoryAccounts(), SystemClock(), CollectorRegistry()
-    limits = (Limit(kind, SUBJECT, amount),)
-    accounts.principals[KEY] = replace(PRINCIPAL, limits=limits)
+    accounts = MemoryAccounts()
+    accounts.principals[KEY] = replace(PRINCIPAL, limits=(Limit(kind, SUBJECT, amount),))
     late = LoopLateness()
-    watching = asyncio.create_task(late.watch())
+    router = fixed_router({"echo": Holding()}, refresh_seconds=3600)
+    tasks = [asyncio.create_task(work) for work in (late.watch(), router.keep_fresh())]
+    limiter = _limiter(settings, redis_url, late, frozen_now)
+    await router.known.wait()
+    try:
+        await _serve(settings, _neighbours(settings, accounts, limiter, router))
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _limiter(
+    settings: GatewaySettings, redis_url: str, late: LoopLateness, frozen_now: int
+) -> FallbackLimiter:
+    """As app.py makes it, with a clock that stands still if there is a time for it."""
+    clock = SystemClock()
     shared = RedisLimiter(
         redis_url,
         timeout_seconds=settings.admission_timeout_seconds,
@@ -77,11 +92,15 @@ async def main(redis_url: str, kind: LimitKind, amount: int, frozen_now: int) ->
         clock, failures=settings.admission_failures, pause_seconds=settings.admission_retry_seconds
     )
     rules = FallbackRules(3, False, settings.admission_slow_seconds)
-    limiter = FallbackLimiter(shared, MemoryLimiter(clock), breaker, clock, rules, late.seconds)
-    router = fixed_router({"echo": Holding()}, refresh_seconds=3600)
+    return FallbackLimiter(shared, MemoryLimiter(clock), breaker, clock, rules, late.seconds)
+
+
+def _neighbours(
+    settings: GatewaySettings, accounts: MemoryAccounts, limiter: FallbackLimiter, router: Router
+) -> Neighbours:
+    clock = SystemClock()
     policies = shipped_policies(maximum_prompt_characters=settings.maximum_prompt_characters)
-    routing = asyncio.create_task(router.keep_fresh())
-    neighbours = Neighbours(
+    return Neighbours(
         resolver=accounts,
         verifier=accounts,
         published_keys=accounts,
@@ -95,18 +114,18 @@ async def main(redis_url: str, kind: LimitKind, amount: int, frozen_now: int) ->
         key_uses=KeyUses(accounts, clock, report_seconds=3600),
         guard_policies=MemoryGuardPolicies(policies),
     )
-    await router.known.wait()
-    doors = build(settings, neighbours, Readiness({}), clock=clock, registry=registry)
+
+
+async def _serve(settings: GatewaySettings, neighbours: Neighbours) -> None:
+    doors = build(
+        settings, neighbours, Readiness({}), clock=SystemClock(), registry=CollectorRegistry()
+    )
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     print(listener.getsockname()[1], flush=True)  # noqa: T201 - the parent reads it
     config = uvicorn.Config(
         doors.http, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False
     )
-    try:
-        await uvicorn.Server(config).serve(sockets=[listener])
-    finally:
-        routing.cancel()
-        watching.cancel()
+    await uvicorn.Server(config).serve(sockets=[listener])
 
 
 if __name__ == "__main__":

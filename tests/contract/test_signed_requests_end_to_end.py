@@ -14,10 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from http_message_signatures import HTTPMessageSigner, MappingKeyResolver, SigningKey, algorithms
 
-from headrace_auth.domain.prices import PriceTable
-from headrace_auth.testing.directory import ACME, CREATED_AT, MEMBER
+from headrace_auth.testing.directory import ACME, MEMBER
+from headrace_auth.testing.seeding import price
 from headrace_auth.testing.service import RunningAuth, running_auth
-from headrace_auth.testing.suites import keep
 from headrace_common.testing.clock import FakeClock
 from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.auth_grpc import AuthClient
@@ -159,6 +158,7 @@ async def _scene(algorithm: str) -> AsyncIterator[Scene]:
             token = await auth.token_of(MEMBER.email)
             scene = Scene(gateway, auth, algorithm, private, public_key, token)
             await scene.make_key()
+            await price(auth.store, "echo")
             yield scene
 
 
@@ -184,8 +184,6 @@ async def test_a_signed_request_is_answered_for_its_key(algorithm: str) -> None:
 
 
 async def test_a_signed_request_is_told_prices_and_tier(scene: Scene) -> None:
-    table = PriceTable(1, "EUR", {"echo": {}}, scene.auth.clock.now(), MEMBER.user_id, CREATED_AT)
-    await keep(scene.auth.store, table)
     assert (await scene.send(scene.signed())).status_code == 200
     principal = scene.gateway.events.exchanges[-1].principal
     assert principal is not None

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from headrace_auth.testing.directory import PASSWORD
+from headrace_auth.testing.seeding import price
 from headrace_auth.testing.service import RunningAuth, running_auth
 from headrace_common.testing.clock import FakeClock
 from headrace_gateway.adapters.account_calls import GrpcAccounts
@@ -75,6 +76,7 @@ async def running_world(
     """Everything in this process; time stands still unless it is told to move."""
     clock, registry = clock or FakeClock(), CollectorRegistry()
     async with running_auth(clock, bootstrap_token=BOOTSTRAP_TOKEN, **auth_settings) as auth:
+        await price(auth.store, "echo")
         client = AuthClient(auth.channel, resolve_seconds=SECONDS)
         key_set, ended = KeySet(client, clock), Ended(client, clock, keep_seconds=600)
         router = fixed_router({"echo": EchoTarget()}, refresh_seconds=3600)
@@ -94,17 +96,16 @@ async def running_world(
             guard_policies=MemoryGuardPolicies(shipped_policies(maximum_prompt_characters=100_000)),
         )
         doors = build(_settings(), neighbours, Readiness({}), clock=clock, registry=registry)
-        app = doors.http
         background = [
             asyncio.create_task(work) for work in (key_set.keep_fresh(), router.keep_fresh())
         ]
-        transport = httpx.ASGITransport(app, client=("192.0.2.1", 50_000))
+        transport = httpx.ASGITransport(doors.http, client=("192.0.2.1", 50_000))
         try:
             async with asyncio.timeout(SECONDS):
                 await key_set.known.wait()
                 await router.known.wait()
             async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-                yield World(http, app, auth, clock, ended, events)
+                yield World(http, doors.http, auth, clock, ended, events)
         finally:
             for task in background:
                 task.cancel()

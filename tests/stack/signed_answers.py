@@ -44,7 +44,6 @@ FULL: Json = {
         {"role": "tool", "content": "4", "tool_call_id": "call_1"},
         {"role": "user", "content": "one two three", "name": "ann"},
     ],
-    "max_tokens": 9,
     "max_completion_tokens": 2,
     "temperature": 0.7,
     "top_p": 0.9,

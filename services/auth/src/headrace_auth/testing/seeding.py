@@ -2,6 +2,7 @@
 
 from headrace_auth.domain.consumption import BudgetRecord, LimitRecord
 from headrace_auth.domain.directory import Membership, Organization, Team, User, UserKind
+from headrace_auth.domain.prices import PriceTable
 from headrace_auth.domain.principal import Role
 from headrace_auth.ports import Store
 from headrace_auth.testing.directory import (
@@ -14,6 +15,15 @@ from headrace_auth.testing.directory import (
     PEOPLE,
     SERVICE,
 )
+
+FREE = {"input_micros_per_million_tokens": 0, "output_micros_per_million_tokens": 0}
+
+
+async def price(store: Store, model: str) -> None:
+    """Give a model a price, without which nobody with a budget may use it: nothing."""
+    table = PriceTable(1, BUDGETS[0][1].currency, {model: FREE}, CREATED_AT, "", CREATED_AT)
+    async with store.begin() as transaction:
+        await transaction.of(PriceTable).add(table)
 
 
 async def seed(store: Store, password_hash: str) -> None:

@@ -93,21 +93,11 @@ async def running_gateway(
         doors = build(configured, behind, readiness, clock=clock, registry=registry)
         async with _client(doors.http) as client:
             yield Gateway(
-                app=doors.http,
-                servicer=doors.grpc,
-                client=client,
-                clock=clock,
-                accounts=accounts,
-                limiter=limiter,
-                leases=behind.leases,
-                answers=answers,
-                events=log,
-                registry=registry,
-                readiness=readiness,
-                ended=behind.ended,
-                key_uses=behind.key_uses,
-                guard_policies=guarding,
-            )
+                app=doors.http, servicer=doors.grpc, client=client, clock=clock,
+                accounts=accounts, limiter=limiter, answers=answers, events=log,
+                leases=behind.leases, registry=registry, readiness=readiness,
+                ended=behind.ended, key_uses=behind.key_uses, guard_policies=guarding,
+            )  # fmt: skip
 
 
 def _shipped_policies(settings: GatewaySettings) -> PolicyBook:
