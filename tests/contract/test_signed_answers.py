@@ -32,7 +32,11 @@ from headrace_inference.domain.requests import GenerationRequest
 verify = documented_verifier()
 
 
-@pytest.mark.parametrize("body", [PLAIN, FULL, TEXT], ids=["plain", "full", "text"])
+@pytest.mark.parametrize(
+    "body",
+    [PLAIN, FULL, TEXT, {**PLAIN, "top_p": 0}],
+    ids=["plain", "full", "text", "likeliest"],
+)
 async def test_whoever_sent_the_body_can_verify_the_answer(body: Json) -> None:
     async with signing_gateway() as client:
         answer, keys = await ask(client, body), await published(client)

@@ -220,5 +220,5 @@ async def test_models_are_shown_under_their_public_names() -> None:
         listed = (await gateway.client.get("/v1/models")).json()["data"]
         assert [model["id"] for model in listed] == ["gpt-x"]
         one = (await gateway.client.get("/v1/models/gpt-x")).json()
-        assert (one["id"], one["version"]) == ("gpt-x", "v1")
+        assert (one["id"], one["headrace"]["version"]) == ("gpt-x", "v1")
         assert (await gateway.client.get("/v1/models/echo")).status_code == 404
