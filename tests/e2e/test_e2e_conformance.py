@@ -122,7 +122,7 @@ def test_the_list_has_every_public_parameter_in_every_case() -> None:
     assert len(CHECKS) >= 100
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_the_python_client_sees_what_it_sees_at_openai(python_run: Run) -> None:
     assert faults(python_run) == []
 
