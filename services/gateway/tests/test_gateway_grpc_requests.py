@@ -157,17 +157,17 @@ def test_bad_texts_are_named(fields: dict[str, object], param: str) -> None:
 @pytest.mark.parametrize(
     ("inside", "here"),
     [
-        (None, None),
         ("n", "sampling.choices"),
         ("max_tokens", "sampling.max_tokens"),
-        ("stop", "sampling.stop"),
+        ("stop[1]", "sampling.stop[1]"),
+        ("input[3]", "texts[3]"),
+        ("sampling.top_p", "sampling.top_p"),
+        ("x-headrace-cohort", "x-headrace-cohort"),
         ("messages[2].role", "conversation.messages[2].role"),
         ("prompt", "prompt"),
         ("input", "texts"),
         ("tools[0].name", "tools[0].name"),
     ],
 )
-def test_fields_that_others_name_have_the_names_of_the_proto(
-    inside: str | None, here: str | None
-) -> None:
+def test_fields_that_others_name_have_the_names_of_the_proto(inside: str, here: str) -> None:
     assert field_name(inside) == here

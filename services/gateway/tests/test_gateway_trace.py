@@ -87,6 +87,9 @@ async def test_a_whole_answer_brings_every_stage_with_its_time_and_decision(
     assert stages["infer"] == {
         "stage": "infer",
         "us": pytest.approx(200_000),
+        "served_model": "echo",
+        "cohort": "",
+        "attempts": 1,
         "prompt_tokens": 7,
         "completion_tokens": 2,
         "queue_us": 250_000,

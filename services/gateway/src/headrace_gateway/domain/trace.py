@@ -77,9 +77,11 @@ def _admitted(exchange: Exchange) -> Json:
             "period": state.charge.budget.period.value,
             "remaining_micros": state.remaining_micros,
         }
-        for state in admission.budget_states
+        for state in admission.budget_states[:MAXIMUM_DECISIONS]
     ]
     told: Json = {"limits": limits, **({"budgets": budgets} if budgets else {})}
+    if admission.local:
+        told["local"] = True  # by this gateway's own share
     match admission.refused_by:
         case LimitState() as refused:
             told["refused_by"] = refused.limit.kind.value
@@ -113,7 +115,11 @@ def _looked_up(exchange: Exchange) -> Json:
 
 
 def _inferred(exchange: Exchange) -> Json:
+    """Which server answered is told by its cohort, never by its address."""
     told: Json = {
+        "served_model": exchange.served_model,
+        "cohort": exchange.cohort,
+        "attempts": exchange.attempts,
         "prompt_tokens": exchange.prompt_tokens,
         "completion_tokens": exchange.completion_tokens,
     }
@@ -121,6 +127,8 @@ def _inferred(exchange: Exchange) -> Json:
         told["queue_us"] = round(exchange.queue_seconds * 1e6)
     if exchange.first_token_seconds is not None:
         told["first_token_us"] = round(exchange.first_token_seconds * 1e6)
+    if exchange.cut_by is not None:
+        told["cut_by"] = exchange.cut_by.value
     return told
 
 

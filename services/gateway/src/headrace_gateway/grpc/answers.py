@@ -16,6 +16,7 @@ from headrace_gateway.domain.completion import (
     TokenLogprob,
 )
 from headrace_gateway.domain.embedding import Embeddings
+from headrace_gateway.grpc.requests import field_name
 
 FINISH_REASONS: Mapping[FinishReason, pb.FinishReason] = MappingProxyType(
     {
@@ -62,6 +63,9 @@ def model(card: ModelCard) -> pb.Model:
         version=_version(card.model),
         context_tokens=card.context_tokens,
         loaded_at_seconds=card.loaded_at_seconds,
+        generates=card.capabilities.generates,
+        parameters=map(field_name, card.capabilities.parameters),
+        embedding_dimensions=card.capabilities.embedding_dimensions,
     )
 
 

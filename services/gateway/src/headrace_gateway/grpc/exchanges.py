@@ -8,6 +8,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
 from headrace_gateway.domain.credentials import presented_credential
 from headrace_gateway.domain.exchange import MAXIMUM_USER_AGENT, Activity, Exchange
+from headrace_gateway.domain.routes import COHORT_HEADER
 from headrace_gateway.domain.stage_times import StageTimes
 from headrace_gateway.domain.trace import ASKED, TRACE_HEADER
 from headrace_gateway.grpc.peers import Peers
@@ -31,6 +32,7 @@ def open_exchange(
         occurred_at=clock.now(),
         started=clock.monotonic(),
         user_agent=", ".join(metadata.all("user-agent"))[:MAXIMUM_USER_AGENT],
+        cohort_asked=", ".join(metadata.all(COHORT_HEADER)),
     )
     if metadata.all(TRACE_HEADER) == [ASKED]:
         exchange.times = StageTimes()

@@ -51,6 +51,10 @@ BOUNDS = MappingProxyType(
     }
 )
 """Of the sampling's numbers: lowest and highest."""
+OTHER_NAMES = MappingProxyType(
+    {"n": "sampling.choices", "messages": "conversation.messages", "input": "texts"}
+)
+"""What OpenAI's API calls otherwise."""
 
 
 def completion_request(message: pb.CompleteRequest) -> CompletionRequest:
@@ -83,17 +87,12 @@ def embedding_request(message: pb.EmbedRequest) -> EmbeddingRequest:
     return EmbeddingRequest(message.model, tuple(message.texts), dimensions)
 
 
-def field_name(param: str | None) -> str | None:
-    """A field's name in this API, from its name inside or in OpenAI's API."""
-    if param is None:
-        return None
-    if param == "n":
-        return "sampling.choices"
-    if param in BOUNDS or param in ("seed", "stop", "logit_bias"):
+def field_name(param: str) -> str:
+    """A field's name in this API, from its name in OpenAI's API, which the pipeline uses."""
+    name, rest = re.fullmatch(r"(\w*)(.*)", param, re.DOTALL).groups()  # type: ignore[union-attr]
+    if name in BOUNDS or name in ("seed", "stop", "logit_bias"):
         return f"sampling.{param}"
-    if param.startswith("messages"):
-        return f"conversation.{param}"
-    return "texts" if param == "input" else param
+    return f"{OTHER_NAMES.get(name, name)}{rest}"
 
 
 def _input(message: pb.CompleteRequest) -> tuple[Message, ...] | str:

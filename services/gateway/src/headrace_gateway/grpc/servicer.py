@@ -119,8 +119,8 @@ class CompletionServicer(gateway_pb2_grpc.CompletionServiceServicer):
                 async with door.running.run(exchange):
                     yield call
             except BaseException as error:
-                if isinstance(error, HeadraceError):
-                    error.param = requests.field_name(error.param)
+                if isinstance(error, HeadraceError) and error.param is not None:
+                    error.rename_param(requests.field_name(error.param))
                 call.tell_at_the_end(everything=True)
                 raise
             call.tell_at_the_end(everything=False)

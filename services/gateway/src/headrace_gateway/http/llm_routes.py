@@ -26,7 +26,7 @@ def create_llm_router(door: FrontDoor) -> APIRouter:
         """Continue a text; the answer is a `text_completion` object, as `/v1/completions` has."""
         return _generate(door, request, stream=False)
 
-    @router.post("/stream", openapi_extra=json_body(GenerateBody))
+    @router.post("/stream", openapi_extra=json_body(GenerateBody, streams=True))
     async def stream(request: Request) -> Response:
         """The same as server-sent events, the last but one with the usage, the last `[DONE]`."""
         return _generate(door, request, stream=True)

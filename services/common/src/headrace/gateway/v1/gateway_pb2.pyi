@@ -276,11 +276,17 @@ class GetModelResponse(_message.Message):
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("version", "context_tokens", "loaded_at_seconds")
+    __slots__ = ("version", "context_tokens", "loaded_at_seconds", "generates", "parameters", "embedding_dimensions")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     LOADED_AT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    GENERATES_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     version: ModelVersion
     context_tokens: int
     loaded_at_seconds: int
-    def __init__(self, version: _Optional[_Union[ModelVersion, _Mapping]] = ..., context_tokens: _Optional[int] = ..., loaded_at_seconds: _Optional[int] = ...) -> None: ...
+    generates: bool
+    parameters: _containers.RepeatedScalarFieldContainer[str]
+    embedding_dimensions: int
+    def __init__(self, version: _Optional[_Union[ModelVersion, _Mapping]] = ..., context_tokens: _Optional[int] = ..., loaded_at_seconds: _Optional[int] = ..., generates: _Optional[bool] = ..., parameters: _Optional[_Iterable[str]] = ..., embedding_dimensions: _Optional[int] = ...) -> None: ...

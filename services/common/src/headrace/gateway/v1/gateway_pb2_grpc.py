@@ -32,8 +32,9 @@ class CompletionServiceStub:
     The credential comes in the metadata: `authorization: Bearer ...` or `x-api-key: ...`. Signed requests
     (RFC 9421) cover HTTP only and are refused here.
     Each answer has `x-request-id`, which is also the id of the audit's event, `x-headrace-cache` and
-    `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` where they apply: in the initial metadata, or
-    beside an error in the trailing metadata. An id that the caller sends is ignored.
+    `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, `x-headrace-model` and `x-headrace-cohort` where
+    they apply: in the initial metadata, or beside an error in the trailing metadata. An id that the caller
+    sends is ignored; `x-headrace-cohort` asks for a cohort, or keeps a session with one (docs/routing.md).
     `x-headrace-trace: 1`, by a credential with the scope `llm:trace`, has the trailing metadata bring
     `x-headrace-trace`: what each stage decided and how long it took, as JSON (docs/adr/0034).
 
@@ -79,8 +80,9 @@ class CompletionServiceServicer:
     The credential comes in the metadata: `authorization: Bearer ...` or `x-api-key: ...`. Signed requests
     (RFC 9421) cover HTTP only and are refused here.
     Each answer has `x-request-id`, which is also the id of the audit's event, `x-headrace-cache` and
-    `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` where they apply: in the initial metadata, or
-    beside an error in the trailing metadata. An id that the caller sends is ignored.
+    `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, `x-headrace-model` and `x-headrace-cohort` where
+    they apply: in the initial metadata, or beside an error in the trailing metadata. An id that the caller
+    sends is ignored; `x-headrace-cohort` asks for a cohort, or keeps a session with one (docs/routing.md).
     `x-headrace-trace: 1`, by a credential with the scope `llm:trace`, has the trailing metadata bring
     `x-headrace-trace`: what each stage decided and how long it took, as JSON (docs/adr/0034).
 
@@ -172,8 +174,9 @@ class CompletionService:
     The credential comes in the metadata: `authorization: Bearer ...` or `x-api-key: ...`. Signed requests
     (RFC 9421) cover HTTP only and are refused here.
     Each answer has `x-request-id`, which is also the id of the audit's event, `x-headrace-cache` and
-    `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` where they apply: in the initial metadata, or
-    beside an error in the trailing metadata. An id that the caller sends is ignored.
+    `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, `x-headrace-model` and `x-headrace-cohort` where
+    they apply: in the initial metadata, or beside an error in the trailing metadata. An id that the caller
+    sends is ignored; `x-headrace-cohort` asks for a cohort, or keeps a session with one (docs/routing.md).
     `x-headrace-trace: 1`, by a credential with the scope `llm:trace`, has the trailing metadata bring
     `x-headrace-trace`: what each stage decided and how long it took, as JSON (docs/adr/0034).
 
