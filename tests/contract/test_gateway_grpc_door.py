@@ -78,7 +78,7 @@ async def test_embeddings_and_models(both: Both) -> None:
     [listed] = (await caller.call("ListModels", pb.ListModelsRequest())).messages
     [got] = (await caller.call("GetModel", pb.GetModelRequest(model="echo"))).messages
     assert list(listed.models) == [got.model]
-    assert got.model.context_tokens == 2048
+    assert (got.model.context_tokens, got.model.generates) == (2048, True)
     activities = [exchange.activity for exchange in gateway.events.exchanges]
     assert activities == [Activity.EMBEDDING, Activity.MODEL_LIST, Activity.MODEL_LIST]
 
@@ -226,6 +226,17 @@ async def test_unknown_and_forbidden_models_are_the_same(both: Both) -> None:
     for answer in (forbidden, unknown):
         assert answer.error is not None
         assert answer.error.reason is Reason.MODEL_NOT_FOUND
+
+
+async def test_a_cohort_may_be_asked_for_as_over_http(both: Both) -> None:
+    gateway, caller = both
+    good = await caller.complete(chat(), (*BEARER, ("x-headrace-cohort", "canary")))
+    bad = await caller.complete(chat(), (*BEARER, ("x-headrace-cohort", "no cohort")))
+    assert (good.error, good.told["x-headrace-model"]) == (None, "echo")
+    assert bad.error is not None
+    assert (bad.error.reason, bad.error.param) == (Reason.INVALID_FIELD, "x-headrace-cohort")
+    asked = [exchange.cohort_asked for exchange in gateway.events.exchanges]
+    assert asked == ["canary", "no cohort"]
 
 
 async def test_a_blocked_prompt_is_refused_and_recorded_by_rule(both: Both) -> None:
