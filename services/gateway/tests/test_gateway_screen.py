@@ -51,6 +51,51 @@ def test_what_leaves_is_the_same_however_a_text_is_cut(
     assert pieces.masked == whole.masked
 
 
+FRAGMENTS = st.sampled_from(
+    [
+        *(
+            "4111",
+            " ",
+            "1111",
+            "-",
+            "111",
+            "1",
+            "DE89",
+            "3704 0044",
+            "0532 0130 00",
+            "ann",
+            "@",
+            ".",
+        ),
+        *("example", "com", "+49", "138", "0013", "8000", "110105", "19491231", "002X", "eyJhbGci"),
+        *(
+            "OiJIUzI1NiJ9",
+            "sk-",
+            "Zz9Zz9Zz9Zz9Zz9Zz9",
+            "密码",
+            "=",
+            "谢谢",
+            "-----BEGIN ",
+            "KEY-----",
+        ),
+    ]
+)
+EVERYTHING = [Rule(name, "mask", detector) for name, detector in DETECTORS.items()]
+
+
+@given(st.lists(FRAGMENTS, max_size=30).map("".join), st.sampled_from([24, 64, 1024]), st.data())
+def test_what_detectors_mask_is_the_same_however_a_text_is_cut(
+    text: str, window: int, data: st.DataObject
+) -> None:
+    compiled = RuleSet(EVERYTHING, window)
+    whole, pieces = Screen(compiled), Screen(compiled)
+    expected = whole.push(text) + whole.flush()
+    assert "".join(pieces.push(piece) for piece in cut(text, data)) + pieces.flush() == expected
+    assert (pieces.blocked, pieces.masked) == (whole.blocked, whole.masked)
+    screened = screen_whole(compiled, text)
+    assert (screened.text if screened else text) == expected
+
+
 def matches(source: str, text: str) -> list[tuple[int, int]]:
     """By trying: of all places the longest match within the window, none within another."""
     found, at = [], 0
