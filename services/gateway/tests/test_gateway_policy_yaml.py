@@ -1,5 +1,8 @@
 """Guard policies in YAML: what they may say, and a fault is told with its line."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from headrace_common.errors import HeadraceError
@@ -82,6 +85,15 @@ def test_the_shipped_file_uses_every_detector() -> None:
     file = "version: 1\npolicies:\n  default:\n    rules:\n"
     lines = [f"      - {{id: {name}, detector: {name}, action: flag}}" for name in DETECTORS]
     assert read(file + "\n".join(lines)).default.version != shipped.default.version
+
+
+def test_the_example_of_the_documents_is_one() -> None:
+    text = (Path(__file__).parents[3] / "docs/guardrails.md").read_text()
+    [example] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    book = read(example)
+    assert len(book.assigned) == 2
+    with pytest.raises(PromptBlockedError, match="payment-card"):
+        decided(book.policy_for("org_4f2a", "any"), "4111 1111 1111 1111")
 
 
 RULE = "      - {id: a, deny: [x], action: block}"

@@ -22,7 +22,7 @@ from headrace_gateway.domain.completion import (
     Finished,
     ModelCard,
 )
-from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings, ModelRequest
+from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings, ModelRequest, OneRequest
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import (
     INVOKE_MODELS,
@@ -59,7 +59,6 @@ NOTHING_DONE = frozenset(
 """Why a model server refuses, before it works unless it says `after_work`."""
 
 T = TypeVar("T")
-R = TypeVar("R", CompletionRequest, EmbeddingRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +229,8 @@ class Pipeline:
         return self._clock.monotonic() - exchange.started
 
     async def _let_in(
-        self, exchange: Exchange, read: Callable[[], Awaitable[R]]
-    ) -> tuple[Principal, R, Route]:
+        self, exchange: Exchange, read: Callable[[], Awaitable[OneRequest]]
+    ) -> tuple[Principal, OneRequest, Route]:
         """The stages before a model is asked, which are the same for all that models do."""
         stages, timed = self._stages, partial(self._timed, exchange)
         with timed("identify"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from headrace_gateway.domain.completion import CompletionRequest, ModelVersion
 
@@ -25,6 +26,8 @@ class EmbeddingRequest:
 
 
 ModelRequest = CompletionRequest | EmbeddingRequest
+OneRequest = TypeVar("OneRequest", CompletionRequest, EmbeddingRequest)
+"""One of them, where what comes out is of the kind that went in."""
 
 
 @dataclass(frozen=True, slots=True)

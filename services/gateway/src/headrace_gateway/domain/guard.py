@@ -3,21 +3,16 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.completion import CompletionRequest
 from headrace_gateway.domain.detectors import CHECKS_VERSION
-from headrace_gateway.domain.embedding import EmbeddingRequest
+from headrace_gateway.domain.embedding import OneRequest
 from headrace_gateway.domain.masks import Masks, UnmaskableError
 from headrace_gateway.domain.rules import LengthRule, Rule, RuleSet
 from headrace_gateway.domain.screen import Screen, screen_whole
 
 DEFAULT_WINDOW = 1024
 """Characters that a match has at most, and that are held back at most."""
-
-
-R = TypeVar("R", CompletionRequest, EmbeddingRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +57,7 @@ class GuardPolicy:
         whole = repr((CHECKS_VERSION, described, lengths, window, maximum_prompt_characters))
         self.version = hashlib.sha256(whole.encode()).hexdigest()[:12]
 
-    def check_prompt(self, request: R) -> tuple[R, list[str]]:
+    def check_prompt(self, request: OneRequest) -> tuple[OneRequest, list[str]]:
         """The request with masks, and what was decided; raises INVALID_FIELD, PromptBlockedError.
 
         Without masks it is the very same request.

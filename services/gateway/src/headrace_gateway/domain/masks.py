@@ -2,13 +2,10 @@
 
 import json
 from dataclasses import replace
-from typing import TypeVar
 
 from headrace_gateway.domain.completion import CompletionRequest, Message, Tool, ToolCall
-from headrace_gateway.domain.embedding import EmbeddingRequest
+from headrace_gateway.domain.embedding import EmbeddingRequest, OneRequest
 from headrace_gateway.domain.plain_json import plain_json
-
-R = TypeVar("R", CompletionRequest, EmbeddingRequest)
 
 
 class UnmaskableError(ValueError):
@@ -28,7 +25,7 @@ class Masks:
         """Remember that `text` becomes `masked` wherever it is."""
         self._masked[text] = masked
 
-    def apply(self, request: R) -> R:
+    def apply(self, request: OneRequest) -> OneRequest:
         """The request with them; raises UnmaskableError."""
         if isinstance(request, EmbeddingRequest):
             return replace(request, inputs=tuple(map(self._prose, request.inputs)))

@@ -12,8 +12,9 @@ from headrace_gateway.domain.completion import (
     ModelVersion,
     Started,
 )
+from headrace_gateway.domain.embedding import OneRequest
 from headrace_gateway.domain.exchange import Exchange
-from headrace_gateway.domain.guard import PromptBlockedError, R
+from headrace_gateway.domain.guard import PromptBlockedError
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.ports import GuardPolicies
 from headrace_gateway.stages.guarded_choice import ChoiceGuard
@@ -25,7 +26,9 @@ class Guard:
     def __init__(self, policies: GuardPolicies) -> None:
         self._policies = policies
 
-    def check_prompt(self, exchange: Exchange, principal: Principal, request: R) -> R:
+    def check_prompt(
+        self, exchange: Exchange, principal: Principal, request: OneRequest
+    ) -> OneRequest:
         """The request as the model may see it; raises CONTENT_BLOCKED or INVALID_FIELD.
 
         Notes in the exchange what was decided, and by which policy.
