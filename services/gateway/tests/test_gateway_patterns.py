@@ -93,6 +93,32 @@ def test_only_what_may_go_on_at_the_end_is_undecided(
     assert PatternSet(patterns).undecided_from(text) == undecided
 
 
+@pytest.mark.parametrize(
+    ("source", "match"),
+    [
+        (r"[[:digit:]a-c]{2,3}-[]x]", "1a-]"),
+        (r"[^[:space:]\]]+\]", "ab]"),
+        (r"(?P<name>ab|a)(?<other>c)", "abc"),
+        (r"(?i:a(?-i:b))C", "AbC"),
+        (r"a{,2}", "a{,2}"),
+        (r"a{1", "a{1"),
+        (r"\x41\x{4e2d}\101", "A中A"),
+        (r"\pN\p{Han}\P{L}", "1中-"),
+        (r"(?:|a)b|cd", "cd"),
+        (r"a.\.\{\|\)", "ax.{|)"),
+        (r"(?s:a.b)", "a\nb"),
+        (r"(?:x(?:y(?:z)?)?){2,}q", "xyzxxyq"),
+        (r"\d+(?:\.\d+)*\s?%", "1.23.4 %"),
+        (r"a\Bb\b", "ab"),
+    ],
+)
+def test_all_of_the_syntax_has_its_beginnings(source: str, match: str) -> None:
+    pattern = PatternSet([Pattern(source)])
+    assert pattern.matches(f" {match} ")
+    for length in range(1, len(match)):
+        assert pattern.undecided_from(f" {match[:length]}") == 1
+
+
 def test_of_matches_that_begin_at_one_place_the_longest_is_found() -> None:
     assert Pattern("a|ab|abc").search("xabcd") == (1, 4)
     assert Pattern("a+?").search("aaa") == (0, 3)
