@@ -212,13 +212,32 @@ async def test_every_response_carries_id_and_security_headers(gateway: Gateway) 
         assert headers["content-security-policy"].startswith("default-src 'none'")
 
 
-async def test_docs_need_nothing_from_elsewhere(gateway: Gateway) -> None:
-    page = (await gateway.client.get("/docs")).text
+@pytest.mark.parametrize(
+    ("path", "files"),
+    [
+        ("/docs", ["assets/swagger-ui-bundle.js", "assets/swagger-ui.css", "start.js"]),
+        ("/redoc", ["assets/redoc.standalone.js"]),
+    ],
+)
+async def test_docs_need_nothing_from_elsewhere(
+    gateway: Gateway, path: str, files: list[str]
+) -> None:
+    response = await gateway.client.get(path)
+    page, policy = response.text, response.headers["content-security-policy"]
     assert "http://" not in page
     assert "https://" not in page
-    for asset in ("assets/swagger-ui-bundle.js", "assets/swagger-ui.css", "start.js"):
-        assert f"/docs/{asset}" in page
-        assert (await gateway.client.get(f"/docs/{asset}")).status_code == 200
+    assert "<script>" not in page
+    assert "script-src 'self';" in policy
+    assert ("'unsafe-inline'" in policy) is (path == "/redoc")  # which writes its own styles
+    for file in files:
+        assert f"/docs/{file}" in page
+        answer = await gateway.client.get(f"/docs/{file}")
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "public, max-age=3600"
+    assert (await gateway.client.get("/docs/assets/favicon.png")).status_code == 404
+
+
+async def test_the_document_names_bodies(gateway: Gateway) -> None:
     schema = (await gateway.client.get("/openapi.json")).json()
     body = schema["paths"]["/v1/chat/completions"]["post"]["requestBody"]
     assert body["content"]["application/json"]["schema"]["$ref"].endswith("ChatCompletionBody")
