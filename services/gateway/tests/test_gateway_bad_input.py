@@ -155,7 +155,7 @@ FLOODS = {
     "logit_bias": json.dumps({str(number): "x" for number in range(MANY)}),
     "metadata": json.dumps(dict.fromkeys(map(str, range(MANY)), 1)),
     "input": f"[{','.join(['[true]', '{}'] * MANY)}]",
-    "prompt": f"[{','.join(['true'] * MANY)}]",
+    "prompt": f"[{','.join(['[true]', '{}'] * MANY)}]",
 }
 
 
