@@ -68,7 +68,7 @@ test-contract: $(VENV)/.dev ## Run each servicer behind a real stub
 test-integration: $(VENV)/.dev ## Run adapters against a real PostgreSQL and Redis
 	$(PYTEST) tests/integration
 
-test-api: $(VENV)/.dev ## Make every call of the native API and compare docs/api
+test-api: $(VENV)/.dev ## Make every call of the native API and compare docs/api; make up requests from the OpenAPI document
 	$(PYTEST) tests/api
 
 # Races, outages and clocks of identity: tests of the other suites, which the attacks belong to as well.

@@ -8,6 +8,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import chain
 from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -120,10 +121,8 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _check_head(self) -> None:
-        size, hosts = len(self.url), 0
-        for name, value in self.headers:
-            size += len(name) + len(value)
-            hosts += name == b"host"
+        size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
+        hosts = [name for name, _ in self.headers].count(b"host")
         if size > self.bounds.head_bytes or len(self.headers) > self.bounds.headers:
             raise self._too_large()
         version = self.parser.get_http_version()
