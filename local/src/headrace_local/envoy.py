@@ -13,6 +13,7 @@ Config = dict[str, Any]
 HTTP = "filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = "filters.http.router.v3.Router"
 TLS = "transport_sockets.tls.v3.DownstreamTlsContext"
+UPSTREAM = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 HEAP = "resource_monitors.fixed_heap.v3.FixedHeapConfig"
 CONNECTIONS = "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
 
@@ -233,6 +234,14 @@ def _gateway(port: int, bounds: Bounds) -> Config:
         "type": "STATIC",
         "connect_timeout": "1s",
         "per_connection_buffer_limit_bytes": bounds.buffer_bytes,
+        "typed_extension_protocol_options": {
+            UPSTREAM: {
+                "@type": f"type.googleapis.com/{UPSTREAM}",
+                "explicit_http_config": {"http_protocol_options": {}},
+                # Less than the gateway keeps one: else a request could meet a connection that ends.
+                "common_http_protocol_options": {"idle_timeout": "60s"},
+            }
+        },
         "circuit_breakers": {"thresholds": [thresholds]},
         "load_assignment": {
             "cluster_name": "gateway",
