@@ -17,4 +17,5 @@ def prompt(tokens: int, number: int, asked: str = "") -> str:
     under which load: servers remember prompts, and two contestants may have one behind them."""
     draw = random.Random(f"{asked} {tokens} {number}")  # noqa: S311 - the same in each run
     words = (draw.choice(WORDS) for _ in range(tokens))
-    return f"Story {number}: {' '.join(words)}. One day"
+    # Not even their first words are alike: servers keep the beginning that two prompts share.
+    return f"{' '.join(words).capitalize()}. One day"

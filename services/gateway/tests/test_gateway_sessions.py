@@ -133,5 +133,5 @@ async def test_the_keys_of_tokens_are_public_and_may_be_cached(gateway: Gateway)
 async def test_the_document_tells_which_routes_are_open(gateway: Gateway) -> None:
     paths = (await gateway.client.get("/openapi.json")).json()["paths"]
     assert paths["/api/v1/auth/login"]["post"]["security"] == []
-    assert paths["/api/v1/auth/me"]["get"]["security"] == [{"bearer": []}]
+    assert paths["/api/v1/auth/me"]["get"]["security"] == [{"bearer": []}, {"apiKey": []}]
     assert "security" not in paths["/.well-known/jwks.json"]["get"]
