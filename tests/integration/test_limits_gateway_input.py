@@ -81,8 +81,9 @@ async def test_who_does_not_read_a_stream_is_cut_and_its_work_stopped() -> None:
                 await asyncio.get_running_loop().sock_sendall(connection, request)
             for _ in deaf:
                 assert await gateway.line() == "stopped"
-            # The server's side of each holds 64 KiB and what one write added.
-            assert gateway.resident_mebibytes() - before < 48
+            # The server's side of each holds 64 KiB and what one write added, the kernel the half
+            # megabyte before; that much answer is kept, for the cache and for rules that flag.
+            assert gateway.resident_mebibytes() - before < 128
             [answer] = await talk(gateway.port, PING)
             assert answer.status == 200
             for connection in deaf:
