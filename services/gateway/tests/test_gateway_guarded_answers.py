@@ -187,6 +187,28 @@ async def test_arguments_of_calls_are_screened_wherever_they_are_cut(
             assert f"output:email:{action}" in decided
 
 
+@pytest.mark.parametrize("action", ["mask", "block"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_tokens_of_a_call_tell_nothing_of_what_is_hidden_in_its_arguments(
+    action: str, stream: bool
+) -> None:
+    class Described(Calling):
+        def delta(self, choice: int, piece: str) -> Event:
+            described = TokenLogprob(piece, -1.0, piece.encode())
+            return Delta(choice, "", 1, (described,), (ToolCallPart(0, piece, "c1", "f"),))
+
+    text = json.dumps({"to": MAIL, "key": SECRET})
+    target = Described(text, cut_at(tuple(range(3, len(text), 3))))
+    async with running_gateway(target, policies=policies(action)) as it:
+        bodies = await ask(it, CHAT, stream=stream, choices=1)
+        hidden = tokens(bodies, 0)
+        target.text = '{"to": "nobody"}'
+        shown = tokens(await ask(it, CHAT, stream=stream, choices=1), 0)
+    assert MAIL[:6] not in hidden
+    assert SECRET[:6] not in hidden
+    assert shown == target.text
+
+
 async def test_an_unaltered_answer_keeps_its_signature_and_all_its_tokens() -> None:
     plain = "Nothing to hide, 谢谢!"
     async with running_gateway(Saying(plain, list), policies=policies("mask")) as it:

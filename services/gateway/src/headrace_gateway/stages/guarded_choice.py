@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import replace
 
-from headrace_gateway.domain.completion import Delta, ToolCallPart
+from headrace_gateway.domain.completion import Delta, TokenLogprob, ToolCallPart
 from headrace_gateway.domain.guard import OutputRules, OutputScreen
 from headrace_gateway.domain.logprobs import LogprobGate
 from headrace_gateway.domain.plain_json import PlainJson
@@ -45,12 +45,23 @@ class ChoiceGuard:
     def _told(
         self, choice: int, text: str, calls: list[ToolCallPart], *, ended: bool = False
     ) -> Delta:
-        logprobs = self._gate.release(self._screen.passed, self._screen.masked, ended=ended)
+        logprobs = self._described(ended=ended)
         parts = tuple(part for part in calls if part.arguments or part.name or part.id)
         told = Delta(choice, text, self._untold_tokens, logprobs, parts)
         if told.tells:
             self._untold_tokens = 0
         return told
+
+    def _described(self, *, ended: bool) -> tuple[TokenLogprob, ...]:
+        """The entries that may leave.
+
+        Which of them are of a call's arguments is not known: with a call they wait for the end, and
+        are not told if anything was masked there.
+        """
+        calls = self._calls.values()
+        if calls and (not ended or any(call.masked for call in calls)):
+            return ()
+        return self._gate.release(self._screen.passed, self._screen.masked, ended=ended)
 
 
 class CallGuard:
@@ -66,6 +77,11 @@ class CallGuard:
     def blocked(self) -> bool:
         """Whether the answer must end."""
         return self._arguments.blocked or not self._named
+
+    @property
+    def masked(self) -> bool:
+        """Whether something else stands in its arguments than the model said."""
+        return bool(self._arguments.masked)
 
     def decisions(self) -> list[str]:
         """What was decided so far; the same may be in it more than once."""
