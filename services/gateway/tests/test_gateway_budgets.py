@@ -22,8 +22,10 @@ from headrace_gateway.domain.completion import (
     CompletionRequest,
     Delta,
     Events,
+    Message,
     ModelVersion,
     Started,
+    ToolCall,
 )
 from headrace_gateway.domain.exchange import Outcome
 from headrace_gateway.domain.principal import (
@@ -298,3 +300,9 @@ def test_a_started_millionth_counts_as_one() -> None:
 
 def test_no_prompt_has_more_tokens_than_bytes_and_what_templates_add() -> None:
     assert most_prompt_tokens(["abc", "\u00fc", "\N{GRINNING FACE}", "\ud800"]) == 4 * 64 + 12
+
+
+def test_escapes_that_an_engine_may_read_are_reserved_as_they_are_written() -> None:
+    call = ToolCall("c", "f", '{"a": "' + 100 * "\\u0041" + '"}')
+    request = CompletionRequest("echo", (Message("assistant", "", tool_calls=(call,)),))
+    assert most_prompt_tokens(request.written()) == 4 * 64 + 2 + len(call.arguments)

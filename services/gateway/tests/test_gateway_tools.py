@@ -16,13 +16,14 @@ from headrace_gateway.domain.completion import (
     Finished,
     Message,
     ModelVersion,
+    ResponseFormat,
     Started,
     Tool,
     ToolCall,
     ToolCallPart,
 )
-from headrace_gateway.domain.detectors import Detector
-from headrace_gateway.domain.guard import GuardPolicy
+from headrace_gateway.domain.detectors import DETECTORS, Detector
+from headrace_gateway.domain.guard import GuardPolicy, PromptBlockedError
 from headrace_gateway.domain.plain_json import PlainJson, plain_json
 from headrace_gateway.domain.rules import Rule
 from headrace_gateway.stages.guarded_choice import ChoiceGuard
@@ -199,6 +200,32 @@ async def test_no_secret_enters_beside_the_messages_contents(fields: dict[str, A
         response = await gateway.client.post(CHAT, json=BODY | fields)
     assert response.status_code == 400
     assert "aws-access-key" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        CompletionRequest("echo", "hi", tools=(Tool("add", "Adds.", ESCAPED),)),
+        CompletionRequest("echo", "hi", response_format=ResponseFormat(ESCAPED)),
+    ],
+    ids=["tool", "form"],
+)
+def test_no_secret_enters_behind_escapes_of_a_schema(request_: CompletionRequest) -> None:
+    """Over gRPC schemas are texts that callers write themselves."""
+    with pytest.raises(PromptBlockedError, match="aws-access-key"):
+        POLICY.check_prompt(request_)
+    assert ESCAPED in request_.written()
+
+
+def test_masks_reach_schemas_behind_escapes_and_leave_others_as_they_were() -> None:
+    rules = [Rule("key", "mask", DETECTORS["aws-access-key"])]
+    policy = GuardPolicy(rules, maximum_prompt_characters=200)
+    clean = '{"a": "\\u0041"}'
+    tools = Tool("add", "Adds.", ESCAPED), Tool("sub", "Subtracts.", clean)
+    checked, decisions = policy.check_prompt(CompletionRequest("echo", "hi", tools=tools))
+    assert isinstance(checked, CompletionRequest)
+    assert [tool.parameters_schema_json for tool in checked.tools] == ['{"a": "[key]"}', clean]
+    assert decisions == ["prompt:key:mask"]
 
 
 @pytest.mark.parametrize(

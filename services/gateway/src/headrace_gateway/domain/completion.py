@@ -1,6 +1,6 @@
 """What is asked of a model and what comes back, independent of any public API's shape."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,12 +31,12 @@ class Message:
     tool_call_id: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
 
-    def texts(self) -> Iterator[str]:
+    def texts(self, json_as: Callable[[str], str] = plain_json) -> Iterator[str]:
         """Its content, even if that is empty, and whatever else the model reads of it."""
         yield from filter(None, (self.name, self.tool_call_id))
         yield self.content
         for call in self.tool_calls:
-            yield from (call.id, call.name, plain_json(call.arguments))
+            yield from (call.id, call.name, json_as(call.arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +94,24 @@ class CompletionRequest:
         """What callers call it."""
         return "prompt" if isinstance(self.input, str) else "messages"
 
-    def texts(self) -> Iterator[str]:
-        """Every text that the model reads: the tools', the form's, and the input's in order."""
+    def texts(self, json_as: Callable[[str], str] = plain_json) -> Iterator[str]:
+        """Every text that the model reads: the tools', the form's, and the input's in order.
+
+        JSON is without needless escapes, behind which a text could hide from whoever looks for it.
+        """
         for tool in self.tools:
-            yield from (tool.name, tool.description, tool.parameters_schema_json)
+            yield from (tool.name, tool.description, json_as(tool.parameters_schema_json))
         if self.response_format and self.response_format.schema_json:
-            yield self.response_format.schema_json
+            yield json_as(self.response_format.schema_json)
         if isinstance(self.input, str):
             yield self.input
         else:
             for message in self.input:
-                yield from message.texts()
+                yield from message.texts(json_as)
+
+    def written(self) -> Iterator[str]:
+        """The same as it stands in the request: an engine may read the escapes, too."""
+        return self.texts(str)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ class EmbeddingRequest:
         """Every text, in order."""
         yield from self.inputs
 
+    def written(self) -> Iterator[str]:
+        """The same, for there is no JSON among them."""
+        return self.texts()
+
 
 ModelRequest = CompletionRequest | EmbeddingRequest
 OneRequest = TypeVar("OneRequest", CompletionRequest, EmbeddingRequest)

@@ -57,7 +57,7 @@ class Masks:
         return replace(turn, content=self._prose(turn.content), tool_calls=calls)
 
     def _call(self, call: ToolCall) -> ToolCall:
-        arguments = self._json(plain_json(call.arguments), call.arguments)
+        arguments = self._json(call.arguments)
         return ToolCall(self._name(call.id), self._name(call.name), arguments)
 
     def _prose(self, text: str) -> str:
@@ -68,10 +68,11 @@ class Masks:
             raise UnmaskableError
         return text
 
-    def _json(self, text: str, written: str | None = None) -> str:
-        """As it was `written`, if there is nothing to mask in it."""
+    def _json(self, written: str) -> str:
+        """As it was written, if there is nothing to mask in it."""
+        text = plain_json(written)
         if text not in self._masked:
-            return text if written is None else written
+            return written
         try:
             json.loads(self._masked[text])
         except ValueError:

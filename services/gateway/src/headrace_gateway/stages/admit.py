@@ -94,7 +94,7 @@ class Admit:
         budgets = principal.budgets_on(request.model) if principal.budgets else ()
         if not budgets or principal.prices is None or exchange.price is None:
             return ()
-        prompt = most_prompt_tokens(request.texts())
+        prompt = most_prompt_tokens(request.written())
         cost = cost_micros(exchange.price, prompt, answer_tokens(request))
         now = self._clock.now()
         try:
