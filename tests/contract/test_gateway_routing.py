@@ -24,10 +24,12 @@ from headrace_gateway.adapters.inference_grpc import GrpcInferenceTarget
 from headrace_gateway.domain.circuit import CircuitRules
 from headrace_gateway.domain.completion import CompletionRequest, Delta, Event, Events, Started
 from headrace_gateway.domain.embedding import EmbeddingRequest
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.domain.routes import Endpoint, RouteTable, Target
 from headrace_gateway.routing import start_router
 from headrace_gateway.routing_metrics import RoutingMetrics
 from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.stages.infer import Infer
 from headrace_gateway.stages.route import Router
 from headrace_gateway.stages.servers import Servers
 from headrace_gateway.testing.gateway import PRINCIPAL
@@ -46,6 +48,9 @@ class Watched(inference_pb2_grpc.InferenceServiceServicer):
     def __init__(self) -> None:
         self.reading, self.go_on = asyncio.Event(), asyncio.Event()
         self.reading.set()
+        self.telling = asyncio.Event()
+        """Nobody hears what is served here while it is not set."""
+        self.telling.set()
         self.calls: list[tuple[str, str]] = []
         """Names and cohorts."""
         self._called = asyncio.Condition()
@@ -79,6 +84,7 @@ class Watched(inference_pb2_grpc.InferenceServiceServicer):
 
     async def ListModels(self, request: Any, context: Any) -> pb.ListModelsResponse:
         await self._note("ListModels", context)
+        await self.telling.wait()
         info = pb.ModelInfo(model=pb.ModelVersion(id="echo", version="v1"), context_tokens=9)
         return pb.ListModelsResponse(models=[info])
 
@@ -106,6 +112,7 @@ async def watched() -> AsyncIterator[tuple[Watched, str]]:
         yield servicer, f"127.0.0.1:{server.port}"
     finally:
         servicer.go_on.set()
+        servicer.telling.set()
         await runtime.close()
 
 
@@ -223,6 +230,41 @@ async def test_a_stream_survives_a_table_without_its_server_whose_channel_closes
             kept = servers[Endpoint("x:1", "kept")]
             assert [card.model.version for card in await kept.target.models()] == ["v1"]
         assert sorted(connections.made) == ["kept", "new", "old"]
+
+
+async def test_a_server_that_leaves_while_it_is_asked_ends_no_questions() -> None:
+    async with watched() as (servicer, address):
+        connections = Connections(address)
+        async with routing(connections) as (router, _):
+            servicer.telling.clear()
+            servicer.calls.clear()
+            await asyncio.wait_for(servicer.until_called("ListModels", "old"), 10)
+            router.apply(table("kept", "new"))
+            for _ in range(2):  # the second time the connections of who left have been looked at
+                servicer.calls.clear()
+                await asyncio.wait_for(servicer.until_called("GetLoad", "new"), 10)
+            servicer.telling.set()
+            await asyncio.wait_for(servicer.until_called("ListModels", "new"), 10)
+            await until_closed(connections.channels["old"])
+            assert router.cards_for(PRINCIPAL)
+
+
+async def test_a_server_whose_connection_has_gone_since_it_was_chosen_is_passed_over() -> None:
+    asking = Exchange(
+        "r", Activity.COMPLETION, "", "", "", SystemClock().now(), 0.0, cohort_asked="old"
+    )
+    async with watched() as (servicer, address):
+        connections = Connections(address)
+        servicer.go_on.set()
+        async with routing(connections) as (router, servers):
+            route = router.run(asking, PRINCIPAL, "echo")
+            assert [choice.server.endpoint.cohort for choice in route.choices] == ["old", "kept"]
+            router.apply(table("kept"))
+            await until_closed(connections.channels["old"])
+            infer = Infer(servers.metrics, maximum_attempts=3, generation_seconds=60)
+            answer = await collect(infer.generate(asking, "o", REQUEST, route))
+    assert "".join(texts(answer)) == "one two"
+    assert (asking.cohort, asking.attempts) == ("kept", 1)
 
 
 def settings(**told: object) -> GatewaySettings:

@@ -121,6 +121,8 @@ class _Attempts:
                 return
             if self._begun is not None and choice.card.model.id != self._begun.model.id:
                 continue
+            if choice.server.closed:  # it left the table while others were asked
+                continue
             self.made += 1
             if self._last_error is not None:
                 self._metrics.count_retry(self._last_error.reason)

@@ -44,6 +44,7 @@ class Server:
         self.users = 0
         self.retired = False
         """In no table any more: to be closed once nobody uses it."""
+        self.closed = False
         self._circuit = Circuit(rules)
         self._clock = clock
         self._metrics = metrics
@@ -90,7 +91,8 @@ class Server:
     async def refresh_models(self) -> None:
         """Ask what it serves. Silence counts as a request's would; who speaks again is tried."""
         try:
-            cards = await self.target.models()
+            with self._asked():
+                cards = await self.target.models()
         except HeadraceError as error:
             self.silent_because = error.reason.value
             if self.cards:  # else it is asked for nothing yet
@@ -104,11 +106,26 @@ class Server:
     async def refresh_load(self) -> None:
         """Ask how busy it is."""
         try:
-            self.saturation = await self.target.load()
+            with self._asked():
+                self.saturation = await self.target.load()
         except HeadraceError:
             self.saturation = None
         if not self.retired:
             self._metrics.show_saturation(self.endpoint.name, self.saturation or 0.0)
+
+    async def close(self) -> None:
+        """Let go of the connection; who still had it in mind must ask another server."""
+        self.closed = True
+        await self.target.close()
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """A question that a closing connection cancels would take down the task that asks."""
+        self.users += 1
+        try:
+            yield
+        finally:
+            self.users -= 1
 
     def _show(self) -> None:
         if not self.retired:
@@ -160,11 +177,11 @@ class Servers:
         unused = [server for server in self._retired if not server.users]
         self._retired = [server for server in self._retired if server.users]
         for server in unused:
-            await server.target.close()
+            await server.close()
 
     async def close(self) -> None:
         """Close all connections, whoever uses them."""
         self.use(frozenset())
         retired, self._retired = self._retired, []
         for server in retired:
-            await server.target.close()
+            await server.close()
