@@ -1,5 +1,7 @@
 """While limits cannot be counted together: the breaker, a share of each limit, and the way back."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -40,6 +42,8 @@ class Shared(MemoryLimiter):
         self.asked = 0
         self.slow_by = 0.0
         self.loses_answers = False
+        self.hangs = False
+        self.hanging = asyncio.Event()
 
     async def admit(self, principal: Principal, demand: Demand) -> Admission:
         self.asked += 1
@@ -48,6 +52,16 @@ class Shared(MemoryLimiter):
         if self.loses_answers:
             raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "The answer is late.")
         return admission
+
+    async def renew(self, holdings: Sequence[Holding]) -> None:
+        if holdings:  # as Redis, which is asked once for each
+            await super().renew(holdings)
+
+    async def settle(self, settlement: Settlement) -> None:
+        if self.hangs:
+            self.hanging.set()
+            await asyncio.Event().wait()
+        await super().settle(settlement)
 
 
 class Rig:
@@ -172,6 +186,43 @@ async def test_by_setting_budgets_pass_uncounted() -> None:
     await rig.limiter.settle(Settlement(costing(10**9, "r1"), admission, 0, 10**9))
     rig.shared.unavailable = False
     assert await left(rig.shared) == 1000
+
+
+async def test_what_passed_uncounted_goes_on_so_when_redis_is_back() -> None:
+    rig = Rig(replace(RULES, spend_uncounted=True))
+    await rig.break_it()
+    held = costing(10**9, "r1")
+    assert (await rig.limiter.admit(PRINCIPAL, held)).local
+    rig.shared.unavailable = False
+    rig.clock.advance(2)
+    assert await rig.limiter.extend(Holding(held, 10**9, local=True), 70) == 70
+
+
+async def test_having_nothing_to_renew_does_not_close_the_breaker() -> None:
+    rig = Rig()
+    held = costing(500, "r1", places=True)
+    admission = await rig.limiter.admit(PRINCIPAL, held)
+    await rig.break_it()
+    await rig.limiter.settle(Settlement(held, admission, 0, 120))
+    rig.clock.advance(2)
+    with pytest.raises(HeadraceError):
+        await rig.limiter.renew([])
+    assert rig.breaker.is_open
+
+
+async def test_who_leaves_while_it_is_settled_pays_all_the_same() -> None:
+    rig = Rig()
+    rig.shared.hangs = True
+    held = costing(500, "r1", places=True)
+    admission = await rig.limiter.admit(PRINCIPAL, held)
+    settling = asyncio.create_task(rig.limiter.settle(Settlement(held, admission, 0, 120)))
+    await rig.shared.hanging.wait()
+    settling.cancel()
+    await asyncio.wait([settling])
+    rig.shared.hangs = False
+    await rig.limiter.renew([])
+    assert (settling.cancelled(), rig.shared.in_flight()) == (True, 0)
+    assert await left(rig.shared) == 880
 
 
 async def test_who_was_admitted_alone_is_settled_and_renewed_alone() -> None:

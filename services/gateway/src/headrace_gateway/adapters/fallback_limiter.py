@@ -1,5 +1,6 @@
 """The shared limiter while it answers, else this gateway's own share of every limit."""
 
+import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -65,6 +66,8 @@ class FallbackLimiter:
         return replace(await self._local.admit(principal, self._share(demand)), local=True)
 
     async def extend(self, holding: Holding, more_micros: int) -> int:
+        if holding.local:
+            return more_micros  # it passed uncounted, and goes on so when Redis is back
         if self._breaker.allows():
             try:
                 with self._watched():
@@ -82,8 +85,9 @@ class FallbackLimiter:
             await self._local.renew(alone)
         together = [holding for holding in holdings if not holding.local]
         if (together or self._unsettled) and self._breaker.allows():
-            with self._watched():
-                await self._shared.renew(together)
+            if together:  # to renew nothing asks nobody, so it says nothing about Redis
+                with self._watched():
+                    await self._shared.renew(together)
             await self._settle_now()
 
     async def settle(self, settlement: Settlement) -> None:
@@ -99,12 +103,18 @@ class FallbackLimiter:
         except HeadraceError as error:
             _reraise_unless_unavailable(error)
             self._settle_later(settlement)
+        except asyncio.CancelledError:
+            # The caller left, and nobody will hear whether it arrived. Twice changes nothing.
+            self._settle_later(settlement)
+            raise
 
     async def _settle_now(self) -> None:
         for _ in range(min(len(self._unsettled), SETTLED_AT_ONCE)):
+            first = self._unsettled[0]
             with self._watched():
-                await self._shared.settle(self._unsettled[0])
-            self._unsettled.popleft()
+                await self._shared.settle(first)
+            if self._unsettled[0] is first:  # else others have pushed it out meanwhile
+                self._unsettled.popleft()
 
     def _settle_later(self, settlement: Settlement) -> None:
         """Only what is held: a rate has regained by itself what would come back to it."""

@@ -67,10 +67,10 @@ class Spend:
             return 0
         used = exchange.cost_micros
         step = cost_micros(exchange.price, 0, STEP_TOKENS * request.sampling.choices)
+        local = exchange.admission is not None and exchange.admission.local
+        holding = Holding(exchange.demand, used, local=local)
         try:
-            granted = await self._limiter.extend(
-                Holding(exchange.demand, used), used - reserved + step
-            )
+            granted = await self._limiter.extend(holding, used - reserved + step)
         except HeadraceError as error:
             exchange.cut_by = error.reason
             return 0
