@@ -96,7 +96,7 @@ async def test_a_link_that_points_elsewhere_is_a_change(
     assert policies.book is not before
 
 
-@pytest.mark.parametrize("broken", ["version: 1", "a: [", RULES % "("])
+@pytest.mark.parametrize("broken", ["version: 1", "a: [", RULES % "(", 10_000 * "["])
 async def test_a_broken_file_leaves_in_force_what_was_and_says_so(
     broken: str, path: Path, registry: CollectorRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:

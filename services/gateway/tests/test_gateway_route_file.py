@@ -30,6 +30,12 @@ models:
 """
 
 
+BOMB = b"a0: &a0 [x]\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (n, n, b", ".join(9 * [b"*a%d" % (n - 1)])) for n in range(1, 12)
+)
+"""A few hundred bytes that stand for 9 ** 11 values."""
+
+
 async def until(logs: list[Any]) -> None:
     while not logs:  # noqa: ASYNC110 - seen from outside
         await asyncio.sleep(0.001)
@@ -81,6 +87,12 @@ def test_groups_targets_and_defaults() -> None:
         (GOOD, b"\xff", "routes.yaml: must be UTF-8"),
         (GOOD, b"a\x00", "routes.yaml: a character that YAML does not allow"),
         (GOOD, b"models: {chat: []}", "routes.yaml, line 1: models.chat: "),
+        (GOOD, b"a: &a [*a]", "routes.yaml: is nested too deeply"),
+        (GOOD, BOMB, "routes.yaml: more than 100000 values"),
+        (GOOD, b"? [a]\n: b", "routes.yaml, line 1: a key must be text"),
+        (GOOD, 10_000 * b"[", "routes.yaml: is nested too deeply"),
+        (b"weight: 95", b"weight: 2026-13-45", "routes.yaml: a value that YAML cannot read: "),
+        (b"weight: 95", b"weight: 0x_", "routes.yaml: a value that YAML cannot read: "),
     ],
 )
 def test_what_breaks_a_rule_is_told_with_its_line(old: bytes, new: bytes, message: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,8 @@ from headrace_gateway.domain.routes import (
 )
 
 MAXIMUM_BYTES = 1024 * 1024
+MAXIMUM_VALUES = 100_000
+"""With keys; aliases of aliases make of a few hundred bytes as many as there is memory for."""
 
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Where = tuple[str, ...]
@@ -97,10 +100,16 @@ def parse_routes(content: bytes, name: str) -> RouteTable:
     try:
         text = content.decode()
         root = yaml.compose(text, yaml.SafeLoader)
-        lines = {(): 1} | (dict(_lines(root)) if root else {})
+        found = list(islice(_lines(root), MAXIMUM_VALUES + 1)) if root else []
+        if len(found) > MAXIMUM_VALUES:
+            rule = f"more than {MAXIMUM_VALUES} values, aliases counted wherever they are used"
+            raise _invalid(f"{name}: {rule}")
+        lines = {(): 1} | dict(found)
         body = _File.model_validate(yaml.safe_load(text))
     except UnicodeDecodeError as error:
         raise _invalid(f"{name}: must be UTF-8") from error
+    except RecursionError as error:
+        raise _invalid(f"{name}: is nested too deeply") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _invalid(f"{name}, line {line}: {error.problem}") from error
@@ -112,6 +121,8 @@ def parse_routes(content: bytes, name: str) -> RouteTable:
         line = next(lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines)
         field = ".".join(where) or "the file"
         raise _invalid(f"{name}, line {line}: {field}: {first['msg']}") from error
+    except ValueError as error:  # of a date that there is not, or a number without digits
+        raise _invalid(f"{name}: a value that YAML cannot read: {error}") from error
     return {
         model: tuple(group.domain(model) for group in groups)
         for model, groups in body.models.items()
@@ -127,13 +138,17 @@ def _lines(node: yaml.Node, where: Where = ()) -> Iterator[tuple[Where, int]]:
     elif isinstance(node, yaml.MappingNode):
         known: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _fault(key, "a key must be text")
             if key.value in known:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key.value} is there twice", problem_mark=key.start_mark
-                )
+                raise _fault(key, f"{key.value} is there twice")
             known.add(key.value)
             yield from _lines(value, (*where, key.value))
             yield (*where, key.value), key.start_mark.line + 1
+
+
+def _fault(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 def _invalid(message: str) -> HeadraceError:

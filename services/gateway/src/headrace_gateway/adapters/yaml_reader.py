@@ -41,6 +41,8 @@ class YamlReader:
             raise self._fault_of_file(line, f"is no YAML: {error.problem}") from error
         except yaml.YAMLError as error:
             raise self._fault_of_file(1, "is no YAML") from error
+        except RecursionError as error:
+            raise self._fault_of_file(1, "is nested too deeply") from error
         if root is None:
             raise self._fault_of_file(1, "is empty")
         return root
