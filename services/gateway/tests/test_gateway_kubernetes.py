@@ -70,6 +70,13 @@ async def test_services_come_change_and_go(server: KubernetesServer) -> None:
     }
 
 
+async def until_weights(tables: Tables, wanted: dict[str, list[int]]) -> RouteTable:
+    async for table in tables:
+        if weights(table) == wanted:
+            return table
+    raise AssertionError("the tables have ended")
+
+
 async def changed_after(server: KubernetesServer, tables: Tables, weight: int) -> RouteTable:
     """The next table, once the watch that is to tell of it has begun."""
     later = asyncio.create_task(anext(tables))
@@ -160,6 +167,9 @@ NONSENSE: list[Any] = [
     {},
     {"type": "ADDED"},
     {"type": "ADDED", "object": {"metadata": {"name": "x"}}},
+    {"type": "ADDED", "object": {"metadata": {"resourceVersion": "500"}}},
+    {"type": "ADDED", "object": {"metadata": []}},
+    {"type": "ADDED", "object": "a"},
     {"type": "ERROR", "object": {"code": "many"}},
     {"type": "ERROR", "object": {"code": 500, "reason": "InternalError"}},
 ]
@@ -172,13 +182,25 @@ async def test_nonsense_ends_a_watch_and_the_table_stays(
     with capture_logs() as logs:
         async with following(server) as tables:
             await anext(tables)
-            later = asyncio.create_task(anext(tables))
+            later = asyncio.create_task(until_weights(tables, {"chat": [3]}))
             await server.until_watched()
             server.watches[0].send(event.encode("latin-1") + b"\n")
             await server.until_watched(2)
             server.put(labelled("a", "chat", weight="3"))
-            assert weights(await later) == {"chat": [3]}
+            assert set(await later) == {"chat"}
     assert [log["event"] for log in logs] == ["services_not_watched"]
+
+
+async def test_a_service_that_is_too_long_for_an_event_is_listed(server: KubernetesServer) -> None:
+    long = labelled("long", "embed")
+    long["metadata"]["annotations"] = {"note": 400_000 * "x"}
+    async with asyncio.timeout(10), following(server) as tables:
+        await anext(tables)
+        later = asyncio.create_task(until_weights(tables, {"chat": [100], "embed": [100]}))
+        await server.until_watched()
+        server.put(long)
+        assert set(await later) == {"chat", "embed"}
+        assert weights(await changed_after(server, tables, 3)) == {"chat": [3], "embed": [100]}
 
 
 async def test_an_api_that_is_away_or_forbids_is_asked_again_until_it_answers(

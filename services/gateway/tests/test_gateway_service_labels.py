@@ -67,6 +67,10 @@ def test_an_annotation_holds_ids_that_are_no_label() -> None:
         ({"type": "ExternalName"}, "a target is a Service with an address of its own"),
         ({"ports": [{"name": "http", "port": 80}]}, "a port with the name grpc is missing"),
         ({"ports": None}, "a port with the name grpc is missing"),
+        ({"ports": [{"name": "grpc"}]}, "is no Service as Kubernetes has them"),
+        ({"ports": [9000]}, "is no Service as Kubernetes has them"),
+        ({"labels": {"headrace.dev/weight": 5}}, "is no Service as Kubernetes has them"),
+        ({"annotations": {"headrace.dev/fallback-for": 5}}, "is no Service as Kubernetes has"),
     ],
 )
 def test_a_service_that_breaks_a_rule_is_left_out_and_named(

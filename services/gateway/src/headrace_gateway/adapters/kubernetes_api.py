@@ -21,9 +21,11 @@ MARGIN_SECONDS = 10.0
 class KubernetesError(Exception):
     """The API did not answer, or not as it should; `status` is HTTP's, if there was one."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, status: int = 0, *, senseless: bool = False) -> None:
+        """`senseless` is what would be told again if the same were asked again."""
         super().__init__(message)
         self.status = status
+        self.senseless = senseless
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class ServicesApi:
                 if kind == "ERROR":
                     raise KubernetesError(str(what.get("reason")), int(what["code"]))
                 metadata = what["metadata"]
-                yield Change(kind, metadata.get("name", ""), what, metadata["resourceVersion"])
+                name = "" if kind == "BOOKMARK" else str(metadata["name"])
+                yield Change(kind, name, what, metadata["resourceVersion"])
 
     @asynccontextmanager
     async def _call(self, seconds: float, **options: Any) -> AsyncIterator[Any]:
@@ -105,8 +108,8 @@ class ServicesApi:
                 response.close()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubernetesError(f"cannot be reached: {type(error).__name__}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise KubernetesError("what it says makes no sense") from error
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise KubernetesError("what it says makes no sense", senseless=True) from error
 
 
 @asynccontextmanager

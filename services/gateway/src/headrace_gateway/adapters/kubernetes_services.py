@@ -93,9 +93,10 @@ class KubernetesServices:
         return float(random.uniform(0.5, 1) * min(longest, LONGEST_PAUSE_SECONDS))  # noqa: S311
 
     def _note(self, error: KubernetesError) -> None:
-        if error.status == GONE:
+        if error.status == GONE or error.senseless:
+            # An event of which a watch makes nothing, or one that is too long for it, comes again.
             self._version = ""
-        else:
+        if error.status != GONE:
             get_logger().warning("services_not_watched", reason=str(error), attempt=self._failures)
 
     def _table(self) -> RouteTable:

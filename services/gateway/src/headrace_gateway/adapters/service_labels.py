@@ -46,11 +46,15 @@ def route_table(services: Iterable[Service]) -> tuple[RouteTable, list[Refusal]]
     for service in sorted(services, key=_name):
         try:
             target = _target(service)
+            others = _annotations(service).get(FALLBACK_FOR, "").split(",")
         except ValueError as error:
             refusals.append(Refusal(_name(service), str(error)))
             continue
+        except (LookupError, TypeError, AttributeError):
+            refusals.append(Refusal(_name(service), "is no Service as Kubernetes has them"))
+            continue
         own[target.model].append(target)
-        for model in _annotations(service).get(FALLBACK_FOR, "").split(","):
+        for model in others:
             if model.strip() not in ("", target.model):
                 fallbacks[model.strip()].append(target)
     table = {
