@@ -75,7 +75,8 @@ class RouteFile:
                 if content == known:
                     continue
                 known = content
-                table = parse_routes(content, self._path.name)
+                # In a thread: a large file takes seconds, and requests do not wait for it.
+                table = await asyncio.to_thread(parse_routes, content, self._path.name)
             except HeadraceError as error:
                 if problem != error.message:  # said once, not at every look
                     problem = error.message
