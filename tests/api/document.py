@@ -24,8 +24,6 @@ call, and the way to an identity provider and back
 With each call stands who may make it, as the table in
 `services/auth/src/headrace_auth/domain/rights.py` has it: *own* reaches what is one's own,
 *organization* everything of the organisation, *platform* every organisation.
-
-Limits of `concurrent_requests` and budgets are kept and shown; requests are not held to them yet.
 """
 TITLES = {
     "auth": "Accounts and sessions",

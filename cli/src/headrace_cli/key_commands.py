@@ -9,14 +9,10 @@ AT = "/api/v1/keys/{api_key_id}"
 RATES = (
     ("requests_per_minute", "--requests-per-minute", "Rate of its own."),
     ("tokens_per_minute", "--tokens-per-minute", "Rate of its own."),
-    (
-        "concurrent_requests",
-        "--concurrent-requests",
-        "Requests at the same time (not held to yet).",
-    ),
+    ("concurrent_requests", "--concurrent-requests", "Requests at the same time."),
 )
 EXPIRY = "A time (ISO 8601) or a duration from now, such as 90d."
-BUDGET = 'For example "250 EUR month"; a time zone may follow. Not held to yet.'
+BUDGET = 'For example "250 EUR month"; a time zone may follow.'
 SCOPE = "May be given several times; if not given, llm:invoke and models:read."
 MODEL = "Public model id, several times for several; all if not given."
 NETWORK = "CIDR, several times for several; everywhere if not given."

@@ -5,10 +5,8 @@ from headrace_cli.values import micros, price_table, whole
 
 LIMITS, BUDGETS, PRICES = (f"/api/v1/{each}" for each in ("limits", "budgets", "prices"))
 SUBJECT = Input("subject", "organization, team, user or api_key.")
-PERIOD = Input("period", "day, week or month. Requests are not held to budgets yet.")
-KIND = Input(
-    "kind", "requests_per_minute, tokens_per_minute or concurrent_requests (not held to yet)."
-)
+PERIOD = Input("period", "day, week or month.")
+KIND = Input("kind", "requests_per_minute, tokens_per_minute or concurrent_requests.")
 OF_ORGANIZATION = Input(
     "organization_id", "Another one, for who runs this installation.", "--organization"
 )
