@@ -109,9 +109,10 @@ FAULTS = [
     ("a: [", "1: file: is no YAML"),
     ("version: 1\npolicies: {a: 1\n", "3: file: is no YAML"),
     ("[]", "1: file: must be a mapping"),
-    ("policies: {}", "1: version: is required; this format is version 1"),
+    ("? [a]\n: b", "1: file: must be text; write it in quotes"),
+    ("policies: {}", "1: file.version: is required"),
     ("version: 2\npolicies: {}", "1: version: must be a whole number between 1 and 1"),
-    ("version: 1", "1: policies: is required"),
+    ("version: 1", "1: file.policies: is required"),
     ("version: 1\npolicies: {}", "2: policies: must have one called default"),
     ("version: 1\nrules: []", "2: file.rules: is unknown; known are version, policies"),
     ("version: 1\nversion: 1", "2: file.version: is there twice"),
@@ -142,6 +143,8 @@ FAULTS = [
     (rule("{id: a, action: mask, maximum_characters: 5}"), "action: a length cannot be masked"),
     (rule("{id: a, action: flag, maximum_characters: 0}"), "must be a whole number between 1"),
     (rule("{id: a, action: flag, maximum_characters: 5, allow: [x]}"), "allow: is not for lengths"),
+    (HEAD.replace("rules", "window: '256'\n    rules") + RULE, "window: must be a whole number"),
+    (HEAD.replace("rules", "window: 0256\n    rules") + RULE, "window: must be a whole number"),
     (HEAD.replace("rules", "window: 5\n    rules") + RULE, "4: policies.default.window: must be a"),
     (HEAD + RULE + "\nassignments: [{model: m}]", "6: assignments[0].policy: is required"),
     (HEAD + RULE + "\nassignments: [{policy: default}]", "must have organization, model or both"),
@@ -168,6 +171,11 @@ def test_a_file_must_be_readable_text_of_a_bounded_size() -> None:
         read_policies(b"\xff", "guard.yaml", maximum_prompt_characters=1)
     with pytest.raises(HeadraceError, match="must not be larger"):
         read_policies(b" " * 1_048_577, "guard.yaml", maximum_prompt_characters=1)
+
+
+def test_nesting_without_end_is_a_fault_as_any() -> None:
+    with pytest.raises(HeadraceError, match=r"guard.yaml:1: file: is nested too deeply"):
+        read("[" * 100_000)
 
 
 def test_so_many_patterns_may_be_in_one_list() -> None:

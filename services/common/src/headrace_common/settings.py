@@ -1,12 +1,14 @@
 """What every service can be told from its environment."""
 
+import re
 import socket
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
+ADDRESS = re.compile(r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")
+Address = Annotated[str, StringConstraints(pattern=ADDRESS.pattern)]
 """`host:port`; port 0 lets the system choose."""
 
 PLACEHOLDERS = ("changeme", "change-me", "placeholder", "example", "secret", "password")

@@ -1,13 +1,14 @@
 """Reads guard policies from YAML; a fault names the line, the field and the rule."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from headrace_gateway.adapters.yaml_reader import YamlReader
 from headrace_gateway.domain.detectors import DETECTORS, Detector
 from headrace_gateway.domain.guard import DEFAULT_WINDOW, GuardPolicy
-from headrace_gateway.domain.patterns import Pattern
+from headrace_gateway.domain.patterns import Pattern, PatternError
 from headrace_gateway.domain.policy_book import Place, PolicyBook
 from headrace_gateway.domain.rules import BOTH_SIDES, Action, LengthRule, Rule, Side
 
@@ -19,18 +20,22 @@ MAXIMUM_PATTERNS = 1000
 """Of one list: so many take about a second to compile, during which nothing else is done."""
 DEFAULT = "default"
 KINDS = ("detector", "deny", "maximum_characters")
+IDENTIFIER = re.compile(r"[a-z][a-z0-9-]{0,62}")
+IDENTIFIER_RULE = "must be a letter and up to 62 more of a-z, 0-9 and -"
+
+T = TypeVar("T")
 
 
 def read_policies(text: bytes, source: str, *, maximum_prompt_characters: int) -> PolicyBook:
-    """The policies of a file called `source`; raises PolicyFileError."""
+    """The policies of a file called `source`; raises FileFaultError."""
     reader = YamlReader(source)
-    root = reader.parse(text)
-    top = reader.fields(root, "file", ("version", "policies", "assignments"))
-    if "version" not in top:
-        raise reader.fault(root, "version", f"is required; this format is version {FORMAT_VERSION}")
+    top = reader.fields(
+        reader.parse(text),
+        "file",
+        ("version", "policies", "assignments"),
+        required=("version", "policies"),
+    )
     reader.whole_number(top["version"], "version", FORMAT_VERSION, FORMAT_VERSION)
-    if "policies" not in top:
-        raise reader.fault(root, "policies", "is required")
     policies = {
         name: _policy(reader, node, f"policies.{name}", maximum_prompt_characters)
         for name, node in reader.mapping(top["policies"], "policies").items()
@@ -50,9 +55,7 @@ def read_policies(text: bytes, source: str, *, maximum_prompt_characters: int) -
 def _policy(
     reader: YamlReader, node: Any, name: str, maximum_prompt_characters: int
 ) -> GuardPolicy:
-    fields = reader.fields(node, name, ("rules", "window"))
-    if "rules" not in fields:
-        raise reader.fault(node, f"{name}.rules", "is required")
+    fields = reader.fields(node, name, ("rules", "window"), required=("rules",))
     window = DEFAULT_WINDOW
     if "window" in fields:
         window = reader.whole_number(
@@ -73,7 +76,8 @@ def _policy(
             rules.append(rule)
         else:
             lengths.append(rule)
-    return reader.checked(
+    return _checked(
+        reader,
         fields["rules"],
         f"{name}.rules",
         lambda: GuardPolicy(
@@ -86,14 +90,12 @@ def _policy(
 
 
 def _rule(reader: YamlReader, node: Any, name: str) -> Rule | LengthRule:
-    fields = reader.fields(node, name, ("id", "action", "sides", "allow", "ignore_case", *KINDS))
-    for required in ("id", "action"):
-        if required not in fields:
-            raise reader.fault(node, f"{name}.{required}", "is required")
+    known = ("id", "action", "sides", "allow", "ignore_case", *KINDS)
+    fields = reader.fields(node, name, known, required=("id", "action"))
     kinds = [kind for kind in KINDS if kind in fields]
     if len(kinds) != 1:
         raise reader.fault(node, name, f"must have exactly one of {', '.join(KINDS)}")
-    identifier = reader.identifier(fields["id"], f"{name}.id")
+    identifier = reader.matching(fields["id"], f"{name}.id", IDENTIFIER, IDENTIFIER_RULE)
     action = cast(Action, reader.one_of(fields["action"], f"{name}.action", get_args(Action)))
     sides = _sides(reader, fields, name)
     if kinds == ["maximum_characters"]:
@@ -108,7 +110,8 @@ def _rule(reader: YamlReader, node: Any, name: str) -> Rule | LengthRule:
         return LengthRule(identifier, "block" if action == "block" else "flag", most, sides)
     detector = _detector(reader, fields, name)
     allow = _patterns(reader, fields["allow"], f"{name}.allow") if "allow" in fields else ()
-    return reader.checked(
+    return _checked(
+        reader,
         fields[kinds[0]],
         f"{name}.{kinds[0]}",
         lambda: Rule(identifier, action, detector, sides, allow),
@@ -118,10 +121,8 @@ def _rule(reader: YamlReader, node: Any, name: str) -> Rule | LengthRule:
 def _sides(reader: YamlReader, fields: Mapping[str, Any], name: str) -> tuple[Side, ...]:
     if "sides" not in fields:
         return BOTH_SIDES
-    items = reader.items(fields["sides"], f"{name}.sides")
+    items = reader.some(fields["sides"], f"{name}.sides")
     told = [reader.one_of(item, its_name, BOTH_SIDES) for item, its_name in items]
-    if not told:
-        raise reader.fault(fields["sides"], f"{name}.sides", "must not be empty")
     return tuple(side for side in BOTH_SIDES if side in told)
 
 
@@ -142,7 +143,7 @@ def _detector(reader: YamlReader, fields: Mapping[str, Any], name: str) -> Detec
 def _patterns(reader: YamlReader, node: Any, name: str) -> tuple[str, ...]:
     """Each as a group of its own, checked, so that the fault is the right line's."""
     patterns = []
-    items = reader.items(node, name)
+    items = reader.some(node, name)
     if len(items) > MAXIMUM_PATTERNS:
         raise reader.fault(node, name, f"must not have more than {MAXIMUM_PATTERNS}")
     for item, its_name in items:
@@ -150,19 +151,16 @@ def _patterns(reader: YamlReader, node: Any, name: str) -> tuple[str, ...]:
         if len(text) > MAXIMUM_PATTERN_CHARACTERS:
             rule = f"must not have more than {MAXIMUM_PATTERN_CHARACTERS} characters"
             raise reader.fault(item, its_name, rule)
-        reader.checked(item, its_name, partial(Pattern, text))
+        _checked(reader, item, its_name, partial(Pattern, text))
         patterns.append(f"(?:{text})")
-    if not patterns:
-        raise reader.fault(node, name, "must not be empty")
     return tuple(patterns)
 
 
 def _assignment(
     reader: YamlReader, node: Any, name: str, policies: Mapping[str, GuardPolicy]
 ) -> tuple[Place, GuardPolicy]:
-    fields = reader.fields(node, name, ("organization", "model", "policy"))
-    if "policy" not in fields:
-        raise reader.fault(node, f"{name}.policy", "is required")
+    known = ("organization", "model", "policy")
+    fields = reader.fields(node, name, known, required=("policy",))
     if len(fields) == 1:
         raise reader.fault(node, name, "must have organization, model or both")
     policy = reader.one_of(fields["policy"], f"{name}.policy", tuple(policies))
@@ -171,3 +169,11 @@ def _assignment(
         for key in ("organization", "model")
     ]
     return (places[0], places[1]), policies[policy]
+
+
+def _checked(reader: YamlReader, node: Any, name: str, make: Callable[[], T]) -> T:
+    """What `make` makes; a pattern that cannot be used is this node's fault."""
+    try:
+        return make()
+    except PatternError as error:
+        raise reader.fault(node, name, str(error)) from error

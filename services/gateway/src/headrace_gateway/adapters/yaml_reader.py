@@ -1,25 +1,22 @@
 """Takes a YAML file apart; every fault names the file, the line, the field and the rule."""
 
 import re
-from collections.abc import Callable, Collection
-from typing import Any, TypeVar
+from collections.abc import Collection
+from typing import Any
 
 import yaml
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_gateway.domain.patterns import PatternError
 
 MAXIMUM_BYTES = 1024 * 1024
-IDENTIFIER = re.compile(r"[a-z][a-z0-9-]{0,62}")
-
-T = TypeVar("T")
+WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
 
 
-class PolicyFileError(HeadraceError):
+class FileFaultError(HeadraceError):
     """`file:line: field: rule`."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(Reason.INVALID_FIELD, message)
+    def __init__(self, source: str, line: int, field: str, rule: str) -> None:
+        super().__init__(Reason.INVALID_FIELD, f"{source}:{line}: {field}: {rule}")
 
 
 class YamlReader:
@@ -47,8 +44,8 @@ class YamlReader:
             raise self._fault_of_file(1, "is empty")
         return root
 
-    def fault(self, node: Any, name: str, rule: str) -> PolicyFileError:
-        return PolicyFileError(f"{self._source}:{node.start_mark.line + 1}: {name}: {rule}")
+    def fault(self, node: Any, name: str, rule: str) -> FileFaultError:
+        return FileFaultError(self._source, node.start_mark.line + 1, name, rule)
 
     def mapping(self, node: Any, name: str) -> dict[str, Any]:
         """Nodes by key; a key that is there twice is a fault."""
@@ -62,13 +59,18 @@ class YamlReader:
             fields[told] = value
         return fields
 
-    def fields(self, node: Any, name: str, known: Collection[str]) -> dict[str, Any]:
-        """As `mapping`, with no other keys than the known ones."""
+    def fields(
+        self, node: Any, name: str, known: Collection[str], *, required: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """As `mapping`, with no other keys than the known ones, and with the required ones."""
         fields = self.mapping(node, name)
         for key, value in fields.items():
             if key not in known:
                 wanted = ", ".join(known)
                 raise self.fault(value, f"{name}.{key}", f"is unknown; known are {wanted}")
+        for key in required:
+            if key not in fields:
+                raise self.fault(node, f"{name}.{key}", "is required")
         return fields
 
     def items(self, node: Any, name: str) -> list[tuple[Any, str]]:
@@ -77,10 +79,18 @@ class YamlReader:
             raise self.fault(node, name, "must be a list")
         return [(item, f"{name}[{at}]") for at, item in enumerate(node.value)]
 
+    def some(self, node: Any, name: str) -> list[tuple[Any, str]]:
+        """As `items`, of which there must be one at least."""
+        items = self.items(node, name)
+        if not items:
+            raise self.fault(node, name, "must not be empty")
+        return items
+
     def text(self, node: Any, name: str) -> str:
-        if not isinstance(node, yaml.ScalarNode) or node.tag != "tag:yaml.org,2002:str":
+        text = _scalar(node, "str")
+        if text is None:
             raise self.fault(node, name, "must be text; write it in quotes")
-        return str(node.value)
+        return text
 
     def one_of(self, node: Any, name: str, choices: Collection[str]) -> str:
         text = self.text(node, name)
@@ -88,32 +98,32 @@ class YamlReader:
             raise self.fault(node, name, f"must be one of {', '.join(choices)}")
         return text
 
-    def identifier(self, node: Any, name: str) -> str:
+    def matching(self, node: Any, name: str, pattern: re.Pattern[str], rule: str) -> str:
+        """Text of a form; `rule` tells people which."""
         text = self.text(node, name)
-        if not IDENTIFIER.fullmatch(text):
-            rule = "must be a letter and up to 62 more of a-z, 0-9 and -"
+        if not pattern.fullmatch(text):
             raise self.fault(node, name, rule)
         return text
 
     def whole_number(self, node: Any, name: str, least: int, most: int) -> int:
-        text = node.value if isinstance(node, yaml.ScalarNode) else ""
-        number = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
+        text = _scalar(node, "int") or ""
+        number = int(text) if WHOLE_NUMBER.fullmatch(text) else -1
         if not least <= number <= most:
             raise self.fault(node, name, f"must be a whole number between {least} and {most}")
         return number
 
     def truth(self, node: Any, name: str) -> bool:
-        text = node.value if isinstance(node, yaml.ScalarNode) else ""
+        text = _scalar(node, "bool")
         if text not in {"true", "false"}:
             raise self.fault(node, name, "must be true or false")
-        return bool(text == "true")
+        return text == "true"
 
-    def checked(self, node: Any, name: str, make: Callable[[], T]) -> T:
-        """What `make` makes; a pattern that cannot be used is this node's fault."""
-        try:
-            return make()
-        except PatternError as error:
-            raise self.fault(node, name, str(error)) from error
+    def _fault_of_file(self, line: int, rule: str) -> FileFaultError:
+        return FileFaultError(self._source, line, "file", rule)
 
-    def _fault_of_file(self, line: int, rule: str) -> PolicyFileError:
-        return PolicyFileError(f"{self._source}:{line}: file: {rule}")
+
+def _scalar(node: Any, kind: str) -> str | None:
+    """As it is written, if YAML takes it for that kind; what is in quotes is text."""
+    if isinstance(node, yaml.ScalarNode) and node.tag == f"tag:yaml.org,2002:{kind}":
+        return str(node.value)
+    return None

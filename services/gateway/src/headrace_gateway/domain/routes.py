@@ -10,6 +10,10 @@ from headrace_common.errors import HeadraceError, Reason
 
 COHORT_HEADER = "x-headrace-cohort"
 COHORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+COHORT_RULE = (
+    "must be 1 to 64 letters, digits, dots, dashes and underscores, "
+    "and begin with a letter or a digit"
+)
 DEFAULT_WEIGHT = 100
 MAXIMUM_WEIGHT = 1_000_000
 
@@ -64,8 +68,7 @@ def check_cohort(cohort: str) -> None:
     if cohort and not COHORT.fullmatch(cohort):
         raise HeadraceError(
             Reason.INVALID_FIELD,
-            f"{COHORT_HEADER} must be 1 to 64 letters, digits, dots, dashes and underscores, "
-            "and begin with a letter or a digit.",
+            f"{COHORT_HEADER} {COHORT_RULE}.",
             param=COHORT_HEADER,
         )
 
