@@ -320,7 +320,13 @@ def test_the_table_comes_from_one_place(told: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [{"models": {}}, {"models": {"echo": "a"}}, {"kubernetes_namespace": "A b"}]
+    "told",
+    [
+        {"models": {}},
+        {"models": {"echo": "a"}},
+        {"models": {"e" * 201: "a:1"}},
+        {"kubernetes_namespace": "A b"},
+    ],
 )
 def test_each_place_has_its_rule(told: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(told))):

@@ -63,6 +63,10 @@ def test_an_annotation_holds_ids_that_are_no_label() -> None:
         ({"labels": {"headrace.dev/weight": "\u0665"}}, "label headrace.dev/weight: a whole"),
         ({"labels": {"headrace.dev/cohort": "a b"}}, "label headrace.dev/cohort: letters"),
         ({"labels": {"headrace.dev/model": ""}}, "label headrace.dev/model is missing"),
+        (
+            {"annotations": {"headrace.dev/model": "a" * 201}},
+            "annotation headrace.dev/model: at most",
+        ),
         ({"clusterIP": "None"}, "a target is a Service with an address of its own, never its pods"),
         ({"type": "ExternalName"}, "a target is a Service with an address of its own"),
         ({"ports": [{"name": "http", "port": 80}]}, "a port with the name grpc is missing"),

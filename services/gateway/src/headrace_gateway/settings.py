@@ -1,13 +1,16 @@
 """What the gateway can be told from its environment (`HEADRACE_GATEWAY_...`)."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from headrace_common.settings import Address, GrpcServiceSettings
+from headrace_gateway.domain.completion import MODEL_CHARACTERS
 from headrace_gateway.edge_settings import EdgeSettings
+
+ModelId = Annotated[str, StringConstraints(min_length=1, max_length=MODEL_CHARACTERS)]
 
 
 class GatewaySettings(EdgeSettings, GrpcServiceSettings):
@@ -25,7 +28,7 @@ class GatewaySettings(EdgeSettings, GrpcServiceSettings):
     auth_target: Address
     cache_target: Address
     audit_target: Address
-    models: dict[str, Address] | None = Field(default=None, min_length=1)
+    models: dict[ModelId, Address] | None = Field(default=None, min_length=1)
     """Public model id to inference target, as a JSON object: the simplest way to tell targets."""
     routes_file: Path | None = None
     """Or a YAML file of weighted targets and fallbacks (docs/routing.md), read again on change."""

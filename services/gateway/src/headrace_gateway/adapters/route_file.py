@@ -10,6 +10,7 @@ from headrace_common.logs import get_logger
 from headrace_common.settings import ADDRESS
 from headrace_gateway.adapters.watched_file import WatchedFile
 from headrace_gateway.adapters.yaml_reader import FileFaultError, YamlReader
+from headrace_gateway.domain.completion import MODEL_CHARACTERS
 from headrace_gateway.domain.routes import (
     COHORT,
     COHORT_RULE,
@@ -21,7 +22,8 @@ from headrace_gateway.domain.routes import (
     Target,
 )
 
-MODEL = re.compile(r".{1,256}", re.DOTALL)
+MODEL = re.compile(rf".{{1,{MODEL_CHARACTERS}}}", re.DOTALL)
+MODEL_RULE = f"must be 1 to {MODEL_CHARACTERS} characters"
 COHORT_OR_NONE = re.compile(rf"({COHORT.pattern})?")
 
 
@@ -53,7 +55,7 @@ def parse_routes(content: bytes, source: str) -> RouteTable:
     for model, node in reader.mapping(top["models"], "models").items():
         name = f"models.{model}"
         if not MODEL.fullmatch(model):
-            raise reader.fault(node, name, "a model's id must be 1 to 256 characters")
+            raise reader.fault(node, name, f"a model's id {MODEL_RULE}")
         groups = reader.some(node, name)
         table[model] = tuple(_group(reader, group, its_name, model) for group, its_name in groups)
     return table
@@ -76,7 +78,7 @@ def _target(reader: YamlReader, node: Any, name: str, model: str) -> Target:
         return reader.matching(fields[key], f"{name}.{key}", pattern, rule)
 
     address = text("address", ADDRESS, "must be host:port")
-    its_model = text("model", MODEL, "must be 1 to 256 characters", model)
+    its_model = text("model", MODEL, MODEL_RULE, model)
     cohort = text("cohort", COHORT_OR_NONE, COHORT_RULE)
     weight = DEFAULT_WEIGHT
     if "weight" in fields:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headrace_gateway.domain.completion import MODEL_CHARACTERS
 from headrace_gateway.domain.routes import (
     COHORT,
     DEFAULT_WEIGHT,
@@ -69,6 +70,8 @@ def _target(service: Service) -> Target:
     model = _annotations(service).get(MODEL) or labels.get(MODEL)
     if not model:
         raise ValueError(f"label {MODEL} is missing")
+    if len(model) > MODEL_CHARACTERS:
+        raise ValueError(f"annotation {MODEL}: at most {MODEL_CHARACTERS} characters")
     cohort = labels.get(COHORT_LABEL, "")
     if cohort and not COHORT.fullmatch(cohort):
         raise ValueError(f"label {COHORT_LABEL}: letters, digits, dots, dashes and underscores")

@@ -10,6 +10,8 @@ from headrace_gateway.domain.plain_json import plain_json
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 Priority = Literal["interactive", "batch"]
 """Whether somebody waits for the answer; who goes first when there is a queue."""
+MODEL_CHARACTERS = 200
+"""No model's id is longer, on any way in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from headrace_gateway.domain.admission import BudgetState, LimitState
+from headrace_gateway.domain.completion import MODEL_CHARACTERS
 from headrace_gateway.domain.exchange import Exchange
 
 TRACE_HEADER = "x-headrace-trace"
@@ -17,8 +18,6 @@ TRACE_HEADER = "x-headrace-trace"
 ASKED = "1"
 PROMPT = "prompt:"
 """How decisions about prompts begin."""
-MODEL_CHARACTERS = 200
-"""A name that no model has may be longer."""
 MAXIMUM_DECISIONS = 20
 """A trace must fit into a header; whoever needs all of them finds them in the audit."""
 
@@ -107,6 +106,7 @@ def _decisions(decisions: Iterable[str]) -> Json:
 
 
 def _routed(exchange: Exchange) -> Json:
+    """A name that no model has may be longer."""
     return {"model": exchange.model[:MODEL_CHARACTERS], "version": exchange.model_version}
 
 

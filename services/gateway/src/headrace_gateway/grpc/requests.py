@@ -8,6 +8,7 @@ from typing import Any, Literal
 from headrace.gateway.v1 import gateway_pb2 as pb
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.completion import (
+    MODEL_CHARACTERS,
     CompletionRequest,
     Message,
     ResponseFormat,
@@ -17,7 +18,6 @@ from headrace_gateway.domain.completion import (
 )
 from headrace_gateway.domain.embedding import EmbeddingRequest
 
-MODEL_CHARACTERS = 200
 NAME_CHARACTERS = 64
 CALL_ID_CHARACTERS = 200
 STOP_CHARACTERS = 512

@@ -15,7 +15,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_interceptors import REQUEST_ID_KEY
 from headrace_common.grpc_server import Registration
 from headrace_common.logs import get_logger
-from headrace_gateway.domain.completion import CompletionRequest, Started
+from headrace_gateway.domain.completion import MODEL_CHARACTERS, CompletionRequest, Started
 from headrace_gateway.domain.embedding import EmbeddingRequest
 from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.domain.trace import TRACE_HEADER
@@ -94,7 +94,7 @@ class CompletionServicer(gateway_pb2_grpc.CompletionServiceServicer):
     ) -> pb.GetModelResponse:
         async with self._call(context, Activity.MODEL_LIST, "GetModel") as call:
             # The refusal quotes the name; no model has one that is longer than may be asked for.
-            name = request.model[: requests.MODEL_CHARACTERS + 1]
+            name = request.model[: MODEL_CHARACTERS + 1]
             card = await self.door.pipeline.find_model(call.exchange, name)
             await call.begin()
         return pb.GetModelResponse(model=answers.model(card))

@@ -9,10 +9,11 @@ from pydantic import Field, StringConstraints
 from pydantic_core import ErrorDetails
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_gateway.domain.completion import MODEL_CHARACTERS
 from headrace_gateway.http.bodies import Body
 from headrace_gateway.http.errors import FieldError
 
-ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=MODEL_CHARACTERS)]
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 TokenCount = Annotated[int, Field(ge=1, le=2**31 - 1)]
 JsonObject = dict[str, Any]
