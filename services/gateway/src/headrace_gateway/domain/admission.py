@@ -200,10 +200,14 @@ def _with_default(principal: Principal, amount: int) -> Sequence[Limit]:
     if any(_replaces_the_default(limit) for limit in limits):
         return limits
     default = Limit(LimitKind.REQUESTS_PER_MINUTE, f"user:{principal.user_id}", amount)
-    own = next((limit for limit in limits if replace(limit, amount=amount) == default), None)
+    own = next((limit for limit in limits if _count_the_same(limit, default)), None)
     if own is None:
         return (*limits, default)
     return limits if own.amount <= amount else [default if each is own else each for each in limits]
+
+
+def _count_the_same(one: Limit, other: Limit) -> bool:
+    return (one.kind, one.subject, one.model) == (other.kind, other.subject, other.model)
 
 
 def _replaces_the_default(limit: Limit) -> bool:
