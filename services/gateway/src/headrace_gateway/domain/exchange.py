@@ -97,6 +97,8 @@ class Exchange:
     guard_decisions: list[str] = field(default_factory=list)
     prompt_masked: bool = False
     """Whether the model reads something else than the caller wrote."""
+    request_digest: bytes = field(default=b"", repr=False)
+    """By which the cache knows the request, if it was asked."""
     cache_status: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0

@@ -30,6 +30,7 @@ class LookUp:
         if not request.sampling.is_deterministic:
             exchange.cache_status = "bypass"
             return None
+        exchange.request_digest = request_digest(request)
         try:
             answer = await self._store.look_up(_key(exchange, principal, request))
         except HeadraceError as error:
@@ -74,5 +75,5 @@ def _key(exchange: Exchange, principal: Principal, request: CompletionRequest) -
         model=request.model,
         model_version=exchange.model_version,
         guard_policy_version=exchange.guard_policy_version,
-        request_digest=request_digest(request),
+        request_digest=exchange.request_digest,
     )
