@@ -11,10 +11,9 @@ class Peers:
     """Reads addresses as the HTTP door does."""
 
     def __init__(self, trusted_proxies: str) -> None:
-        """Addresses and networks, separated by commas; `*` trusts everybody."""
-        names = [name.strip() for name in trusted_proxies.split(",") if name.strip()]
-        self._all_trusted = "*" in names
-        self._trusted = tuple(ip_network(name) for name in names if _is_network(name))
+        """Addresses and networks, separated by commas, as settings have checked them."""
+        names = (name.strip() for name in trusted_proxies.split(","))
+        self._trusted = tuple(ip_network(name) for name in names if name)
 
     def source_address(self, peer: str, forwarded_for: Sequence[str]) -> str:
         """The caller's address, or nothing if it has none that we understand.
@@ -26,16 +25,12 @@ class Peers:
         if not hops or not self._trusts(address):
             return _text(address)
         addresses = [_address(hop) for hop in hops]
-        if self._all_trusted:
-            return _text(addresses[0])
         for hop in reversed(addresses):
             if not self._trusts(hop):
                 return _text(hop)
         return _text(addresses[0])
 
     def _trusts(self, address: Address | None) -> bool:
-        if self._all_trusted:
-            return True
         return address is not None and any(address in network for network in self._trusted)
 
 
@@ -55,11 +50,3 @@ def _address(text: str) -> Address | None:
 
 def _text(address: Address | None) -> str:
     return "" if address is None else str(address)
-
-
-def _is_network(name: str) -> bool:
-    try:
-        ip_network(name)
-    except ValueError:
-        return False
-    return True
