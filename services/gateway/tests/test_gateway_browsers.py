@@ -48,10 +48,11 @@ async def test_scripts_of_an_allowed_origin_may_call_and_read_what_they_need(
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     assert "access-control-allow-credentials" not in answer.headers
-    exposed = answer.headers["access-control-expose-headers"]
-    assert {"x-request-id", "x-ratelimit-remaining-tokens", "retry-after"} <= set(
-        exposed.split(", ")
-    )
+    exposed = set(answer.headers["access-control-expose-headers"].split(", "))
+    assert {"x-request-id", "x-ratelimit-remaining-tokens", "retry-after"} <= exposed
+    ours = {name for name in answer.headers if name.startswith(("x-headrace-", "x-ratelimit-"))}
+    assert "x-headrace-model" in ours
+    assert ours <= exposed
 
 
 @pytest.mark.parametrize("path", [CHAT, "/nothing"])

@@ -11,7 +11,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headrace_common.errors import HeadraceError, Reason
+from headrace_gateway.domain.routes import COHORT_HEADER
+from headrace_gateway.domain.trace import TRACE_HEADER
 from headrace_gateway.http.errors import error_response
+from headrace_gateway.http.exchanges import CACHE_HEADER, LIMITS_HEADER, MODEL_HEADER
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 EXPOSED = (
@@ -23,7 +26,11 @@ EXPOSED = (
         for kind in ("requests", "tokens")
     ),
     "x-headrace-api-version",
-    "x-headrace-cache",
+    CACHE_HEADER,
+    MODEL_HEADER,
+    LIMITS_HEADER,
+    COHORT_HEADER,
+    TRACE_HEADER,
     "www-authenticate",
     "deprecation",
     "sunset",

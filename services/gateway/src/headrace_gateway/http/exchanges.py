@@ -16,6 +16,10 @@ from headrace_gateway.domain.stage_times import StageTimes
 from headrace_gateway.domain.trace import ASKED, TRACE_HEADER, trace_text
 from headrace_gateway.http.signatures import parse_signed_request
 
+CACHE_HEADER = "x-headrace-cache"
+MODEL_HEADER = "x-headrace-model"
+LIMITS_HEADER = "x-headrace-limits"
+
 
 def open_exchange(request: Request, activity: Activity, clock: Clock) -> Exchange:
     """Everything that is known before anybody has looked at the body."""
@@ -56,10 +60,10 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
     if trace := trace_text(exchange):
         headers[TRACE_HEADER] = trace
     if exchange.cache_status:
-        headers["x-headrace-cache"] = exchange.cache_status
+        headers[CACHE_HEADER] = exchange.cache_status
     served = exchange.served_model
     if served and served.isascii() and served.isprintable():
-        headers["x-headrace-model"] = served
+        headers[MODEL_HEADER] = served
     if exchange.cohort:
         headers[COHORT_HEADER] = exchange.cohort
     for kind in RATES:
@@ -69,7 +73,7 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
             headers[f"x-ratelimit-remaining-{kind}"] = str(state.remaining)
             headers[f"x-ratelimit-reset-{kind}"] = go_duration(state.reset_seconds)
     if exchange.admission is not None and exchange.admission.local:
-        headers["x-headrace-limits"] = "local"
+        headers[LIMITS_HEADER] = "local"
     return headers
 
 
