@@ -134,7 +134,7 @@ async def _until_nobody_is_in_flight(redis: Redis) -> None:
 @asynccontextmanager
 async def _gateways(url: str, kind: LimitKind, frozen_now: int) -> AsyncIterator[Sequence[int]]:
     command = (
-        *(sys.executable, "-m", "benchmarks.limits_gateway"),
+        *(sys.executable, "-m", "benchmarks.limited_gateway"),
         *(url, kind.value, str(LIMIT), str(frozen_now)),
     )
     processes = [
