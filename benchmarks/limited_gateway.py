@@ -13,11 +13,12 @@ from pathlib import Path
 import uvicorn
 import uvloop
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 
 from headrace_common.clock import SystemClock
 from headrace_common.lateness import LoopLateness
 from headrace_common.logs import configure_logging
-from headrace_gateway.adapters.fallback_limiter import FallbackLimiter, FallbackRules
+from headrace_gateway.adapters.fallback_limiter import FallbackLimiter
 from headrace_gateway.adapters.memory import (
     EchoTarget,
     MemoryAccounts,
@@ -25,14 +26,13 @@ from headrace_gateway.adapters.memory import (
     MemoryEventLog,
     MemoryGuardPolicies,
 )
-from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.adapters.policy_file import shipped_policies
 from headrace_gateway.adapters.redis_limiter import RedisLimiter
 from headrace_gateway.app import Neighbours, build
-from headrace_gateway.domain.breaker import Breaker
 from headrace_gateway.domain.completion import Events, ModelVersion, Started
 from headrace_gateway.domain.principal import Limit, LimitKind
 from headrace_gateway.http.front_door import Readiness
+from headrace_gateway.limiting import with_fallback
 from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.leases import Leases
@@ -59,7 +59,8 @@ async def main(redis_url: str, kind: LimitKind, amount: int, frozen_now: int) ->
         cache_target="unused:1",
         audit_target="unused:1",
         models={"echo": "unused:1"},
-        admission_redis_url=redis_url,
+        admission_redis_url=SecretStr(redis_url),
+        replicas=3,
         spool_directory=Path("unused"),
         default_requests_per_minute=10**9,
     )
@@ -68,7 +69,7 @@ async def main(redis_url: str, kind: LimitKind, amount: int, frozen_now: int) ->
     late = LoopLateness()
     router = fixed_router({"echo": Holding()}, refresh_seconds=3600)
     tasks = [asyncio.create_task(work) for work in (late.watch(), router.keep_fresh())]
-    limiter = _limiter(settings, redis_url, late, frozen_now)
+    limiter = _limiter(settings, late, frozen_now)
     await router.known.wait()
     try:
         await _serve(settings, _neighbours(settings, accounts, limiter, router))
@@ -77,22 +78,15 @@ async def main(redis_url: str, kind: LimitKind, amount: int, frozen_now: int) ->
             task.cancel()
 
 
-def _limiter(
-    settings: GatewaySettings, redis_url: str, late: LoopLateness, frozen_now: int
-) -> FallbackLimiter:
-    """As app.py makes it, with a clock that stands still if there is a time for it."""
-    clock = SystemClock()
+def _limiter(settings: GatewaySettings, late: LoopLateness, frozen_now: int) -> FallbackLimiter:
+    """As app.py has it, with a clock that stands still if there is a time for it."""
     shared = RedisLimiter(
-        redis_url,
+        settings.admission_redis_url.get_secret_value(),
         timeout_seconds=settings.admission_timeout_seconds,
         lateness=late.seconds,
         frozen_now=frozen_now,
     )
-    breaker = Breaker(
-        clock, failures=settings.admission_failures, pause_seconds=settings.admission_retry_seconds
-    )
-    rules = FallbackRules(3, False, settings.admission_slow_seconds)
-    return FallbackLimiter(shared, MemoryLimiter(clock), breaker, clock, rules, late.seconds)
+    return with_fallback(shared, settings, SystemClock(), CollectorRegistry(), late.seconds)
 
 
 def _neighbours(

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import grpc
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_client import create_channel
-from headrace_common.lateness import LoopLateness
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.runtime import Runtime, run_service
 from headrace_common.spool import Limits, Spool, start_spool
@@ -18,14 +17,10 @@ from headrace_gateway.adapters.account_calls import GrpcAccounts
 from headrace_gateway.adapters.audit_events import AuditClient, SpoolEventLog
 from headrace_gateway.adapters.auth_grpc import AuthClient
 from headrace_gateway.adapters.cache_grpc import GrpcAnswerStore
-from headrace_gateway.adapters.fallback_limiter import FallbackLimiter, FallbackRules
 from headrace_gateway.adapters.key_set import KeySet
 from headrace_gateway.adapters.memory import MemoryGuardPolicies
-from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.adapters.policy_file import PolicyFile, shipped_policies
-from headrace_gateway.adapters.redis_limiter import RedisLimiter
 from headrace_gateway.domain.admission import Tightening
-from headrace_gateway.domain.breaker import Breaker
 from headrace_gateway.grpc.peers import Peers
 from headrace_gateway.grpc.room import Room
 from headrace_gateway.grpc.server import serve_grpc
@@ -40,6 +35,7 @@ from headrace_gateway.http.front_door import FrontDoor, Readiness
 from headrace_gateway.http.pipeline_response import Patience
 from headrace_gateway.http.request_bodies import BodyBounds
 from headrace_gateway.http.server import serve_http
+from headrace_gateway.limiting import start_leases, start_limiter
 from headrace_gateway.metrics import GatewayMetrics
 from headrace_gateway.pipeline import Pipeline, Stages
 from headrace_gateway.ports import (
@@ -59,7 +55,7 @@ from headrace_gateway.stages.guard import Guard
 from headrace_gateway.stages.identify import Identify
 from headrace_gateway.stages.infer import Infer
 from headrace_gateway.stages.key_uses import KeyUses
-from headrace_gateway.stages.leases import Leases, warn_of_eviction
+from headrace_gateway.stages.leases import Leases
 from headrace_gateway.stages.look_up import LookUp
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.route import Router
@@ -117,14 +113,14 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     runtime.start_task("revocations", ended.keep_fresh())
     key_uses = _start_key_uses(settings, runtime, auth, clock)
     router = start_router(settings, runtime, clock, registry)
-    limiter = _start_limiter(settings, runtime, clock, registry)
+    limiter = start_limiter(settings, runtime, clock, registry)
     neighbours = Neighbours(
         resolver=auth,
         verifier=key_set,
         published_keys=key_set,
         accounts=_accounts(settings, auth_channel),
         limiter=limiter,
-        leases=_start_leases(settings, runtime, limiter),
+        leases=start_leases(settings, runtime, limiter),
         answers=_answers(settings, runtime),
         event_log=event_log,
         router=router,
@@ -295,38 +291,6 @@ def _start_key_uses(
     return key_uses
 
 
-def _start_limiter(
-    settings: GatewaySettings, runtime: Runtime, clock: Clock, registry: CollectorRegistry
-) -> FallbackLimiter:
-    late = LoopLateness()
-    runtime.start_task("lateness", late.watch())
-    shared = RedisLimiter(
-        settings.admission_redis_url.get_secret_value(),
-        timeout_seconds=settings.admission_timeout_seconds,
-        lease_seconds=settings.admission_lease_seconds,
-        lateness=late.seconds,
-    )
-    runtime.on_stop("redis", shared.close)
-    runtime.start_task("eviction check", warn_of_eviction(shared.may_forget))
-    breaker = Breaker(
-        clock,
-        failures=settings.admission_failures,
-        pause_seconds=settings.admission_retry_seconds,
-    )
-    Gauge(
-        "headrace_gateway_limits_local",
-        "1 while this gateway counts limits alone, because they cannot be counted together.",
-        registry=registry,
-    ).set_function(lambda: breaker.is_open)
-    rules = FallbackRules(
-        replicas=settings.replicas,
-        spend_uncounted=settings.budgets_without_redis == "pass",
-        slow_seconds=settings.admission_slow_seconds,
-    )
-    local = MemoryLimiter(clock, lease_seconds=settings.admission_lease_seconds)
-    return FallbackLimiter(shared, local, breaker, clock, rules, late.seconds)
-
-
 def _accounts(settings: GatewaySettings, channel: grpc.aio.Channel) -> GrpcAccounts:
     return GrpcAccounts(
         channel,
@@ -341,12 +305,6 @@ def _answers(settings: GatewaySettings, runtime: Runtime) -> GrpcAnswerStore:
         look_up_seconds=settings.cache_timeout_seconds,
         store_seconds=settings.cache_store_timeout_seconds,
     )
-
-
-def _start_leases(settings: GatewaySettings, runtime: Runtime, limiter: Limiter) -> Leases:
-    leases = Leases(limiter, lease_seconds=settings.admission_lease_seconds)
-    runtime.start_task("leases", leases.keep())
-    return leases
 
 
 def _channel(runtime: Runtime, target: str) -> grpc.aio.Channel:

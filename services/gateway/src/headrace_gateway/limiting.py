@@ -1,0 +1,65 @@
+"""Puts admission's counting together for `app.py`: in Redis, alone without it, and its leases."""
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from headrace_common.clock import Clock
+from headrace_common.lateness import Lateness, LoopLateness
+from headrace_common.runtime import Runtime
+from headrace_gateway.adapters.fallback_limiter import FallbackLimiter, FallbackRules
+from headrace_gateway.adapters.memory_limiter import MemoryLimiter
+from headrace_gateway.adapters.redis_limiter import RedisLimiter
+from headrace_gateway.domain.breaker import Breaker
+from headrace_gateway.ports import Limiter
+from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.stages.leases import Leases, warn_of_eviction
+
+
+def start_limiter(
+    settings: GatewaySettings, runtime: Runtime, clock: Clock, registry: CollectorRegistry
+) -> FallbackLimiter:
+    """A limiter over the admission Redis, whose connection ends with the runtime."""
+    late = LoopLateness()
+    runtime.start_task("lateness", late.watch())
+    shared = RedisLimiter(
+        settings.admission_redis_url.get_secret_value(),
+        timeout_seconds=settings.admission_timeout_seconds,
+        lease_seconds=settings.admission_lease_seconds,
+        lateness=late.seconds,
+    )
+    runtime.on_stop("redis", shared.close)
+    runtime.start_task("eviction check", warn_of_eviction(shared.may_forget))
+    return with_fallback(shared, settings, clock, registry, late.seconds)
+
+
+def with_fallback(
+    shared: Limiter,
+    settings: GatewaySettings,
+    clock: Clock,
+    registry: CollectorRegistry,
+    lateness: Lateness,
+) -> FallbackLimiter:
+    """The shared limiter, and beside it what counts alone while that one does not answer."""
+    breaker = Breaker(
+        clock,
+        failures=settings.admission_failures,
+        pause_seconds=settings.admission_retry_seconds,
+    )
+    Gauge(
+        "headrace_gateway_limits_local",
+        "1 while this gateway counts limits alone, because they cannot be counted together.",
+        registry=registry,
+    ).set_function(lambda: breaker.is_open)
+    rules = FallbackRules(
+        replicas=settings.replicas,
+        spend_uncounted=settings.budgets_without_redis == "pass",
+        slow_seconds=settings.admission_slow_seconds,
+    )
+    local = MemoryLimiter(clock, lease_seconds=settings.admission_lease_seconds)
+    return FallbackLimiter(shared, local, breaker, clock, rules, lateness)
+
+
+def start_leases(settings: GatewaySettings, runtime: Runtime, limiter: Limiter) -> Leases:
+    """Leases that are renewed until the runtime stops."""
+    leases = Leases(limiter, lease_seconds=settings.admission_lease_seconds)
+    runtime.start_task("leases", leases.keep())
+    return leases
