@@ -1,6 +1,6 @@
 """The way of a request: the one place that calls the stages, in their order.
 
-identify -> admit -> guard prompt -> route -> look up -> infer -> spend -> guard output
+identify -> admit -> guard prompt -> route -> look up -> infer -> spend -> guard output -> keep
 -> settle -> record
 """
 
@@ -15,9 +15,7 @@ from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Kind, Reason, credential_invalid
 from headrace_gateway.domain.admission import estimate_tokens
 from headrace_gateway.domain.completion import (
-    AnswerBuilder,
     CompletionRequest,
-    Delta,
     Events,
     Finished,
     ModelCard,
@@ -105,22 +103,18 @@ class Pipeline:
             else:
                 tenant = principal.organization_id
                 events = stages.infer.generate(exchange, tenant, request, route)
-            seal, built = Seal(intact=not exchange.prompt_masked), AnswerBuilder()
+            seal = Seal(intact=not exchange.prompt_masked)
             noted = self._note(exchange, seal, self._awaited(exchange, "infer", events))
             paid = stages.spend.within(exchange, request, noted)
             guarded = stages.guard.check_output(exchange, request, paid)
             guarded = self._awaited(exchange, "answer", guarded)
-            async with aclosing(guarded):
-                async for said in guarded:
+            kept = stages.look_up.keep(exchange, principal, request, guarded)
+            async with aclosing(kept):
+                async for event in kept:
                     _stop_if_cancelled()
-                    event = seal.check(said)
-                    if isinstance(event, Delta):
-                        built.add(event)
-                    yield event
+                    yield seal.check(event)
                     if isinstance(event, Finished):
                         exchange.finish_reasons = event.finish_reasons
-                        answer = built.finish(event)
-                        await stages.look_up.keep(exchange, principal, request, answer)
 
     async def embed(
         self, exchange: Exchange, read: Callable[[], Awaitable[EmbeddingRequest]]

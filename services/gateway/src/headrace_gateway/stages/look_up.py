@@ -1,9 +1,12 @@
 """look up: the answer that was given before, if the request always has the same one."""
 
+from contextlib import aclosing
+
 from headrace_common.errors import HeadraceError
 from headrace_common.logs import get_logger
 from headrace_gateway.domain.completion import (
     Answer,
+    AnswerBuilder,
     CompletionRequest,
     Delta,
     Events,
@@ -40,16 +43,31 @@ class LookUp:
         exchange.cache_status = "hit" if answer else "miss"
         return answer
 
-    async def keep(
-        self, exchange: Exchange, principal: Principal, request: CompletionRequest, answer: Answer
-    ) -> None:
-        """Store a fresh answer under the version that gave it, if it may be given again."""
-        if exchange.cache_status != "miss" or exchange.cut_by:
-            return
-        if any(choice.finish_reason == "content_filter" for choice in answer.choices):
-            return
+    def keep(
+        self, exchange: Exchange, principal: Principal, request: CompletionRequest, events: Events
+    ) -> Events:
+        """The same events; if they are an answer that was missed, it is stored once it is whole."""
+        if exchange.cache_status != "miss":
+            return events
+        return self._kept(exchange, principal, request, events)
+
+    async def _kept(
+        self, exchange: Exchange, principal: Principal, request: CompletionRequest, events: Events
+    ) -> Events:
+        built = AnswerBuilder()
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Delta):
+                    built.add(event)
+                yield event
+                if isinstance(event, Finished) and _may_be_given_again(exchange, event):
+                    key = _key(exchange, principal, request)
+                    await self._store_answer(key, built.finish(event))
+
+    async def _store_answer(self, key: AnswerKey, answer: Answer) -> None:
+        """Under the version that gave it."""
         try:
-            await self._store.store(_key(exchange, principal, request), answer)
+            await self._store.store(key, answer)
         except HeadraceError as error:
             get_logger().warning("cache_not_filled", reason=error.reason.value)
 
@@ -67,6 +85,10 @@ async def replay(answer: Answer) -> Events:
             yield delta
     reasons = tuple(choice.finish_reason for choice in answer.choices)
     yield Finished(answer.model, reasons, answer.prompt_tokens, answer.completion_tokens)
+
+
+def _may_be_given_again(exchange: Exchange, finished: Finished) -> bool:
+    return not exchange.cut_by and "content_filter" not in finished.finish_reasons
 
 
 def _key(exchange: Exchange, principal: Principal, request: CompletionRequest) -> AnswerKey:
