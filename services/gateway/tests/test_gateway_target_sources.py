@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 
+from headrace_gateway.adapters.fixed_routes import FixedRoutes
 from headrace_gateway.adapters.kubernetes_services import KubernetesServices
 from headrace_gateway.adapters.memory import MemoryTargetSource
 from headrace_gateway.adapters.route_file import RouteFile
-from headrace_gateway.adapters.route_settings import FixedRoutes
 from headrace_gateway.ports import TargetSource
 from headrace_gateway.testing.kubernetes_server import (
     KubernetesServer,

@@ -7,10 +7,10 @@ from prometheus_client import CollectorRegistry
 from headrace_common.clock import Clock
 from headrace_common.grpc_client import create_channel
 from headrace_common.runtime import Runtime
+from headrace_gateway.adapters.fixed_routes import FixedRoutes
 from headrace_gateway.adapters.inference_grpc import GrpcInferenceTarget
 from headrace_gateway.adapters.kubernetes_services import KubernetesServices
 from headrace_gateway.adapters.route_file import RouteFile
-from headrace_gateway.adapters.route_settings import FixedRoutes
 from headrace_gateway.domain.circuit import CircuitRules
 from headrace_gateway.domain.routes import Endpoint, single_targets
 from headrace_gateway.ports import TargetSource

@@ -81,7 +81,7 @@ class GatewaySettings(EdgeSettings, GrpcServiceSettings):
 
     maximum_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
     maximum_body_bytes_in_flight: int = Field(default=64 * 1024 * 1024, ge=1024)
-    """Of all requests that are not answered yet; beyond it they are refused with QUEUE_FULL.
+    """Of all requests through one door that are not answered yet; others are refused (QUEUE_FULL).
 
     Measured: text takes 1.4 times as much memory, 4.5 times if one character of it is an emoji.
     """
