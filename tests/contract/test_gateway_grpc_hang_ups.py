@@ -165,7 +165,7 @@ async def test_a_hang_up_stops_embedding() -> None:
 async def test_a_deadline_that_passes_is_a_hang_up() -> None:
     target = Stalling()
     async with asyncio.timeout(SECONDS), grpc_gateway(target) as (gateway, caller):
-        call = caller.stub.Complete(chat(), metadata=BEARER, timeout=0.3)
+        call = caller.stub.Complete(chat(), metadata=BEARER, timeout=1)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await _drain(call)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED

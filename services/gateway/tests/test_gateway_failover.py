@@ -271,7 +271,7 @@ async def test_attempts_are_bounded() -> None:
 
 
 async def test_further_attempts_end_with_the_first_ones_deadline() -> None:
-    async with scene(generation_timeout_seconds=0.05) as at, asyncio.timeout(5):
+    async with scene(generation_timeout_seconds=0.5) as at, asyncio.timeout(10):
         at.big[0].fail(Reason.QUEUE_FULL)
         at.big[1].silent = True
         at.small.fail(Reason.QUEUE_FULL)
