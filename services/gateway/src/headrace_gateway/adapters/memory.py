@@ -143,7 +143,7 @@ class EchoTarget:
         self.running += 1
         self.calls += 1
         try:
-            words = list(request.texts())[-1].split(" ")
+            words = request.texts()[-1].split(" ")
             yield Started(self._model, queue_seconds=0.0, prompt_tokens=len(words))
             choices = range(request.sampling.choices)
             for index, word in enumerate(words):

@@ -222,7 +222,7 @@ def _replaces_the_default(limit: Limit) -> bool:
 
 def estimate_tokens(request: ModelRequest) -> int:
     """Tokens to reserve for prompt and answer together; embeddings have no answer of tokens."""
-    texts = list(request.texts())
+    texts = request.texts()
     prompt = -(-sum(map(len, texts)) // CHARACTERS_PER_TOKEN) + TOKENS_PER_MESSAGE * len(texts)
     return prompt + answer_tokens(request)
 

@@ -1,7 +1,8 @@
 """What is asked of a model and what comes back, independent of any public API's shape."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from headrace_gateway.domain.answer_keys import AnswerKey
@@ -78,7 +79,7 @@ class Tool:
     parameters_schema_json: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompletionRequest:
     """One request for one or several completions of a conversation or of a plain prompt."""
 
@@ -96,11 +97,19 @@ class CompletionRequest:
         """What callers call it."""
         return "prompt" if isinstance(self.input, str) else "messages"
 
-    def texts(self, json_as: Callable[[str], str] = plain_json) -> Iterator[str]:
+    def texts(self) -> Sequence[str]:
         """Every text that the model reads: the tools', the form's, and the input's in order.
 
         JSON is without needless escapes, behind which a text could hide from whoever looks for it.
         """
+        return self._texts
+
+    @cached_property
+    def _texts(self) -> tuple[str, ...]:
+        """Several stages ask, and to write JSON plainly takes time."""
+        return tuple(self._read(plain_json))
+
+    def _read(self, json_as: Callable[[str], str]) -> Iterator[str]:
         for tool in self.tools:
             yield from (tool.name, tool.description, json_as(tool.parameters_schema_json))
         if self.response_format and self.response_format.schema_json:
@@ -113,7 +122,7 @@ class CompletionRequest:
 
     def written(self) -> Iterator[str]:
         """The same as it stands in the request: an engine may read the escapes, too."""
-        return self.texts(str)
+        return self._read(str)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Texts to be turned into vectors, and the vectors, independent of any public API's shape."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -20,9 +20,9 @@ class EmbeddingRequest:
         """What callers call it."""
         return "input"
 
-    def texts(self) -> Iterator[str]:
+    def texts(self) -> Sequence[str]:
         """Every text, in order."""
-        yield from self.inputs
+        return self.inputs
 
     def written(self) -> Iterator[str]:
         """The same, for there is no JSON among them."""

@@ -64,7 +64,7 @@ class GuardPolicy:
         """
         param = request.input_name
         decisions: dict[str, None] = {}  # in order, each once
-        texts = list(request.texts())
+        texts = request.texts()
         self._check_length(sum(map(len, texts)), param, decisions)
         masks = Masks()
         for text in texts:
