@@ -155,6 +155,13 @@ def test_a_limit_never_shrinks_to_nothing() -> None:
     assert charge.limit.amount == 1
 
 
+def test_what_fits_into_a_limit_is_not_refused_for_ever_while_it_is_tightened() -> None:
+    tokens = Limit(LimitKind.TOKENS_PER_MINUTE, "user:u", 1000)
+    tightening = Tightening(free_above=0.8, standard_above=1.0, factor=0.5)
+    [charge] = tightening.apply((Charge(tokens, 800),), Tier.FREE, 2.0)
+    assert charge.limit.amount == 800
+
+
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [

@@ -161,14 +161,15 @@ class Tightening:
     def apply(
         self, wanted: tuple[Charge, ...], tier: Tier, saturation: float
     ) -> tuple[Charge, ...]:
-        """The same charges, of limits that are as large as they may be now, and 1 at least."""
+        """The same charges, of limits that are as large as they may be now."""
         above = {Tier.FREE: self.free_above, Tier.STANDARD: self.standard_above}.get(tier)
         if above is None or saturation <= above:
             return wanted
         return tuple(self._tighten(charge) for charge in wanted)
 
     def _tighten(self, charge: Charge) -> Charge:
-        amount = max(1, int(charge.limit.amount * self.factor))
+        # What fits into the whole limit fits into this one, too, or it would be refused for ever.
+        amount = max(1, charge.cost, int(charge.limit.amount * self.factor))
         return replace(charge, limit=replace(charge.limit, amount=amount))
 
 
