@@ -8,7 +8,14 @@ from enum import StrEnum
 from headrace_common.errors import HeadraceError, Kind, Reason
 from headrace_gateway.domain.admission import Admission, Demand
 from headrace_gateway.domain.budgets import cost_micros
-from headrace_gateway.domain.completion import Delta, Event, Finished, FinishReason, Started
+from headrace_gateway.domain.completion import (
+    Delta,
+    Event,
+    Finished,
+    FinishReason,
+    ModelVersion,
+    Started,
+)
 from headrace_gateway.domain.embedding import Embeddings
 from headrace_gateway.domain.guard import GuardPolicy
 from headrace_gateway.domain.principal import ModelPrice, Principal
@@ -143,6 +150,15 @@ class Exchange:
                 self.prompt_tokens = event.prompt_tokens
                 self.completion_tokens = event.completion_tokens
                 self.finish_reasons = event.finish_reasons
+
+    def cut_short(self, reason: FinishReason, choices: int) -> Finished:
+        """The end of an answer that we end before the model does, with what it used so far."""
+        return Finished(
+            model=ModelVersion(self.served_model, self.model_version),
+            finish_reasons=(reason,) * choices,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens,
+        )
 
     def note_attempt(self, endpoint: Endpoint) -> None:
         """A server is asked."""

@@ -8,8 +8,6 @@ from headrace_gateway.domain.completion import (
     Delta,
     Events,
     Finished,
-    FinishReason,
-    ModelVersion,
     Started,
 )
 from headrace_gateway.domain.embedding import OneRequest
@@ -52,12 +50,10 @@ class Guard:
             raise RuntimeError("an answer came before its prompt was checked")
         rules = exchange.guard_policy.output
         choices: defaultdict[int, ChoiceGuard] = defaultdict(lambda: ChoiceGuard(rules))
-        model = ModelVersion(request.model, "")
         try:
             async with aclosing(events):
                 async for event in events:
                     if isinstance(event, Started):
-                        model = event.model
                         yield event
                         continue
                     if isinstance(event, Delta):
@@ -68,7 +64,7 @@ class Guard:
                         if delta.tells:
                             yield delta
                     if any(choice.blocked for choice in choices.values()):
-                        yield _filtered(exchange, request, model)
+                        yield exchange.cut_short("content_filter", request.sampling.choices)
                         return
                     if isinstance(event, Finished):
                         yield event
@@ -76,13 +72,3 @@ class Guard:
             # Also of an answer that broke off: what has left has been looked at.
             decided = (each for choice in choices.values() for each in choice.decisions())
             exchange.guard_decisions.extend(dict.fromkeys(decided))
-
-
-def _filtered(exchange: Exchange, request: CompletionRequest, model: ModelVersion) -> Finished:
-    reason: FinishReason = "content_filter"
-    return Finished(
-        model=model,
-        finish_reasons=(reason,) * request.sampling.choices,
-        prompt_tokens=exchange.prompt_tokens,
-        completion_tokens=exchange.completion_tokens,
-    )

@@ -1,18 +1,12 @@
 """spend: an answer costs no more than was reserved for it; more is reserved while there is some."""
 
 from contextlib import aclosing
+from dataclasses import replace
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.admission import Holding
 from headrace_gateway.domain.budgets import cost_micros
-from headrace_gateway.domain.completion import (
-    CompletionRequest,
-    Events,
-    Finished,
-    FinishReason,
-    ModelVersion,
-    Started,
-)
+from headrace_gateway.domain.completion import CompletionRequest, Events, Finished
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.ports import Limiter
@@ -48,17 +42,16 @@ class Spend:
         self, exchange: Exchange, request: CompletionRequest, events: Events
     ) -> Events:
         reserved = exchange.demand.budget_charges[0].cost_micros if exchange.demand else 0
-        model = ModelVersion(request.model, "")
         async with aclosing(events):
             async for event in events:
                 yield event
-                if isinstance(event, Started):
-                    model = event.model
                 if exchange.cost_micros <= reserved or isinstance(event, Finished):
                     continue
                 reserved += await self._more(exchange, request, reserved)
                 if exchange.cost_micros > reserved:
-                    yield _cut(exchange, request, model)
+                    cut_by = exchange.cut_by.value.lower() if exchange.cut_by else ""
+                    cut = exchange.cut_short("length", request.sampling.choices)
+                    yield replace(cut, cut_by=cut_by)
                     return
 
     async def _more(self, exchange: Exchange, request: CompletionRequest, reserved: int) -> int:
@@ -77,14 +70,3 @@ class Spend:
         if reserved + granted < used:
             exchange.cut_by = Reason.BUDGET_EXHAUSTED
         return granted
-
-
-def _cut(exchange: Exchange, request: CompletionRequest, model: ModelVersion) -> Finished:
-    reason: FinishReason = "length"
-    return Finished(
-        model=model,
-        finish_reasons=(reason,) * request.sampling.choices,
-        prompt_tokens=exchange.prompt_tokens,
-        completion_tokens=exchange.completion_tokens,
-        cut_by=exchange.cut_by.value.lower() if exchange.cut_by else "",
-    )
