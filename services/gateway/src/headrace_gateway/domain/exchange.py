@@ -177,6 +177,13 @@ class Exchange:
         if self.signed is not None:
             check_content_digest(self.signed.content_digest, body)
 
+    def run_out_of_time(self) -> None:
+        """The process must end, and the answer takes too long for it."""
+        self.stopped_by = HeadraceError(
+            Reason.NOT_SERVING,
+            "The server is shutting down and the answer took too long for it.",
+        )
+
     def succeed(self) -> None:
         self.outcome = Outcome.SUCCEEDED
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.exchange import Exchange
 
 
@@ -34,8 +33,5 @@ class RunningExchanges:
     def stop_all(self) -> None:
         """The process must end, and these took too long for it."""
         for task, exchange in self._tasks.items():
-            exchange.stopped_by = HeadraceError(
-                Reason.NOT_SERVING,
-                "The server is shutting down and the answer took too long for it.",
-            )
+            exchange.run_out_of_time()
             task.cancel()

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from headrace_common.errors import HeadraceError, Reason
+from headrace_common.errors import HeadraceError
 from headrace_common.logs import get_logger
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.http.errors import error_response, internal_error
@@ -104,9 +104,7 @@ class PipelineResponse(Response, ABC):
 
     async def _until_out_of_time(self) -> None:
         await self._out_of_time.wait()
-        self.exchange.stopped_by = HeadraceError(
-            Reason.NOT_SERVING, "The server is shutting down and the answer took too long for it."
-        )
+        self.exchange.run_out_of_time()
 
     async def write_document(self, send: Send, body: bytes) -> None:
         """A whole answer at once."""
