@@ -1,4 +1,4 @@
-"""Who is measured beside LiteLLM: Headrace's whole local stack, and the canned upstream alone."""
+"""Who is measured beside other gateways: our stack, inference alone, the canned upstream alone."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How fast the gateway is and what a request costs, beside a peer and beside bare ASGI."""
+"""How fast the gateway is and what a request costs, beside other gateways and what bounds any."""
 
 import dataclasses
 import json
