@@ -26,7 +26,7 @@ class EmbeddingRequest:
 
     def written(self) -> Iterator[str]:
         """The same, for there is no JSON among them."""
-        return self.texts()
+        return iter(self.inputs)
 
 
 ModelRequest = CompletionRequest | EmbeddingRequest
