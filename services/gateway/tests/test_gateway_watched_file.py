@@ -14,6 +14,14 @@ def parse(content: bytes, source: str) -> str:
     return content.decode()
 
 
+def write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     file = tmp_path / "file"
@@ -25,7 +33,7 @@ async def test_what_has_changed_is_told_once(path: Path) -> None:
     file = WatchedFile(path, parse)
     assert file.load() == "first"
     assert await file.look() is None
-    path.write_bytes(b"second")
+    write(path, b"second")
     assert await file.look() == "second"
     assert await file.look() is None
 
@@ -34,7 +42,7 @@ async def test_each_fault_is_told_once(path: Path) -> None:
     file = WatchedFile(path, parse)
     file.load()
     for content in (b"bad", b"bad again"):
-        path.write_bytes(content)
+        write(path, content)
         with pytest.raises(FileFaultError, match=":1: file: is bad"):
             await file.look()
         assert await file.look() is None
@@ -44,14 +52,14 @@ async def test_what_is_back_as_it_was_is_told_again(path: Path) -> None:
     """Whoever was told of the fault hears that it is over."""
     file = WatchedFile(path, parse)
     file.load()
-    path.unlink()
+    remove(path)
     with pytest.raises(FileFaultError, match="cannot be read: No such file"):
         await file.look()
     assert await file.look() is None
-    path.write_bytes(b"first")
+    write(path, b"first")
     assert await file.look() == "first"
 
 
-async def test_no_more_is_read_than_may_be_there(path: Path) -> None:
-    path.write_bytes(b"x" * (MAXIMUM_BYTES * 2))
+def test_no_more_is_read_than_may_be_there(path: Path) -> None:
+    write(path, b"x" * (MAXIMUM_BYTES * 2))
     assert len(WatchedFile(path, parse).load()) == MAXIMUM_BYTES + 1

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, final
 
 from headrace_gateway.domain.answer_keys import AnswerKey
 from headrace_gateway.domain.plain_json import plain_json
@@ -79,6 +79,7 @@ class Tool:
     parameters_schema_json: str
 
 
+@final
 @dataclass(frozen=True)
 class CompletionRequest:
     """One request for one or several completions of a conversation or of a plain prompt."""

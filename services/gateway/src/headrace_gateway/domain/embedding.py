@@ -1,12 +1,13 @@
 """Texts to be turned into vectors, and the vectors, independent of any public API's shape."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, final
 
 from headrace_gateway.domain.completion import CompletionRequest, ModelVersion
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest:
     """One or many texts; each becomes a vector, of `dimensions` numbers if that is given."""
