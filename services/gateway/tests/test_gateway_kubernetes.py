@@ -191,18 +191,6 @@ async def test_nonsense_ends_a_watch_and_the_table_stays(
     assert [log["event"] for log in logs] == ["services_not_watched"]
 
 
-async def test_a_service_that_is_too_long_for_an_event_is_listed(server: KubernetesServer) -> None:
-    long = labelled("long", "embed")
-    long["metadata"]["annotations"] = {"note": 400_000 * "x"}
-    async with asyncio.timeout(10), following(server) as tables:
-        await anext(tables)
-        later = asyncio.create_task(until_weights(tables, {"chat": [100], "embed": [100]}))
-        await server.until_watched()
-        server.put(long)
-        assert set(await later) == {"chat", "embed"}
-        assert weights(await changed_after(server, tables, 3)) == {"chat": [3], "embed": [100]}
-
-
 async def test_an_api_that_is_away_or_forbids_is_asked_again_until_it_answers(
     server: KubernetesServer,
 ) -> None:

@@ -75,7 +75,7 @@ def test_groups_targets_and_defaults() -> None:
             b"weight: 1\n          weight: 2",
             "6: models.chat[0].targets[0].weight: is there twice",
         ),
-        (b"weight: 95", b"weight: [", "6: file: is no YAML"),
+        (b"weight: 95", b"weight: [", "7: file: is no YAML"),
         (b"weight: 95", b"weight: *nobody", "5: file: is no YAML: found undefined alias"),
         (b"weight: 95", b"weight: !!python/object:os.system 1", "5: models.chat[0].targets[0].w"),
         (b"models:", b"model:", "2: file.model: is unknown; known are models"),

@@ -94,7 +94,7 @@ class KubernetesServices:
 
     def _note(self, error: KubernetesError) -> None:
         if error.status == GONE or error.senseless:
-            # An event of which a watch makes nothing, or one that is too long for it, comes again.
+            # An event of which a watch makes nothing comes again at the same version.
             self._version = ""
         if error.status != GONE:
             get_logger().warning("services_not_watched", reason=str(error), attempt=self._failures)
