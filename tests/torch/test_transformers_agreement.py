@@ -52,6 +52,7 @@ async def engine(model: Path) -> AsyncIterator[TransformersEngine]:
         await engine.close()
 
 
+@pytest.mark.timeout(400)  # fifty prompts by two ways: a minute, several beside other work
 async def test_greedy_answers_are_those_of_generate(
     engine: TransformersEngine, model: Path
 ) -> None:
