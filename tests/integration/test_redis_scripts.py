@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 from tests.integration.breakable import BreakableServer, breakable_redis
 
 from headrace_common.redis_scripts import RedisScripts
+from headrace_common.testing.tasks import settle
 
 ADD = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
 ECHO = "return {ARGV[1], ARGV[2]}"
@@ -48,13 +49,14 @@ async def test_a_script_that_fails_fails_alone(redis_url: str) -> None:
     assert str(told[1]) == "it fails"
 
 
-async def test_who_leaves_gets_nobody_elses_reply_into_trouble(redis_url: str) -> None:
-    async with scripts_at(redis_url) as scripts:
+async def test_who_leaves_gets_nobody_elses_reply_into_trouble(broken: BreakableServer) -> None:
+    async with scripts_at(broken.url) as scripts:
         await scripts.run(ECHO, [], ["connect", ""])
-        calls = [asyncio.create_task(scripts.run(ECHO, [], [n, ""])) for n in range(20)]
-        await asyncio.sleep(0)
-        for call in calls[::2]:
-            call.cancel()
+        with broken.frozen():  # so that all have asked, and nobody has a reply
+            calls = [asyncio.create_task(scripts.run(ECHO, [], [n, ""])) for n in range(20)]
+            await settle()
+            for call in calls[::2]:
+                call.cancel()
         told = await asyncio.gather(*calls, return_exceptions=True)
     assert told[1::2] == [[str(n).encode(), b""] for n in range(1, 20, 2)]
     assert all(isinstance(answer, asyncio.CancelledError) for answer in told[::2])
@@ -122,7 +124,7 @@ async def test_closing_fails_whoever_still_waits(broken: BreakableServer) -> Non
     await scripts.run(ADD, ["c"], [1])
     with broken.frozen():
         waiting = asyncio.create_task(scripts.run(ADD, ["c"], [1]))
-        await asyncio.sleep(0)
+        await settle()
         await scripts.close()
         with pytest.raises(RedisConnectionError):
             await waiting

@@ -13,6 +13,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from structlog.testing import capture_logs
 
 from headrace_common.errors import HeadraceError
+from headrace_common.testing.tasks import settle
 from headrace_gateway.adapters.kubernetes_services import KubernetesServices
 from headrace_gateway.domain.routes import RouteTable
 from headrace_gateway.testing.kubernetes_server import (
@@ -209,13 +210,12 @@ async def test_an_api_that_is_away_or_forbids_is_asked_again_until_it_answers(
 
 
 async def test_a_slow_api_does_not_hold_up_the_event_loop(server: KubernetesServer) -> None:
-    """The server is in this loop as well, and answers only once the loop has turned a lot."""
+    """The server is in this loop as well, and answers only once all else has come to rest."""
     server.door.clear()
     async with following(server) as tables:
         later = asyncio.create_task(anext(tables))
         await server.until_asked(1)
-        for _ in range(1000):
-            await asyncio.sleep(0)
+        await settle()
         assert not later.done()
         server.door.set()
         assert weights(await later) == {"chat": [100]}

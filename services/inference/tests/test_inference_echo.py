@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
+from headrace_common.testing.tasks import settle
 from headrace_inference.adapters.echo import EchoEngine
 from headrace_inference.domain.events import Delta, FinishReason
 from headrace_inference.domain.requests import GenerationRequest, JsonObject, Message
@@ -54,7 +55,7 @@ async def test_it_waits_for_its_pause_before_each_token() -> None:
     await anext(work)
     assert await anext(work) == Delta(0, "a", 1)
     second = asyncio.ensure_future(anext(work))
-    await asyncio.sleep(0)
+    await settle()
     assert not second.done()
     gate.release()
     assert await second == Delta(0, " b", 1)

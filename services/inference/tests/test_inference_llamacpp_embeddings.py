@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
+from headrace_common.testing.tasks import settle
 from headrace_inference.adapters.llamacpp.call import Call
 from headrace_inference.adapters.llamacpp.embeddings import LlamaCppEmbeddings
 from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
@@ -140,7 +141,7 @@ async def test_a_call_whose_caller_left_is_waited_for() -> None:
 
     call = Call(wait, {})
     waiting = asyncio.ensure_future(call.answer(30))
-    await asyncio.sleep(0)
+    await settle()
     waiting.cancel()
     ending = asyncio.ensure_future(call.ended(30))
     gate.set()
