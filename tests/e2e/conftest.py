@@ -55,7 +55,7 @@ def http(access: Access, trust: ssl.SSLContext) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(access: Access, trust: ssl.SSLContext) -> Iterator[openai.OpenAI]:
     """The official client with the stack's API key."""
     transport = openai.DefaultHttpxClient(verify=trust, trust_env=False)

@@ -66,17 +66,9 @@ def make_keys(access: Access, trust: ssl.SSLContext) -> MakeKeys:
 
 
 @pytest.fixture(scope="module")
-def python_run(access: Access, trust: ssl.SSLContext, make_keys: MakeKeys) -> Run:
+def python_run(client: openai.OpenAI, make_keys: MakeKeys) -> Run:
     """What the Python client saw."""
-    transport = openai.DefaultHttpxClient(verify=trust, trust_env=False)
-    with openai.OpenAI(
-        base_url=f"{access.url}/v1",
-        api_key=access.api_key,
-        http_client=transport,
-        timeout=120,
-        max_retries=0,
-    ) as client:
-        return Run("Python", openai.__version__, run_python(client, make_keys(), CHECKS))
+    return Run("Python", openai.__version__, run_python(client, make_keys(), CHECKS))
 
 
 @pytest.fixture(scope="module")
