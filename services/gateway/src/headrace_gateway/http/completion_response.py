@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from headrace_common.errors import HeadraceError
 from headrace_gateway.domain.completion import AnswerBuilder, CompletionRequest, Delta, Finished
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.domain.trace import trace_of
+from headrace_gateway.http.bodies import read_model_body
 from headrace_gateway.http.errors import error_body
+from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.openai_answers import AnswerWriter
 from headrace_gateway.http.pipeline_response import ClientGoneError, Patience, PipelineResponse
 from headrace_gateway.pipeline import Pipeline
@@ -123,3 +127,17 @@ class CompletionResponse(PipelineResponse):
         if not self.started:
             await self.start(send, "text/event-stream; charset=utf-8")
             self._streaming.set()
+
+
+def respond(
+    door: FrontDoor, request: Request, exchange: Exchange, parse: Callable[[bytes], Parsed]
+) -> CompletionResponse:
+    """The answer to a request whose body `parse` understands."""
+    return CompletionResponse(
+        door.pipeline,
+        exchange,
+        partial(read_model_body, request, exchange),
+        parse,
+        door.patience,
+        door.readiness.out_of_time,
+    )

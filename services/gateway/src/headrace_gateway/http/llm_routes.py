@@ -1,13 +1,11 @@
 """`/api/v1/llm`: the native API's way to a model, prompt in and text out."""
 
-from functools import partial
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from headrace_gateway.domain.exchange import Activity
-from headrace_gateway.http.bodies import json_body, parse_body, read_model_body
-from headrace_gateway.http.completion_response import CompletionResponse, Parsed
+from headrace_gateway.http.bodies import json_body, parse_body
+from headrace_gateway.http.completion_response import Parsed, respond
 from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.llm_schema import GenerateBody
@@ -48,11 +46,4 @@ def _generate(door: FrontDoor, request: Request, *, stream: bool) -> Response:
         )
         return Parsed(wanted, stream, writer, {})
 
-    return CompletionResponse(
-        door.pipeline,
-        exchange,
-        partial(read_model_body, request, exchange),
-        parse,
-        door.patience,
-        door.readiness.out_of_time,
-    )
+    return respond(door, request, exchange, parse)

@@ -1,6 +1,5 @@
 """`/v1`: the OpenAI-compatible surface."""
 
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -8,7 +7,7 @@ from starlette.responses import Response
 
 from headrace_gateway.domain.exchange import Activity
 from headrace_gateway.http.bodies import json_body, parse_body, read_model_body
-from headrace_gateway.http.completion_response import CompletionResponse, Parsed
+from headrace_gateway.http.completion_response import Parsed, respond
 from headrace_gateway.http.embeddings_response import EmbeddingsResponse
 from headrace_gateway.http.embeddings_schema import EmbeddingBody
 from headrace_gateway.http.exchanges import answer_headers, open_exchange
@@ -68,14 +67,7 @@ def _complete(
         writer = body.writer(exchange.request_id, int(exchange.occurred_at.timestamp()))
         return Parsed(wanted, bool(body.stream), writer, body.names())
 
-    return CompletionResponse(
-        door.pipeline,
-        exchange,
-        partial(read_model_body, request, exchange),
-        parse,
-        door.patience,
-        door.readiness.out_of_time,
-    )
+    return respond(door, request, exchange, parse)
 
 
 def _embed(door: FrontDoor, request: Request) -> Response:
