@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from headrace_local import checks
 from headrace_local.postgres import temporary_database, temporary_postgres
 from headrace_local.redis import temporary_redis
 
@@ -44,6 +45,16 @@ def redis_url(redis_server: str) -> str:
     with redis.Redis.from_url(redis_server) as client:
         client.flushall()
     return redis_server
+
+
+@pytest.fixture
+def free_port() -> int:
+    """For a server that cannot say which port it took.
+
+    Outside the range of outgoing connections, one of which may take pytest-asyncio's
+    `unused_tcp_port` before the server does.
+    """
+    return checks.free_port()
 
 
 @pytest.fixture

@@ -45,11 +45,11 @@ def proxy(proxied: tuple[Proxy, str]) -> Proxy:
 
 
 @pytest.fixture
-def settings(proxied: tuple[Proxy, str], unused_tcp_port: int) -> AuditSettings:
+def settings(proxied: tuple[Proxy, str], free_port: int) -> AuditSettings:
     return AuditSettings(
         database_url=proxied[1],
         database_timeout_seconds=0.5,
-        grpc_address=f"127.0.0.1:{unused_tcp_port}",
+        grpc_address=f"127.0.0.1:{free_port}",
         metrics_address="127.0.0.1:0",
         drain_seconds=1,
     )

@@ -193,21 +193,21 @@ async def test_a_prompt_that_is_too_long_for_the_remote_is_the_callers_mistake(
     assert caught.value.reason is Reason.CONTEXT_LENGTH_EXCEEDED
 
 
-async def test_the_start_waits_for_a_remote_that_is_not_there_yet(unused_tcp_port: int) -> None:
-    engine = OpenAiRemoteEngine(options(f"http://127.0.0.1:{unused_tcp_port}"), SystemClock())
+async def test_the_start_waits_for_a_remote_that_is_not_there_yet(free_port: int) -> None:
+    engine = OpenAiRemoteEngine(options(f"http://127.0.0.1:{free_port}"), SystemClock())
     starting = asyncio.create_task(engine.start())
     with pytest.raises(HeadraceError) as caught:
         await engine.health()
     assert caught.value.reason is Reason.NOT_SERVING
-    with running_llama_server(unused_tcp_port):
+    with running_llama_server(free_port):
         async with asyncio.timeout(60):
             await starting
         await engine.health()
     await engine.close()
 
 
-async def test_a_remote_that_never_comes_ends_the_start(unused_tcp_port: int) -> None:
-    away = options(f"http://127.0.0.1:{unused_tcp_port}", start_seconds=0.2)
+async def test_a_remote_that_never_comes_ends_the_start(free_port: int) -> None:
+    away = options(f"http://127.0.0.1:{free_port}", start_seconds=0.2)
     engine = OpenAiRemoteEngine(away, SystemClock())
     with pytest.raises(HeadraceError, match=r"did not answer in 0\.2 s"):
         await engine.start()

@@ -23,7 +23,7 @@ QUESTION = pb.GenerateRequest(
 
 
 @pytest.mark.parametrize("kind", ["openai", "llamacpp"])
-async def test_the_service_follows_its_remote(kind: str, unused_tcp_port: int) -> None:
+async def test_the_service_follows_its_remote(kind: str, free_port: int) -> None:
     with running_llama_server() as address:
         url = urlsplit(address)
         async with proxying(lambda: asyncio.open_connection(url.hostname, url.port)) as proxy:
@@ -37,7 +37,7 @@ async def test_the_service_follows_its_remote(kind: str, unused_tcp_port: int) -
                     "remote_model": MODEL,
                     "remote_kind": kind,
                     "remote_api_key": KEY,
-                    "grpc_address": f"127.0.0.1:{unused_tcp_port}",
+                    "grpc_address": f"127.0.0.1:{free_port}",
                     "metrics_address": "127.0.0.1:0",
                 }
             )

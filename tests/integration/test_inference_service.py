@@ -31,11 +31,11 @@ QUESTION = pb.GenerateRequest(
 
 
 @pytest.fixture
-def settings(unused_tcp_port: int) -> InferenceSettings:
+def settings(free_port: int) -> InferenceSettings:
     return InferenceSettings(
         engine="echo",
         model_id="echo",
-        grpc_address=f"127.0.0.1:{unused_tcp_port}",
+        grpc_address=f"127.0.0.1:{free_port}",
         metrics_address="127.0.0.1:0",
         drain_seconds=10,
         silent_seconds=0.2,

@@ -58,10 +58,8 @@ async def started_process(address: str, settings: Mapping[str, str]) -> AsyncIte
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-async def test_the_answer_ends_whole_and_then_the_process(
-    engine: str, unused_tcp_port: int
-) -> None:
-    address = f"127.0.0.1:{unused_tcp_port}"
+async def test_the_answer_ends_whole_and_then_the_process(engine: str, free_port: int) -> None:
+    address = f"127.0.0.1:{free_port}"
     async with (
         started_process(address, ENGINES[engine]) as process,
         create_channel(address) as channel,
