@@ -23,8 +23,8 @@ from headrace_gateway.grpc import answers, requests
 from headrace_gateway.grpc.exchanges import SERVICE, open_exchange
 from headrace_gateway.grpc.peers import Peers
 from headrace_gateway.grpc.room import Room
-from headrace_gateway.grpc.running import RunningExchanges
 from headrace_gateway.pipeline import Pipeline
+from headrace_gateway.running import RunningExchanges
 
 Tell = Callable[[Exchange], Mapping[str, str]]
 """What a caller is told beside the answer, under the names that HTTP's headers have."""

@@ -20,6 +20,7 @@ from headrace_gateway.http.authorize_routes import create_authorize_router
 from headrace_gateway.http.compression import Compression
 from headrace_gateway.http.cross_origin import CrossOrigin
 from headrace_gateway.http.deprecations import announce
+from headrace_gateway.http.direct_routes import DirectRoutes
 from headrace_gateway.http.docs import add_docs
 from headrace_gateway.http.document import describe
 from headrace_gateway.http.edge import Bounds, Edge
@@ -47,8 +48,9 @@ def create_http_app(
 ) -> ASGIApp:
     """The whole ASGI application."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
-    app.include_router(openai_routes.create_openai_router(door))
-    app.include_router(llm_routes.create_llm_router(door))
+    models = (openai_routes.create_openai_router(door), llm_routes.create_llm_router(door))
+    for router in models:
+        app.include_router(router)
     for tag, routes in TABLES.items():
         app.include_router(create_account_router(door, tag, routes))
     app.include_router(create_authorize_router(door))
@@ -62,7 +64,8 @@ def create_http_app(
     describe(app, (*openai_routes.BODIES, *llm_routes.BODIES, *dict.fromkeys(account_bodies)))
     add_docs(app)
     Instrumentator(registry=registry, excluded_handlers=["/api/v1/health/.*"]).instrument(app)
-    return _wrapped(announce(app), door.clock, bounds, browsers)
+    direct = DirectRoutes(app, (route for router in models for route in router.routes))
+    return _wrapped(announce(direct), door.clock, bounds, browsers)
 
 
 def _wrapped(app: ASGIApp, clock: Clock, bounds: Bounds, browsers: Browsers) -> ASGIApp:

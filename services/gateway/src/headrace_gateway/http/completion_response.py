@@ -1,11 +1,10 @@
 """The response of both completion endpoints: whole or streamed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -20,6 +19,7 @@ from headrace_gateway.http.front_door import FrontDoor
 from headrace_gateway.http.openai_answers import AnswerWriter
 from headrace_gateway.http.pipeline_response import ClientGoneError, Patience, PipelineResponse
 from headrace_gateway.pipeline import Pipeline
+from headrace_gateway.running import RunningExchanges
 
 HEARTBEAT = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -37,7 +37,7 @@ class Parsed:
 
 
 class CompletionResponse(PipelineResponse):
-    """Another watcher than the pipeline's notices who does not read."""
+    """A stream's silence is filled with comments, by a watcher that notices who does not read."""
 
     def __init__(
         self,
@@ -46,17 +46,14 @@ class CompletionResponse(PipelineResponse):
         read_body: Callable[[], Awaitable[bytes]],
         parse: Callable[[bytes], Parsed],
         patience: Patience,
-        out_of_time: asyncio.Event,
+        running: RunningExchanges,
     ) -> None:
-        super().__init__(exchange, patience, out_of_time)
+        super().__init__(exchange, patience, running)
         self._pipeline = pipeline
         self._read_body = read_body
         self._parse = parse
         self._parsed: Parsed | None = None
-        self._streaming = asyncio.Event()
-
-    def watchers(self, receive: Receive, send: Send) -> list[Coroutine[Any, Any, None]]:
-        return [*super().watchers(receive, send), self._keep_alive(send)]
+        self._streaming = False
 
     async def run(self, send: Send) -> None:
         events = self._pipeline.complete(self.exchange, self._request)
@@ -84,7 +81,7 @@ class CompletionResponse(PipelineResponse):
         if error.param is not None and error.param in names:
             error.rename_param(names[error.param])
         await super().fail(error, scope, receive, send)
-        if self._streaming.is_set():
+        if self._streaming:
             event = b"data: " + error_body(error, self.exchange.request_id) + b"\n\n"
             try:
                 await self.write(send, self._trace() + event, more=False)
@@ -110,7 +107,6 @@ class CompletionResponse(PipelineResponse):
 
     async def _keep_alive(self, send: Send) -> None:
         """Keep proxies' idle timers quiet while nothing is ready; ends if nobody reads."""
-        await self._streaming.wait()
         interval = self.patience.heartbeat_seconds
         loop = asyncio.get_running_loop()
         while True:
@@ -126,7 +122,8 @@ class CompletionResponse(PipelineResponse):
     async def _start_stream(self, send: Send) -> None:
         if not self.started:
             await self.start(send, "text/event-stream; charset=utf-8")
-            self._streaming.set()
+            self._streaming = True
+            self.watch(self._keep_alive(send))
 
 
 def respond(
@@ -139,5 +136,5 @@ def respond(
         partial(read_model_body, request, exchange),
         parse,
         door.patience,
-        door.readiness.out_of_time,
+        door.readiness.running,
     )

@@ -1,6 +1,5 @@
 """The response of `/v1/embeddings`."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.types import Send
@@ -10,6 +9,7 @@ from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.http.embeddings_schema import EmbeddingBody, embedding_list
 from headrace_gateway.http.pipeline_response import Patience, PipelineResponse
 from headrace_gateway.pipeline import Pipeline
+from headrace_gateway.running import RunningExchanges
 
 
 class EmbeddingsResponse(PipelineResponse):
@@ -21,9 +21,9 @@ class EmbeddingsResponse(PipelineResponse):
         exchange: Exchange,
         read_body: Callable[[], Awaitable[EmbeddingBody]],
         patience: Patience,
-        out_of_time: asyncio.Event,
+        running: RunningExchanges,
     ) -> None:
-        super().__init__(exchange, patience, out_of_time)
+        super().__init__(exchange, patience, running)
         self._pipeline = pipeline
         self._read_body = read_body
         self._body: EmbeddingBody | None = None

@@ -1,6 +1,5 @@
 """What every route needs."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +8,7 @@ from headrace_gateway.domain.answer_keys import PublishedAnswerKey
 from headrace_gateway.http.pipeline_response import Patience
 from headrace_gateway.pipeline import Pipeline
 from headrace_gateway.ports import Accounts, PublishedKeys
+from headrace_gateway.running import RunningExchanges
 
 
 @dataclass(slots=True)
@@ -17,8 +17,8 @@ class Readiness:
 
     checks: Mapping[str, Callable[[], bool]]
     draining: bool = field(default=False, init=False)
-    out_of_time: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    """Set when draining has taken as long as it may, and answers that still run must end."""
+    running: RunningExchanges = field(default_factory=RunningExchanges, init=False)
+    """Stopped when draining has taken as long as it may."""
 
     def missing(self) -> list[str]:
         """Names of what is not there yet, for people who read the probe's answer."""

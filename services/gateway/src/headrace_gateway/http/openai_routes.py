@@ -76,6 +76,4 @@ def _embed(door: FrontDoor, request: Request) -> Response:
     async def read() -> EmbeddingBody:
         return parse_body(EmbeddingBody, await read_model_body(request, exchange))
 
-    return EmbeddingsResponse(
-        door.pipeline, exchange, read, door.patience, door.readiness.out_of_time
-    )
+    return EmbeddingsResponse(door.pipeline, exchange, read, door.patience, door.readiness.running)

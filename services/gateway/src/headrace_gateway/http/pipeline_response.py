@@ -14,6 +14,7 @@ from headrace_common.logs import get_logger
 from headrace_gateway.domain.exchange import Exchange
 from headrace_gateway.http.errors import error_response, internal_error
 from headrace_gateway.http.exchanges import answer_headers
+from headrace_gateway.running import RunningExchanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +32,19 @@ class ClientGoneError(Exception):
 class PipelineResponse(Response, ABC):
     """Runs the pipeline in a task of its own, and stops it when it is of no use any more.
 
-    Watchers run beside it: one notices a client that hangs up, one that the process must end, and
-    subclasses have more. Any of them cancels the task, which closes everything from the edge to the
-    engine's slot.
+    Watchers run beside it: one notices a client that hangs up, and subclasses have more. The end
+    of any of them cancels the task, which closes everything from the edge to the engine's slot.
     """
 
-    def __init__(self, exchange: Exchange, patience: Patience, out_of_time: asyncio.Event) -> None:
-        """`out_of_time` is set when an answer that still runs must end."""
+    def __init__(self, exchange: Exchange, patience: Patience, running: RunningExchanges) -> None:
+        """`running` is who stops it when the process must end."""
         super().__init__()
         self.exchange = exchange
         self.body_read = asyncio.Event()
         """To be set once the body is read; until then whoever reads it notices who leaves."""
         self.patience = patience
-        self._out_of_time = out_of_time
+        self._running = running
+        self._tasks: list[asyncio.Task[None]] = []
         self.started = False
         self.last_write = 0.0
 
@@ -51,31 +52,29 @@ class PipelineResponse(Response, ABC):
     async def run(self, send: Send) -> None:
         """Have the pipeline answer, and write it; raises HeadraceError."""
 
-    def watchers(
-        self,
-        receive: Receive,
-        send: Send,  # noqa: ARG002 - for subclasses
-    ) -> list[Coroutine[Any, Any, None]]:
-        """What ends when the work is to end."""
-        return [self._until_disconnect(receive), self._until_out_of_time()]
+    def watch(self, watcher: Coroutine[Any, Any, None]) -> None:
+        """Run it until the work is done; when it ends by itself, the work is to end."""
+        task = asyncio.create_task(watcher)
+        task.add_done_callback(lambda _: self._tasks[0].cancel())
+        self._tasks.append(task)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = asyncio.create_task(self._answer(scope, receive, send))
-        watchers = [asyncio.create_task(watcher) for watcher in self.watchers(receive, send)]
+        self._tasks.append(work)
+        self.watch(self._until_disconnect(receive))
         try:
-            await asyncio.wait([work, *watchers], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([work])
         finally:
-            for task in (work, *watchers):
+            for task in self._tasks:
                 task.cancel()
-            await asyncio.wait([work, *watchers])
-        if work.cancelled() and self.exchange.stopped_by is not None:
-            await self.fail(self.exchange.stopped_by, scope, receive, send)
-        elif not work.cancelled() and (error := work.exception()) is not None:
+            await asyncio.wait(self._tasks)
+        if not work.cancelled() and (error := work.exception()) is not None:
             raise error
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self.run(send)
+            async with self._running.run(self.exchange):
+                await self.run(send)
         except HeadraceError as error:
             await self.fail(error, scope, receive, send)
         except ClientGoneError:
@@ -101,10 +100,6 @@ class PipelineResponse(Response, ABC):
         await self.body_read.wait()
         while (await receive())["type"] != "http.disconnect":
             continue
-
-    async def _until_out_of_time(self) -> None:
-        await self._out_of_time.wait()
-        self.exchange.run_out_of_time()
 
     async def write_document(self, send: Send, body: bytes) -> None:
         """A whole answer at once."""

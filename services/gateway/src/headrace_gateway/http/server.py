@@ -60,7 +60,7 @@ async def serve_http(
             async with asyncio.timeout(drain_seconds):
                 await ended.wait()
         except TimeoutError:
-            readiness.out_of_time.set()
+            readiness.running.stop_all()
             await ended.wait()
 
     runtime.start_task("http server", serve())

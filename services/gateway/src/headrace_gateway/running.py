@@ -1,4 +1,4 @@
-"""The calls that run: any of them can be stopped by us, and its caller hears why."""
+"""The exchanges that run: each can be stopped by us, and its caller hears why."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from headrace_gateway.domain.exchange import Exchange
 
 
 class RunningExchanges:
-    """Each runs in the task in which gRPC handles its call; who hangs up has that one cancelled."""
+    """Each runs in a task of its own, which is cancelled when its caller hangs up."""
 
     def __init__(self) -> None:
         self._tasks: dict[asyncio.Task[object], Exchange] = {}
@@ -18,7 +18,7 @@ class RunningExchanges:
         """Raises what stopped the block, if we did: then it is no caller that went away."""
         task = asyncio.current_task()
         if task is None:
-            raise RuntimeError("calls run in tasks")
+            raise RuntimeError("exchanges run in tasks")
         self._tasks[task] = exchange
         try:
             yield
