@@ -1,0 +1,140 @@
+{{/* Rules of NetworkPolicies: who may talk to a component, and with whom it may. */}}
+
+{{/* Takes `root` and `component`. */}}
+{{- define "headrace.network.ingress" -}}
+{{- $network := .root.Values.networkPolicy -}}
+{{- if eq .component "gateway" }}
+- from:
+    {{- include "headrace.network.namespace" $network.ingressNamespace | nindent 4 }}
+    {{- range .root.Values.gateway.consumers }}
+    {{- include "headrace.network.namespace" .namespace | nindent 4 }}
+    {{- end }}
+  ports:
+    - {port: http, protocol: TCP}
+    - {port: grpc, protocol: TCP}
+{{- end }}
+{{- with include "headrace.callersOf" . | fromYamlArray }}
+- from:
+    {{- range . }}
+    {{- include "headrace.network.component" (dict "root" $.root "component" .) | nindent 4 }}
+    {{- end }}
+  ports:
+    - {port: grpc, protocol: TCP}
+{{- end }}
+- from:
+    {{- include "headrace.network.namespace" $network.monitoringNamespace | nindent 4 }}
+  ports:
+    - {port: metrics, protocol: TCP}
+    {{- if .root.Values.mesh.enabled }}
+    # The sidecar's own.
+    - {port: 15090, protocol: TCP}
+    {{- end }}
+{{- end }}
+
+{{/* The components that call this one, as `callers` has them, of models those of each; takes `root` and `component`. */}}
+{{- define "headrace.callersOf" -}}
+{{- $callers := list -}}
+{{- range include "headrace.workloads" .root | fromYamlArray -}}
+{{- if eq .component $.component }}{{ $callers = concat $callers (keys .callers) }}{{ end -}}
+{{- end -}}
+{{ toYaml ($callers | uniq | sortAlpha) }}
+{{- end }}
+
+{{/* Takes `root` and `component`. */}}
+{{- define "headrace.network.egress" -}}
+{{ include "headrace.network.cluster" .root }}
+{{- range $callee := include "headrace.components" . | fromYamlArray }}
+{{- if has $.component (include "headrace.callersOf" (dict "root" $.root "component" $callee) | fromYamlArray) }}
+- to:
+    {{- include "headrace.network.component" (dict "root" $.root "component" $callee) | nindent 4 }}
+  ports:
+    - {port: 9000, protocol: TCP}
+{{- end }}
+{{- end }}
+{{- if has .component (list "auth" "audit") }}
+{{ include "headrace.network.store" (dict "root" .root "store" "postgres" "ports" .root.Values.networkPolicy.databasePorts) }}
+{{- end }}
+{{- if has .component (list "gateway" "auth" "cache") }}
+{{ include "headrace.network.store" (dict "root" .root "store" "redis" "ports" .root.Values.networkPolicy.redisPorts) }}
+{{- end }}
+{{- if and (eq .component "gateway") .root.Values.gateway.discovery.enabled }}
+# The Kubernetes API, which has no pods to name.
+- ports:
+    - {port: 443, protocol: TCP}
+    - {port: 6443, protocol: TCP}
+{{- end }}
+{{- if eq .component "inference" }}
+{{ include "headrace.network.models" .root }}
+{{- end }}
+{{- with get .root.Values.networkPolicy.extraEgress .component }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "headrace.components" -}}
+[gateway, auth, cache, audit, inference]
+{{- end }}
+
+{{/* What every pod needs: names, and with a sidecar its control plane. */}}
+{{- define "headrace.network.cluster" -}}
+- to:
+    {{- include "headrace.network.namespace" "kube-system" | nindent 4 }}
+    # NodeLocal DNSCache.
+    - ipBlock: {cidr: 169.254.20.10/32}
+  ports:
+    - {port: 53, protocol: UDP}
+    - {port: 53, protocol: TCP}
+{{- if .Values.mesh.enabled }}
+- to:
+    {{- include "headrace.network.namespace" .Values.mesh.controlPlaneNamespace | nindent 4 }}
+  ports:
+    - {port: 15012, protocol: TCP}
+{{- end }}
+{{- end }}
+
+{{/* A database: the release's own pods, or wherever it is. Takes `root`, `store` and `ports`. */}}
+{{- define "headrace.network.store" -}}
+- ports:
+    {{- range .ports }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+  {{- if .root.Values.evaluation.enabled }}
+  to:
+    {{- include "headrace.network.component" (dict "root" .root "component" .store) | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* Where models come from, and remote servers. Their names are not for a NetworkPolicy to know; their ports are. */}}
+{{- define "headrace.network.models" -}}
+{{- $ports := list -}}
+{{- range include "headrace.workloads" . | fromYamlArray -}}
+{{- if eq .component "inference" -}}
+{{- if include "headrace.preparesModel" . }}{{ $ports = append $ports 443 }}{{ end -}}
+{{- if eq .engine "openai" }}{{ $ports = append $ports (include "headrace.portOfUrl" .remote.url | int) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- with $ports | uniq }}
+- ports:
+    {{- range . }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "headrace.portOfUrl" -}}
+{{- $url := urlParse . -}}
+{{- $implied := eq $url.scheme "https" | ternary "443" "80" -}}
+{{ regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default $implied }}
+{{- end }}
+
+{{- define "headrace.network.namespace" -}}
+- namespaceSelector:
+    matchLabels: {kubernetes.io/metadata.name: {{ . }}}
+{{- end }}
+
+{{/* Takes `root` and `component`. */}}
+{{- define "headrace.network.component" -}}
+- podSelector:
+    matchLabels:
+      {{- include "headrace.componentSelector" . | nindent 6 }}
+{{- end }}
