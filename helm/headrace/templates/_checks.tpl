@@ -36,6 +36,9 @@ Headrace needs one Secret, and has no default for it. Set exactly one of:
 {{- if and .Values.ingress.enabled (not .Values.gateway.hosts) -}}
 {{- fail "\n\ningress.enabled needs gateway.hosts, for example gateway.hosts={llm.example.org}." -}}
 {{- end -}}
+{{- if hasPrefix "*" (first .Values.gateway.hosts | default "") -}}
+{{- fail "\n\ngateway.hosts: the first one makes the URL that access tokens are issued under, so it cannot begin with *." -}}
+{{- end -}}
 {{- if and .Values.gateway.canary.enabled (not .Values.mesh.enabled) -}}
 {{- fail "\n\ngateway.canary.enabled needs mesh.enabled: without a mesh nothing shares requests between two versions of the gateway." -}}
 {{- end -}}

@@ -10,12 +10,11 @@ services of the new version wait for the schema either way.
 
 {{/* Takes `root` and `weight`. */}}
 {{- define "headrace.migrationAnnotations" -}}
-{{- if include "headrace.migrationIsHook" .root }}
-annotations:
-  helm.sh/hook: pre-install,pre-upgrade
-  helm.sh/hook-weight: {{ .weight | quote }}
-  # The last one stays, so that its log can be read.
-  helm.sh/hook-delete-policy: before-hook-creation
+{{- if include "headrace.migrationIsHook" .root -}}
+helm.sh/hook: pre-install,pre-upgrade
+helm.sh/hook-weight: {{ .weight | quote }}
+# The last one stays, so that its log can be read.
+helm.sh/hook-delete-policy: before-hook-creation
 {{- end }}
 {{- end }}
 

@@ -64,7 +64,7 @@
     - {port: 6443, protocol: TCP}
 {{- end }}
 {{- if eq .component "inference" }}
-{{ include "headrace.network.models" .root }}
+{{- include "headrace.network.models" .root }}
 {{- end }}
 {{- with get .root.Values.networkPolicy.extraEgress .component }}
 {{ toYaml . }}
@@ -75,8 +75,18 @@
 [gateway, auth, cache, audit, inference]
 {{- end }}
 
-{{/* What every pod needs: names, and with a sidecar its control plane. */}}
+{{/* What every service needs: names, and for its sidecar the control plane. */}}
 {{- define "headrace.network.cluster" -}}
+{{ include "headrace.network.names" . }}
+{{- if .Values.mesh.enabled }}
+- to:
+    {{- include "headrace.network.namespace" .Values.mesh.controlPlaneNamespace | nindent 4 }}
+  ports:
+    - {port: 15012, protocol: TCP}
+{{- end }}
+{{- end }}
+
+{{- define "headrace.network.names" -}}
 - to:
     {{- include "headrace.network.namespace" "kube-system" | nindent 4 }}
     # NodeLocal DNSCache.
@@ -84,12 +94,6 @@
   ports:
     - {port: 53, protocol: UDP}
     - {port: 53, protocol: TCP}
-{{- if .Values.mesh.enabled }}
-- to:
-    {{- include "headrace.network.namespace" .Values.mesh.controlPlaneNamespace | nindent 4 }}
-  ports:
-    - {port: 15012, protocol: TCP}
-{{- end }}
 {{- end }}
 
 {{/* A database: the release's own pods, or wherever it is. Takes `root`, `store` and `ports`. */}}

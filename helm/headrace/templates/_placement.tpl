@@ -8,7 +8,7 @@
 {{- end }}
 {{- with include "headrace.spread" . }}
 topologySpreadConstraints:
-  {{- . | nindent 2 }}
+  {{- . | trim | nindent 2 }}
 {{- end }}
 {{- end }}
 

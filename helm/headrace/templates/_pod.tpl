@@ -13,7 +13,7 @@ initContainers:
   {{- include "headrace.prepareContainer" . | nindent 2 }}
 {{- end }}
 containers:
-  - {{- include "headrace.container" . | nindent 4 }}
+  - {{ include "headrace.container" . | nindent 4 | trim }}
 volumes:
   {{- include "headrace.volumes" . | nindent 2 }}
 {{- end }}

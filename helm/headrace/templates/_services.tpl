@@ -10,7 +10,9 @@ metadata:
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "headrace.labels" (dict "root" .root "component" .workload.component) | nindent 4 }}
-    {{- include "headrace.discoveryLabels" . | nindent 4 }}
+    {{- with include "headrace.discoveryLabels" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
   {{- with include "headrace.discoveryAnnotations" . | trim }}
   annotations:
     {{- . | nindent 4 }}

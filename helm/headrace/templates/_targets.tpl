@@ -14,7 +14,8 @@ A model without a canary is one target, its Service. With one it is two, which d
 {{- else }}
 {{- $perTrack := not (empty (include "headrace.servicePerTrack" .)) }}
 {{- $share := int $model.canary.weight }}
-{{- range $cohort, $part := dict "stable" (sub 100 $share) "canary" $share }}
+{{- range $cohort := list "stable" "canary" }}
+{{- $part := eq $cohort "canary" | ternary $share (sub 100 $share) }}
 - service: {{ $perTrack | ternary (printf "%s-%s" $model.fullname $cohort) $model.fullname }}
   cohort: {{ $cohort }}
   weight: {{ div (mul $weight $part) 100 }}
