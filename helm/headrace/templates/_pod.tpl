@@ -70,8 +70,7 @@ volumeMounts:
 
 {{- define "headrace.podAnnotations" -}}
 {{- if .root.Values.mesh.enabled -}}
-# Prometheus is in no mesh; whom the port answers, the NetworkPolicy says.
-traffic.sidecar.istio.io/excludeInboundPorts: "9464"
+{{ include "headrace.mesh.podAnnotations" . }}
 {{- end }}
 {{- with .workload.podAnnotations }}
 {{ toYaml . }}

@@ -28,11 +28,11 @@ from the helpers of templates/.
 {{- end }}
 
 {{/*
-Annotations of pods in the mesh: (dict "preStopSeconds" 5), with "root" $.
-Prometheus has no certificate of the mesh, so the port of the metrics is not the proxy's; NetworkPolicies
-tell who reaches it. A native sidecar starts before the first container and ends after the last one,
-so nothing waits for it and nothing needs EXIT_ON_ZERO_ACTIVE_CONNECTIONS. When the pod is told to
-end it takes leave of its callers, and has done so when the application begins to refuse.
+Annotations of pods in the mesh; takes `root` and `workload`.
+Prometheus is in no mesh, so the port of the metrics is not the proxy's; NetworkPolicies tell whom it
+answers. A native sidecar starts before the first container and ends after the last one, so nothing has to
+hold the application, and neither EXIT_ON_ZERO_ACTIVE_CONNECTIONS nor terminationDrainDuration is needed. When
+the pod is told to end, the proxy takes leave of its callers, and has done so when the application begins to refuse.
 */}}
 {{- define "headrace.mesh.podAnnotations" -}}
 {{- $sidecar := .root.Values.mesh.sidecar -}}
@@ -43,7 +43,7 @@ sidecar.istio.io/proxyMemoryLimit: {{ $sidecar.resources.memoryLimit | quote }}
 traffic.sidecar.istio.io/excludeInboundPorts: "9464"
 proxy.istio.io/config: |
   concurrency: {{ $sidecar.concurrency }}
-  drainDuration: {{ max 1 (int .preStopSeconds) }}s
+  drainDuration: {{ max 1 (int .workload.preStopSeconds) }}s
   proxyStatsMatcher:
     inclusionRegexps:
       {{- toYaml $sidecar.statistics | nindent 6 }}
