@@ -21,7 +21,7 @@ PYTEST_ON_TWO_CORES := $(PYTEST) -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract \
-	test-integration test-api test-security test-e2e test-chaos test-torch check fmt proto docs lock install
+	test-integration test-api test-security test-e2e test-chaos test-torch check fmt proto chart manifests docs lock install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,13 +88,15 @@ test-chaos: $(VENV)/.dev ## Kill, freeze and drain every part under load; eleven
 test-torch: $(VENV)/.torch ## Install torch (on Linux x86-64 with CUDA, some GB) and test the transformers engine; three minutes, not part of `test`
 	$(PYTEST) tests/torch
 
-check: $(VENV)/.dev ## Check format, lint, types, imports, protos and generated code
+check: $(VENV)/.dev ## Check format, lint, types, imports, protos and what is generated
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy conftest.py benchmarks tests $(SOURCES) $(UNIT_TESTS)
+	$(BIN)/mypy conftest.py benchmarks scripts tests $(SOURCES) $(UNIT_TESTS)
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	@scripts/generate-protos.sh --check
+	@$(BIN)/python -m scripts.chart --check
+	@$(BIN)/python -m scripts.manifests --check
 
 fmt: $(VENV)/.dev ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix .
@@ -102,6 +104,12 @@ fmt: $(VENV)/.dev ## Format the code and fix what can be fixed
 
 proto: $(VENV)/.dev ## Regenerate the code in services/common/src/headrace from protos/
 	@scripts/generate-protos.sh
+
+chart: $(VENV)/.dev ## Write the chart's values.schema.json and README.md from its values.yaml
+	@$(BIN)/python -m scripts.chart
+
+manifests: $(VENV)/.dev ## Render the chart into k8s/rendered and istio/rendered
+	@$(BIN)/python -m scripts.manifests
 
 docs: $(VENV)/.dev ## Write docs/api and docs/conformance.md from a run of every call and check
 	HEADRACE_WRITE_DOCS=1 $(PYTEST) tests/api tests/e2e/test_e2e_conformance.py

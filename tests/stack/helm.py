@@ -37,7 +37,7 @@ def _unique(loader: UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
 UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
 
 
-def render(  # noqa: PLR0913 - what the command line of Helm takes
+def render(
     values_files: Sequence[Path] = (),
     *,
     set: Mapping[str, Any] | None = None,  # noqa: A002 - Helm's own word
@@ -92,7 +92,7 @@ def merged_values(
     """What the files say, the later ones first, and what `overrides` says before them."""
     merged: dict[str, Any] = {}
     for path in values_files:
-        merged = _merge(merged, yaml.load(path.read_text(), UniqueKeyLoader) or {})  # noqa: S506
+        merged = _merge(merged, yaml.load(path.read_text(), UniqueKeyLoader) or {})
     for path_of_value, value in (overrides or {}).items():
         expression = f"{path_of_value}={json.dumps(value)}"
         merged = _merge(merged, helm_python.parse_set_json(expression))
@@ -111,7 +111,7 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 def _objects(name: str, text: str) -> Iterator[Object]:
     if not name.endswith(".yaml"):
         return
-    for document in yaml.load_all(text, UniqueKeyLoader):  # noqa: S506 - a SafeLoader
+    for document in yaml.load_all(text, UniqueKeyLoader):
         if document is None:
             continue
         if not isinstance(document, dict) or "kind" not in document:

@@ -9,6 +9,9 @@ What no schema can tell, checked before anything is rendered. Each message names
 {{- if eq .component "inference" }}{{ include "headrace.check.model" . }}{{ end -}}
 {{- end -}}
 {{- include "headrace.check.names" . -}}
+{{- if not (or .Values.inference.models .Values.gateway.discovery.enabled) -}}
+{{- fail "\n\ninference.models is empty, so nobody could ask for anything. Name a model, or set gateway.discovery.enabled=true for model servers of another release." -}}
+{{- end -}}
 {{- end }}
 
 {{- define "headrace.check.secrets" -}}
