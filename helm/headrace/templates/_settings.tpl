@@ -24,9 +24,19 @@ GUARD_POLICY_FILE: /etc/headrace/guard/policies.yaml
 SPOOL_DIRECTORY: /var/lib/headrace/spool
 SPOOL_MAXIMUM_BYTES: {{ mul $gateway.spool.mebibytes 1048576 }}
 TRUSTED_PROXIES: {{ include "headrace.trustedProxies" .root }}
-# While limits cannot be counted together each gateway takes its part of them; with the largest number of
-# gateways the parts never add up to more than the whole.
-REPLICAS: {{ include "headrace.mostPods" .workload }}
+REPLICAS: {{ include "headrace.mostGateways" .root }}
+{{- end }}
+
+{{/*
+While limits cannot be counted together each gateway takes its part of them: with the largest number of gateways, the
+canary's included, the parts never add up to more than the whole.
+*/}}
+{{- define "headrace.mostGateways" -}}
+{{- $most := 0 -}}
+{{- range include "headrace.deployments" . | fromYamlArray -}}
+{{- if eq .component "gateway" }}{{ $most = add $most (include "headrace.mostPods" .) }}{{ end -}}
+{{- end -}}
+{{ $most }}
 {{- end }}
 
 {{/* A sidecar passes requests on from 127.0.0.6, and does not touch what the ingress gateway said of the client. */}}
