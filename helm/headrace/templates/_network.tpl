@@ -1,6 +1,16 @@
 {{/* Rules of NetworkPolicies: who may talk to a component, and with whom it may. */}}
 
-{{/* Takes `root` and `component`. */}}
+{{/* Who calls each component, as `callers` has it; of models, those of each. */}}
+{{- define "headrace.callers" -}}
+{{- $callers := dict -}}
+{{- range include "headrace.workloads" . | fromYamlArray -}}
+{{- $known := get $callers .component | default list -}}
+{{- $_ := set $callers .component (concat $known (keys .callers) | uniq | sortAlpha) -}}
+{{- end -}}
+{{ toYaml $callers }}
+{{- end }}
+
+{{/* Takes `root`, `component` and `callers`, the map of all. */}}
 {{- define "headrace.network.ingress" -}}
 {{- $network := .root.Values.networkPolicy -}}
 {{- if eq .component "gateway" }}
@@ -13,7 +23,7 @@
     - {port: http, protocol: TCP}
     - {port: grpc, protocol: TCP}
 {{- end }}
-{{- with include "headrace.callersOf" . | fromYamlArray }}
+{{- with get .callers .component }}
 - from:
     {{- range . }}
     {{- include "headrace.network.component" (dict "root" $.root "component" .) | nindent 4 }}
@@ -31,20 +41,11 @@
     {{- end }}
 {{- end }}
 
-{{/* The components that call this one, as `callers` has them, of models those of each; takes `root` and `component`. */}}
-{{- define "headrace.callersOf" -}}
-{{- $callers := list -}}
-{{- range include "headrace.workloads" .root | fromYamlArray -}}
-{{- if eq .component $.component }}{{ $callers = concat $callers (keys .callers) }}{{ end -}}
-{{- end -}}
-{{ toYaml ($callers | uniq | sortAlpha) }}
-{{- end }}
-
-{{/* Takes `root` and `component`. */}}
+{{/* Takes `root`, `component` and `callers`, the map of all. */}}
 {{- define "headrace.network.egress" -}}
 {{ include "headrace.network.cluster" .root }}
-{{- range $callee := include "headrace.components" . | fromYamlArray }}
-{{- if has $.component (include "headrace.callersOf" (dict "root" $.root "component" $callee) | fromYamlArray) }}
+{{- range $callee, $callers := .callers }}
+{{- if has $.component $callers }}
 - to:
     {{- include "headrace.network.component" (dict "root" $.root "component" $callee) | nindent 4 }}
   ports:
@@ -69,10 +70,6 @@
 {{- with get .root.Values.networkPolicy.extraEgress .component }}
 {{ toYaml . }}
 {{- end }}
-{{- end }}
-
-{{- define "headrace.components" -}}
-[gateway, auth, cache, audit, inference]
 {{- end }}
 
 {{/* What every service needs: names, and for its sidecar the control plane. */}}
