@@ -16,12 +16,20 @@
 {{- if eq .component "gateway" }}
 - from:
     {{- include "headrace.network.namespace" $network.ingressNamespace | nindent 4 }}
-    {{- range .root.Values.gateway.consumers }}
+  ports:
+    - {port: http, protocol: TCP}
+    {{- if and .root.Values.mesh.enabled .root.Values.mesh.gateway.grpc }}
+    - {port: grpc, protocol: TCP}
+    {{- end }}
+{{- with .root.Values.gateway.consumers }}
+- from:
+    {{- range . }}
     {{- include "headrace.network.namespace" .namespace | nindent 4 }}
     {{- end }}
   ports:
     - {port: http, protocol: TCP}
     - {port: grpc, protocol: TCP}
+{{- end }}
 {{- end }}
 {{- with get .callers .component }}
 - from:
