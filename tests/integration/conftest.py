@@ -17,7 +17,8 @@ from headrace_auth.domain.external_identity import ExternalIdentity
 from headrace_auth.domain.federation import ProviderConfig, ProviderKind
 from headrace_auth.testing.accounts import AccountWorld, account_world
 from headrace_auth.testing.identity_providers import CALLBACK, Approve
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 from headrace_common.testing.clock import FakeClock
 
 SUBJECT = "ada"

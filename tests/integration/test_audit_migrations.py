@@ -20,7 +20,8 @@ from headrace_audit.adapters.rows import CHANGE_COLUMNS, COLUMNS, to_row
 from headrace_audit.domain.events import Event
 from headrace_audit.testing import NOW, completion, failed_login, membership_update
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from headrace_audit.adapters.rows import CHANGE_COLUMNS
 from headrace_audit.domain.events import Event
 from headrace_audit.testing import NOW, EventStoreSuite, completion, failed_login, membership_update
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
 from headrace_auth.use_cases.start import ensure_first_owner
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
 from headrace_auth.testing.administration import Administration
 from headrace_auth.testing.administration_suite import AdministrationSuite
 from headrace_auth.testing.seeding import seed
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 from headrace_common.testing.clock import FakeClock
 
 

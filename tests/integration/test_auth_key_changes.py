@@ -33,7 +33,8 @@ from headrace_auth.use_cases.api_keys.signing_credentials import SigningCredenti
 from headrace_auth.use_cases.credentials.resolve_signed import SignedRequestResolver
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 
 DAY = timedelta(days=1)
 REQUEST = ApiKeyRequest(

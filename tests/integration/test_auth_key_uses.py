@@ -18,7 +18,8 @@ from headrace_auth.testing.seeding import seed
 from headrace_auth.testing.suites import NOW, keep
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 
 
 @pytest.fixture

@@ -38,7 +38,8 @@ from headrace_auth.domain.principal import (
 )
 from headrace_auth.domain.sessions import RefreshToken, Session
 from headrace_auth.testing.suites import keep
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 DIGEST = b"\x5a" * 32

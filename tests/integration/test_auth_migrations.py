@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from headrace_auth.adapters.postgres.store import MIGRATIONS
 from headrace_auth.adapters.postgres.tables import SCHEMA, metadata
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.postgres import migrate
+from headrace_common.migrations import migrate
 
 
 @pytest.fixture

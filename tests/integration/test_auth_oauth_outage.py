@@ -14,7 +14,8 @@ from headrace_auth.testing.oauth_flow import OAuthFlow, authorization_request
 from headrace_auth.testing.oauth_world import WEB, stored_world
 from headrace_auth.testing.seeding import seed
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.postgres import proxying_postgres
 from headrace_common.testing.proxy import Proxy

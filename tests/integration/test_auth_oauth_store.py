@@ -29,7 +29,8 @@ from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.logins.login import Login
 from headrace_auth.use_cases.oauth.client_authorizations import Answer, ClientAuthorizations
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 from headrace_common.testing.clock import FakeClock
 
 

@@ -13,7 +13,8 @@ from headrace_auth.adapters.redis import RedisRevocationAnnouncer
 from headrace_auth.testing.directory import ACME
 from headrace_auth.testing.suites import make_key
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 from headrace_common.testing.postgres import proxying_postgres
 from headrace_common.testing.proxy import Proxy, Streams, proxying
 from headrace_gateway.adapters.redis_limiter import revocation_key

@@ -26,7 +26,8 @@ from headrace_auth.testing.suites import (
     make_key,
 )
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from headrace_auth.adapters.redis import RedisRevocationAnnouncer
 from headrace_auth.testing.suites import make_key
 from headrace_cache.adapters.redis import RedisEntryStore
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 from headrace_gateway.adapters.redis_limiter import RedisLimiter
 from headrace_gateway.domain.admission import Charge
 from headrace_gateway.testing.limiter_suite import PRINCIPAL, REQUESTS, demand

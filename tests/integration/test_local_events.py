@@ -13,7 +13,8 @@ from headrace_audit.testing import (
     membership_update,
     reused_refresh_token,
 )
-from headrace_common.postgres import create_engine, migrate
+from headrace_common.migrations import migrate
+from headrace_common.postgres import create_engine
 from headrace_local import postgres
 from headrace_local.commands import EVENTS
 

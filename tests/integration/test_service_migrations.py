@@ -1,29 +1,20 @@
 """Migrations by service processes: five that start at once, and one that meets a newer schema."""
 
 import asyncio
-import base64
-import os
-import sys
 import zlib
-from asyncio.subprocess import PIPE, STDOUT, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from tests.integration.service_process import SETTINGS, output_until, service_process
 
 from headrace_common.postgres import create_engine
 
-SETTINGS = {
-    "auth": {
-        "REDIS_URL": "unix:///unused",
-        "AUDIT_TARGET": "127.0.0.1:1",
-        "KEY_ENCRYPTION_KEY": base64.b64encode(bytes(32)).decode(),
-    },
-    "audit": {},
-}
 STARTERS = 5
+READY = '"ready"'
 WAITING = text(
     "SELECT count(*) FROM pg_locks"
     " WHERE locktype = 'advisory' AND NOT granted AND objid::bigint = :key"
@@ -37,39 +28,14 @@ async def engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-@asynccontextmanager
-async def _starting(service: str, database_url: str) -> AsyncIterator[Process]:
-    settings = {
-        "DATABASE_URL": database_url,
-        "GRPC_ADDRESS": "127.0.0.1:0",
-        "METRICS_ADDRESS": "127.0.0.1:0",
-        **SETTINGS[service],
-    }
-    own = {f"HEADRACE_{service.upper()}_{name}": value for name, value in settings.items()}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", f"headrace_{service}"),
-        env={**os.environ, **own},
-        stdout=PIPE,
-        stderr=STDOUT,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+def _starting(service: str, database_url: str) -> AbstractAsyncContextManager[Process]:
+    return service_process(service, "", {"DATABASE_URL": database_url, **SETTINGS[service]})
 
 
 async def _until_all_wait(connection: AsyncConnection, key: int) -> None:
     async with asyncio.timeout(60):
         while await connection.scalar(WAITING, {"key": key}) != STARTERS:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-
-
-async def _output_until_ready(process: Process) -> str:
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        return (await process.stdout.readuntil(b'"ready"')).decode()
 
 
 @pytest.mark.parametrize("service", SETTINGS)
@@ -86,7 +52,7 @@ async def test_five_processes_at_once_migrate_an_empty_database_once(
                 for _ in range(STARTERS)
             ]
             await _until_all_wait(gate, key)
-        outputs = await asyncio.gather(*(_output_until_ready(process) for process in starters))
+        outputs = await asyncio.gather(*(output_until(process, READY) for process in starters))
         for process in starters:
             process.terminate()
         async with asyncio.timeout(30):
@@ -104,7 +70,7 @@ async def test_a_process_refuses_a_newer_schema_and_leaves_it_alone(
 ) -> None:
     version = f"SELECT version_num FROM {service}.alembic_version"
     async with _starting(service, postgres_url) as process:
-        await _output_until_ready(process)
+        await output_until(process, READY)
     async with engine.begin() as connection:
         await connection.execute(text(f"UPDATE {service}.alembic_version SET version_num = '9999'"))
     async with _starting(service, postgres_url) as process, asyncio.timeout(60):

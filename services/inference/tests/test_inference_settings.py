@@ -163,3 +163,11 @@ def test_adapters_have_ids_of_their_own(tmp_path: Path) -> None:
         InferenceSettings(model_path=tmp_path / "m.gguf", lora_adapters=own)
     with pytest.raises(ValidationError, match="llamacpp engine only"):
         InferenceSettings(engine="echo", lora_adapters={"support": tmp_path / "a.gguf"})
+
+
+def test_a_link_to_a_model_is_followed_once(tmp_path: Path) -> None:
+    link = tmp_path / "current"
+    link.symlink_to("model.gguf")
+    assert InferenceSettings(model_path=link).required_model_path() == tmp_path / "model.gguf"
+    on_a_hub = Path("acme/model")
+    assert InferenceSettings(model_path=on_a_hub).required_model_path() == on_a_hub

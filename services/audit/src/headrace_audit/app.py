@@ -13,7 +13,8 @@ from headrace_audit.settings import AuditSettings
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_server import start_grpc_server
 from headrace_common.metrics import create_registry, serve_metrics
-from headrace_common.postgres import open_database, watch_database
+from headrace_common.migrations import open_database
+from headrace_common.postgres import watch_database
 from headrace_common.runtime import Runtime, run_service
 
 
@@ -26,15 +27,7 @@ async def start(settings: AuditSettings, runtime: Runtime) -> None:
     """Bring everything up; returns once the schema is current and the server listens."""
     registry, clock = create_registry(), SystemClock()
     serve_metrics(runtime, registry, settings.metrics_address)
-    engine = await open_database(
-        runtime,
-        settings.database_url.get_secret_value(),
-        MIGRATIONS,
-        SCHEMA,
-        pool_size=settings.pool_size,
-        statement_seconds=settings.database_timeout_seconds,
-        wait_seconds=settings.database_wait_seconds,
-    )
+    engine = await open_database(runtime, settings, MIGRATIONS, SCHEMA)
     store = PostgresEventStore(engine, timeout_seconds=settings.database_timeout_seconds)
     servicer = build(store=store, registry=registry, clock=clock)
     server = await start_grpc_server(

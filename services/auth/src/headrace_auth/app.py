@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from headrace_auth.adapters.audit_events import OutboxDelivery
 from headrace_auth.adapters.mail.absent import AbsentMailer
@@ -53,7 +52,8 @@ from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_client import create_channel
 from headrace_common.logs import get_logger
 from headrace_common.metrics import create_registry, serve_metrics
-from headrace_common.postgres import open_database, watch_database
+from headrace_common.migrations import open_database
+from headrace_common.postgres import watch_database
 from headrace_common.runtime import Runtime, run_service
 
 
@@ -76,7 +76,7 @@ async def start(settings: AuthSettings, runtime: Runtime) -> None:
     """Bring everything up; returns once the service takes requests."""
     registry, clock = create_registry(), SystemClock()
     serve_metrics(runtime, registry, settings.metrics_address)
-    engine = await _open_database(settings, runtime)
+    engine = await open_database(runtime, settings, MIGRATIONS, SCHEMA)
     announcer, nonces = _redis(settings, runtime)
     passwords = Passwords(settings.password_cost())
     runtime.on_stop("passwords", passwords.close)
@@ -175,18 +175,6 @@ def _own_registrations(identity: Identity) -> list[grpc_server.Registration]:
         directory_servicer(identity).registration(),
         limit_servicer(identity).registration(),
     ]
-
-
-async def _open_database(settings: AuthSettings, runtime: Runtime) -> AsyncEngine:
-    return await open_database(
-        runtime,
-        settings.database_url.get_secret_value(),
-        MIGRATIONS,
-        SCHEMA,
-        pool_size=settings.pool_size,
-        statement_seconds=settings.database_timeout_seconds,
-        wait_seconds=settings.database_wait_seconds,
-    )
 
 
 def _mailer(settings: AuthSettings, clock: Clock) -> Mailer:

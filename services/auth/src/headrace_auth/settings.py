@@ -16,7 +16,7 @@ from headrace_auth.domain.key_rotation import RotationPolicy
 from headrace_auth.domain.provider_urls import check_endpoint
 from headrace_auth.domain.tiers import DEFAULT_TIER_LIMITS, TierLimits, check_tier_limits
 from headrace_auth.use_cases.sessions.open_sessions import SessionPolicy
-from headrace_common.settings import PLACEHOLDERS, Address
+from headrace_common.settings import PLACEHOLDERS, Address, DatabaseSettings
 
 KEY_BYTES = 32
 
@@ -34,21 +34,21 @@ class IdentityProviderSettings(BaseModel):
     scopes: tuple[str, ...] = ()
 
 
-class AuthSettings(AccountSettings):
+class AuthMigrationSettings(DatabaseSettings):
+    """What of the settings of auth its migration needs."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_AUTH_", env_ignore_empty=True)
+
+
+class AuthSettings(AccountSettings, DatabaseSettings):
     """Settings of one auth process."""
 
     model_config = SettingsConfigDict(env_prefix="HEADRACE_AUTH_", env_ignore_empty=True)
 
     maximum_message_bytes: int = Field(default=256 * 1024, ge=1024)
 
-    database_url: SecretStr
-    """SQLAlchemy URL, `postgresql+asyncpg://...`."""
     database_timeout_seconds: float = Field(default=1.5, gt=0)
     """Per use; below the 2 s that gateways wait, so that they hear of an outage as such."""
-    database_wait_seconds: float = Field(default=60.0, gt=0)
-    """How long a start waits for a PostgreSQL that is still starting itself."""
-    pool_size: int = Field(default=10, ge=1)
-    """Connections; further uses wait for one, `database_timeout_seconds` at most."""
     audit_target: Address
     """Where changes are told; they wait in the database while it does not answer."""
     read_pool_size: int = Field(default=8, ge=1)

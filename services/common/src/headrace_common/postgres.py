@@ -1,25 +1,18 @@
-"""PostgreSQL as every service uses it: engine, start, readiness, failures, migrations."""
+"""PostgreSQL as every service uses it: engine, start, readiness, failures."""
 
 import asyncio
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, exc, make_url, text
+from sqlalchemy import URL, exc, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_server import GrpcServer
 from headrace_common.health import watch_dependency
 from headrace_common.logs import get_logger
-from headrace_common.runtime import Runtime
 
 FAILURES = (
     OSError,
@@ -35,24 +28,6 @@ OWN_FAULT_CLASSES = ("22", "23", "42")
 
 CLOSE_SECONDS = 0.1
 """How long an abandoned connection may take to say good-bye before it is cut."""
-
-
-async def open_database(
-    runtime: Runtime,
-    url: str,
-    scripts: Path,
-    schema: str,
-    *,
-    pool_size: int,
-    statement_seconds: float,
-    wait_seconds: float,
-) -> AsyncEngine:
-    """Wait for the database, migrate `schema`, and return an engine that ends with the runtime."""
-    await wait_for_database(url, seconds=wait_seconds)
-    await migrate(url, scripts, schema)
-    engine = create_engine(url, pool_size=pool_size, statement_seconds=statement_seconds)
-    runtime.on_stop("database", engine.dispose)
-    return engine
 
 
 class _Connection(asyncpg.Connection):
@@ -96,7 +71,7 @@ async def wait_for_database(url: str, *, seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while (failure := await _failure_of(engine)) is not None:
                 attempt += 1
-                reason = type(_cause(failure)).__name__
+                reason = type(driver_error(failure)).__name__
                 log.warning("waiting_for_database", target=target, reason=reason, attempt=attempt)
                 await asyncio.sleep(min(0.1 * 2**attempt, 2.0))
     except TimeoutError as error:
@@ -138,13 +113,13 @@ def translate_database_errors() -> Iterator[None]:
 
 
 def _is_own_fault(error: BaseException) -> bool:
-    error = _cause(error)
+    error = driver_error(error)
     # asyncpg reports values that it cannot encode as ValueError, before the server sees them.
     state = str(getattr(error, "sqlstate", ""))
     return isinstance(error, ValueError) or state.startswith(OWN_FAULT_CLASSES)
 
 
-def _cause(error: BaseException) -> BaseException:
+def driver_error(error: BaseException) -> BaseException:
     """The driver's own error, which SQLAlchemy wraps twice."""
     if isinstance(error, exc.DBAPIError) and error.orig is not None:
         return error.orig.__cause__ or error.orig
@@ -162,44 +137,3 @@ async def _failure_of(engine: AsyncEngine) -> Exception | None:
     except FAILURES as failure:
         return failure
     return None
-
-
-async def migrate(url: str, scripts: Path, schema: str, *, lock_seconds: float = 60.0) -> None:
-    """Bring `schema` to the newest revision in `scripts`; safe when several processes start it.
-
-    An advisory lock lets one process migrate while the others wait. Raises HeadraceError with
-    NOT_SERVING if the database is at a revision that this code does not know, for then an older
-    release would write into a newer schema.
-    """
-    engine = create_async_engine(
-        url, pool_size=1, connect_args={"timeout": 5.0}, hide_parameters=True
-    )
-    try:
-        async with asyncio.timeout(lock_seconds), engine.begin() as connection:
-            key = zlib.crc32(schema.encode())
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
-            await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
-            await connection.run_sync(_upgrade, scripts, schema)
-    finally:
-        await engine.dispose()
-
-
-def _upgrade(connection: Connection, scripts: Path, schema: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(scripts))
-    config.attributes["connection"] = connection
-    config.attributes["schema"] = schema
-    directory = ScriptDirectory.from_config(config)
-    current = MigrationContext.configure(
-        connection, opts={"version_table_schema": schema}
-    ).get_current_revision()
-    known = {revision.revision for revision in directory.walk_revisions()}
-    if current is not None and current not in known:
-        raise HeadraceError(
-            Reason.NOT_SERVING,
-            f"schema {schema} is at revision {current}, which is newer than this release knows",
-        )
-    head = directory.get_current_head()
-    if current != head:
-        get_logger().info("migrating", component=schema, revision=str(head))
-        command.upgrade(config, "head")

@@ -48,6 +48,23 @@ class GrpcServiceSettings(ServiceSettings):
     """Of one request; with the bound above, what callers can make this process hold."""
 
 
+class DatabaseSettings(ServiceSettings):
+    """Base for services that own a schema of PostgreSQL, and what bringing it up to date needs."""
+
+    database_url: SecretStr
+    """SQLAlchemy URL, `postgresql+asyncpg://...`."""
+    database_timeout_seconds: float = Field(default=5.0, gt=0)
+    database_wait_seconds: float = Field(default=60.0, gt=0)
+    """How long a start waits for a PostgreSQL that is still starting itself, or for its schema."""
+    migrate_on_start: bool = True
+    """Whether a start brings the schema up to date. If not, `python -m headrace_<service>.migrate`
+    does so before, and the start waits for it."""
+    migration_seconds: float = Field(default=600.0, gt=0)
+    """For bringing it up to date, and for another process that is at it."""
+    pool_size: int = Field(default=10, ge=1)
+    """Connections; further uses wait for one, `database_timeout_seconds` at most."""
+
+
 S = TypeVar("S", bound=ServiceSettings)
 
 

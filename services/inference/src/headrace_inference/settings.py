@@ -62,7 +62,8 @@ class InferenceSettings(GrpcServiceSettings):
     model_id: str = Field(default="smollm2-135m-instruct", min_length=1)
     """The public id under which callers ask for the model."""
     model_path: Path | None = None
-    """A prepared .gguf file for llamacpp; for transformers a directory, or OWNER/NAME on a hub."""
+    """A prepared .gguf file for llamacpp; for transformers a directory, or OWNER/NAME on a hub. Or
+    a link to the file or directory, as `prepare --link` makes one."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where transformers computes; auto is CUDA where it is present."""
     dtype: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
@@ -215,7 +216,9 @@ class InferenceSettings(GrpcServiceSettings):
         """The model's file or directory; raises ValueError when the settings name none."""
         if self.model_path is None:
             raise ValueError(f"model_path is required by the {self.engine} engine")
-        return self.model_path
+        # Followed once: what is remembered of a model is beside it, and a link that is replaced
+        # while this process runs must not mix two.
+        return self.model_path.resolve() if self.model_path.is_symlink() else self.model_path
 
     def required_remote_url(self) -> str:
         """The remote's address; raises ValueError when the settings name none."""
