@@ -1,0 +1,125 @@
+"""Where everything of a rendered chart is on this machine: pods, their proxies, the ingress."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.mesh.endpoints import Endpoints
+from tests.mesh.identities import Identities
+from tests.mesh.translator.bootstrap import write_bootstrap
+from tests.mesh.translator.cluster import Workload
+from tests.mesh.translator.edge import Edge, edge
+from tests.mesh.translator.objects import Rendered
+from tests.mesh.translator.proxies import Caller, Part, Pod, Reach, inbound, known_to, outbound
+
+from headrace_local import checks
+
+INGRESS = Workload("ingress", "istio-ingress", {"istio": "ingress"}, "istio-ingress", {})
+"""The ingress gateway as the chart's values expect it; another chart installs it."""
+INGRESS_PORTS = (80, 443)
+SECRET = "headrace-tls"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A pod, and where its process finds the proxy's outbound side."""
+
+    pod: Pod
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All ports, fixed before anything runs."""
+
+    rendered: Rendered
+    places: Mapping[str, Place]
+    """By the pod's name."""
+    ingress: Mapping[int, int]
+    admin: Mapping[str, int] = field(default_factory=dict)
+    """The ports of Envoys' administration, by pod, and of the ingress."""
+
+    @property
+    def pods(self) -> list[Pod]:
+        return [place.pod for place in self.places.values()]
+
+    def door(self, caller: str, service: str, port: int = 9000) -> str:
+        """Where a pod calls a Service."""
+        host = self.rendered.service(service, "headrace").host
+        return f"127.0.0.1:{self.places[caller].caller.doors[host, port]}"
+
+
+def lay_out(rendered: Rendered, copies: Mapping[str, int] | None = None) -> Layout:
+    """One pod of each workload, or so many copies; 0 for none."""
+    names = [
+        (f"{workload.name}-{number}", workload)
+        for workload in rendered.workloads
+        for number in range((copies or {}).get(workload.name, 1))
+    ]
+    places = {name: _place(rendered, name, workload) for name, workload in names}
+    ingress = checks.free_ports([str(port) for port in INGRESS_PORTS])
+    return Layout(
+        rendered,
+        places,
+        {port: ingress[str(port)] for port in INGRESS_PORTS},
+        checks.free_ports([*places, INGRESS.name]),
+    )
+
+
+def _place(rendered: Rendered, name: str, workload: Workload) -> Place:
+    """Ports may be free only until the next of them is chosen: all of a pod are taken at once."""
+    calls = [f"{service.host} {port.number}" for service, port in known_to(rendered, workload)]
+    numbers = [str(number) for number in workload.ports.values()]
+    ports = checks.free_ports([*calls, *(f"{kind} {n}" for kind in ("in", "own") for n in numbers)])
+    pod = Pod(
+        name,
+        workload.name,
+        doors={int(n): ports[f"in {n}"] for n in numbers},
+        application={int(n): ports[f"own {n}"] for n in numbers},
+    )
+    doors = {(call.split()[0], int(call.split()[1])): ports[call] for call in calls}
+    return Place(pod, Caller(name, workload, doors))
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecars:
+    """Writes the configurations of all Envoys of a layout."""
+
+    layout: Layout
+    directory: Path
+    identities: Identities
+    endpoints: Endpoints
+    public_tls: Path
+    """The directory of `server.pem` and `server-key.pem`."""
+
+    @classmethod
+    def prepare(cls, layout: Layout, directory: Path, public_tls: Path) -> "Sidecars":
+        for name in ("identities", "endpoints", "envoys"):
+            (directory / name).mkdir()
+        endpoints = Endpoints(directory / "endpoints", layout.rendered, layout.pods)
+        return cls(layout, directory, Identities(directory / "identities"), endpoints, public_tls)
+
+    def write(self) -> dict[str, Path]:
+        """One configuration for each pod, and that of the ingress."""
+        return {name: self._write(name, part) for name, part in self.parts()}
+
+    def parts(self) -> Iterator[tuple[str, Part]]:
+        for name, place in self.layout.places.items():
+            yield name, self.part(place)
+        yield INGRESS.name, self.ingress()
+
+    def part(self, place: Place) -> Part:
+        """Both sides of a pod's proxy."""
+        rendered = self.layout.rendered
+        part = inbound(rendered, place.pod, self.identities)
+        part.add(outbound(rendered, place.caller, self.identities, self.endpoints))
+        return part
+
+    def ingress(self) -> Part:
+        around = Edge(INGRESS, self.layout.ingress, {SECRET: self.public_tls})
+        return edge(self.layout.rendered, around, Reach(INGRESS, self.identities, self.endpoints))
+
+    def _write(self, name: str, part: Part) -> Path:
+        path = self.directory / "envoys" / f"{name}.json"
+        write_bootstrap(path, name, [part], self.layout.admin[name])
+        return path
