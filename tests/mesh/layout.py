@@ -49,7 +49,9 @@ class Layout:
         return f"127.0.0.1:{self.places[caller].caller.doors[host, port]}"
 
 
-def lay_out(rendered: Rendered, copies: Mapping[str, int] | None = None) -> Layout:
+def lay_out(
+    rendered: Rendered, copies: Mapping[str, int] | None = None, *, public_port: int | None = None
+) -> Layout:
     """One pod of each workload, or so many copies; 0 for none."""
     names = [
         (f"{workload.name}-{number}", workload)
@@ -61,7 +63,7 @@ def lay_out(rendered: Rendered, copies: Mapping[str, int] | None = None) -> Layo
     return Layout(
         rendered,
         places,
-        {port: ingress[str(port)] for port in INGRESS_PORTS},
+        {80: ingress["80"], 443: public_port or ingress["443"]},
         checks.free_ports([*places, INGRESS.name]),
     )
 
