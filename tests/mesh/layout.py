@@ -1,10 +1,10 @@
 """Where everything of a rendered chart is on this machine: pods, their proxies, the ingress."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.mesh.endpoints import Endpoints
+from tests.mesh.endpoints import FixedEndpoints
 from tests.mesh.identities import Identities
 from tests.mesh.translator.bootstrap import write_bootstrap
 from tests.mesh.translator.cluster import Workload
@@ -50,37 +50,48 @@ class Layout:
 
 
 def lay_out(
-    rendered: Rendered, copies: Mapping[str, int] | None = None, *, public_port: int | None = None
+    rendered: Rendered, copies: Mapping[str, int] | None = None, *, public_port: int = 0
 ) -> Layout:
     """One pod of each workload, or so many copies; 0 for none."""
-    names = [
-        (f"{workload.name}-{number}", workload)
+    pods = {
+        f"{workload.name}-{number}": workload
         for workload in rendered.workloads
         for number in range((copies or {}).get(workload.name, 1))
-    ]
-    places = {name: _place(rendered, name, workload) for name, workload in names}
-    ingress = checks.free_ports([str(port) for port in INGRESS_PORTS])
+    }
+    wanted = [name for pod, each in pods.items() for name in _ports_of(rendered, pod, each)]
+    admin = [f"{pod} admin" for pod in (*pods, INGRESS.name)]
+    ports = _free_ports([*wanted, *admin, *map(str, INGRESS_PORTS)], public_port)
     return Layout(
         rendered,
-        places,
-        {80: ingress["80"], 443: public_port or ingress["443"]},
-        checks.free_ports([*places, INGRESS.name]),
+        {pod: _place(rendered, pod, workload, ports) for pod, workload in pods.items()},
+        {80: ports["80"], 443: public_port or ports["443"]},
+        {pod: ports[f"{pod} admin"] for pod in (*pods, INGRESS.name)},
     )
 
 
-def _place(rendered: Rendered, name: str, workload: Workload) -> Place:
-    """Ports may be free only until the next of them is chosen: all of a pod are taken at once."""
-    calls = [f"{service.host} {port.number}" for service, port in known_to(rendered, workload)]
-    numbers = [str(number) for number in workload.ports.values()]
-    ports = checks.free_ports([*calls, *(f"{kind} {n}" for kind in ("in", "own") for n in numbers)])
-    pod = Pod(
-        name,
-        workload.name,
-        doors={int(n): ports[f"in {n}"] for n in numbers},
-        application={int(n): ports[f"own {n}"] for n in numbers},
-    )
-    doors = {(call.split()[0], int(call.split()[1])): ports[call] for call in calls}
-    return Place(pod, Caller(name, workload, doors))
+def _free_ports(names: Sequence[str], taken: int) -> dict[str, int]:
+    """All at once, for a port is free until somebody listens, and so for whoever asks."""
+    while taken in (ports := checks.free_ports(names)).values():
+        continue
+    return ports
+
+
+def _ports_of(rendered: Rendered, pod: str, workload: Workload) -> Iterator[str]:
+    for number in workload.ports.values():
+        yield from (f"{pod} in {number}", f"{pod} own {number}")
+    for service, port in known_to(rendered, workload):
+        yield f"{pod} out {service.host} {port.number}"
+
+
+def _place(rendered: Rendered, pod: str, workload: Workload, ports: Mapping[str, int]) -> Place:
+    numbers = workload.ports.values()
+    doors = {
+        (service.host, port.number): ports[f"{pod} out {service.host} {port.number}"]
+        for service, port in known_to(rendered, workload)
+    }
+    inward = {number: ports[f"{pod} in {number}"] for number in numbers}
+    own = {number: ports[f"{pod} own {number}"] for number in numbers}
+    return Place(Pod(pod, workload.name, inward, own), Caller(pod, workload, doors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +101,15 @@ class Sidecars:
     layout: Layout
     directory: Path
     identities: Identities
-    endpoints: Endpoints
+    endpoints: FixedEndpoints
     public_tls: Path
     """The directory of `server.pem` and `server-key.pem`."""
 
     @classmethod
-    def prepare(cls, layout: Layout, directory: Path, public_tls: Path) -> "Sidecars":
-        for name in ("identities", "endpoints", "envoys"):
-            (directory / name).mkdir()
-        endpoints = Endpoints(directory / "endpoints", layout.rendered, layout.pods)
-        return cls(layout, directory, Identities(directory / "identities"), endpoints, public_tls)
+    def fixed(cls, layout: Layout, directory: Path, public_tls: Path) -> "Sidecars":
+        """Of pods that stay as they are."""
+        endpoints = FixedEndpoints(layout.rendered, layout.pods)
+        return cls(layout, directory, Identities(directory), endpoints, public_tls)
 
     def write(self) -> dict[str, Path]:
         """One configuration for each pod, and that of the ingress."""
@@ -122,6 +132,6 @@ class Sidecars:
         return edge(self.layout.rendered, around, Reach(INGRESS, self.identities, self.endpoints))
 
     def _write(self, name: str, part: Part) -> Path:
-        path = self.directory / "envoys" / f"{name}.json"
+        path = self.directory / f"{name}.json"
         write_bootstrap(path, name, [part], self.layout.admin[name])
         return path

@@ -26,7 +26,7 @@ def test_envoy_accepts_what_each_way_to_install_becomes(values: Path, tmp_path: 
     public_tls = tmp_path / "tls"
     public_tls.mkdir()
     ensure_certificates(public_tls, LOCAL_HOSTS, datetime.datetime.now(datetime.UTC))
-    parts = dict(Sidecars.prepare(layout, tmp_path, public_tls).parts())
+    parts = dict(Sidecars.fixed(layout, tmp_path, public_tls).parts())
     assert parts["headrace-gateway-0"].listeners
     assert parts["ingress"].listeners
     # All in one Envoy: names tell them apart, and starting one takes a while.

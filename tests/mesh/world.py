@@ -1,5 +1,6 @@
 """All of Headrace behind real Envoys, as the chart puts it together, on one machine's ports."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -8,6 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from anyio.from_thread import start_blocking_portal
+from tests.mesh.endpoints import ChangingEndpoints
+from tests.mesh.identities import Identities
 from tests.mesh.layout import INGRESS, Layout, Sidecars, lay_out
 from tests.mesh.processes import METRICS, Commands, PodProcess
 from tests.mesh.translator.objects import Object, read
@@ -30,6 +33,7 @@ class World:
     stack: Stack
     layout: Layout
     sidecars: Sidecars
+    endpoints: ChangingEndpoints
     objects: Sequence[Object]
     """What the chart was rendered to."""
 
@@ -43,10 +47,22 @@ class _Builder:
     commands: Commands
     directory: Path
     sidecars: Sidecars = field(init=False)
+    endpoints: ChangingEndpoints = field(init=False)
 
     def components(self, plan: Plan) -> tuple[Component, ...]:
         layout = lay_out(read(self.objects), self.copies, public_port=plan.port)
-        self.sidecars = Sidecars.prepare(layout, self.directory, plan.directory.tls)
+        for name in ("identities", "endpoints", "envoys", "pods"):
+            (self.directory / name).mkdir()
+        self.endpoints = ChangingEndpoints(
+            layout.rendered, layout.pods, self.directory / "endpoints"
+        )
+        self.sidecars = Sidecars(
+            layout,
+            self.directory / "envoys",
+            Identities(self.directory / "identities"),
+            self.endpoints,
+            plan.directory.tls,
+        )
         databases = [each for each in headrace(plan) if each.name in DATABASES]
         proxies = [
             self._proxy(name, path, layout.admin[name])
@@ -66,7 +82,7 @@ class _Builder:
     def _pods(self, plan: Plan, layout: Layout) -> Iterator[Component]:
         for name, place in layout.places.items():
             files = self.directory / "pods" / name
-            files.mkdir(parents=True)
+            files.mkdir()
             yield PodProcess(layout.rendered, place, plan, files).component(self.commands)
 
 
@@ -91,10 +107,12 @@ async def _running(
 ) -> AsyncIterator[World]:
     builder = _Builder(objects, copies, commands, directory)
     options = StackOptions(state=directory / "state", port=0, engine="echo", restarts=RESTARTS)
-    async with supervised(builder.components, options) as (plan, supervisor):
+    hurry = asyncio.Event()
+    async with supervised(builder.components, options, hurry=hurry) as (plan, supervisor):
         layout = builder.sidecars.layout
         stack = Stack(await _access(plan), _with_metrics(plan, layout), supervisor)
-        yield World(stack, layout, builder.sidecars, objects)
+        yield World(stack, layout, builder.sidecars, builder.endpoints, objects)
+        hurry.set()  # how things end is what tests of their own are about
 
 
 async def _access(plan: Plan) -> Access:

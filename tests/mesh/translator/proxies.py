@@ -6,7 +6,6 @@ it calls, and others call the ports of its proxy instead of its own.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from tests.mesh.translator.access import access_filters, mutual_tls_mode
@@ -35,10 +34,11 @@ Doors = Mapping[tuple[str, int], int]
 """The ports on this machine for calls to Services, by host and port."""
 
 
-class EndpointFiles(Protocol):
-    """Where an Envoy reads, and is told of changes, which pods are behind a Service or a subset."""
+class Endpoints(Protocol):
+    """Which pods are behind a Service or a subset, by a name for them."""
 
-    def path(self, name: str) -> Path: ...
+    def discovery(self, name: str) -> Config:
+        """The fields of a cluster that tell it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def known_to(rendered: Rendered, workload: Workload) -> Iterable[tuple[Service, 
 
 
 def outbound(
-    rendered: Rendered, caller: Caller, certificates: Certificates, endpoints: EndpointFiles
+    rendered: Rendered, caller: Caller, certificates: Certificates, endpoints: Endpoints
 ) -> Part:
     """Of each Service that the caller knows and has a port for."""
     part = Part()
@@ -147,7 +147,7 @@ class Reach:
 
     workload: Workload
     certificates: Certificates
-    endpoints: EndpointFiles
+    endpoints: Endpoints
 
 
 def clusters(rendered: Rendered, scene: Scene, service: Service, reach: Reach) -> list[Config]:
@@ -170,16 +170,7 @@ def _cluster(
     policy = rule.policy(port, subset)
     name = scene.cluster(service.host, subset=subset or "")
     endpoints = endpoints_name(service, port, subset)
-    source = {"path": str(reach.endpoints.path(endpoints))}
-    config: Config = {
-        "name": name,
-        "type": "EDS",
-        "eds_cluster_config": {
-            "service_name": endpoints,
-            "eds_config": {"path_config_source": source, "resource_api_version": "V3"},
-        },
-        **policy.cluster,
-    }
+    config: Config = {"name": name, **reach.endpoints.discovery(endpoints), **policy.cluster}
     if policy.mutual_tls:
         peers = sorted({each.identity for each in rendered.behind(service)})
         config["transport_socket"] = upstream_tls(

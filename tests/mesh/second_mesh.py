@@ -1,0 +1,50 @@
+"""A second mesh around the same processes, of other objects: what a test leaves out, or adds."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tests.mesh.layout import Layout, Place, Sidecars, lay_out
+from tests.mesh.translator.bootstrap import write_bootstrap
+from tests.mesh.translator.objects import Object, read
+from tests.mesh.world import World
+
+from headrace_local import checks, envoy, probes
+from headrace_local.components import Component
+from headrace_local.supervisor import Supervisor
+
+
+@contextlib.asynccontextmanager
+async def second_mesh(
+    world: World,
+    objects: Sequence[Object],
+    directory: Path,
+    *,
+    stand_ins: Mapping[str, str] | None = None,
+) -> AsyncIterator[Layout]:
+    """All proxies in one Envoy; new pods have the processes of those that stand in for them."""
+    copies: dict[str, int] = {}
+    for place in world.layout.places.values():
+        copies[place.pod.workload] = copies.get(place.pod.workload, 0) + 1
+    fresh = lay_out(read(objects), copies)
+    places = {
+        name: _in_front_of(place, world.layout.places[(stand_ins or {}).get(name, name)])
+        for name, place in fresh.places.items()
+    }
+    layout = replace(fresh, places=places)
+    parts = dict(Sidecars.fixed(layout, directory, world.stack.directory.tls).parts())
+    admin, config = checks.free_port(), directory / "envoy.json"
+    write_bootstrap(config, "second", parts.values(), admin)
+    probe = probes.http(f"http://127.0.0.1:{admin}/ready")
+    component = Component("envoy", envoy.command(config), layer=0, probe=probe)
+    supervisor = Supervisor((component,), log_of=lambda name: directory / f"{name}.log")
+    try:
+        await supervisor.start()
+        yield layout
+    finally:
+        await supervisor.stop()
+
+
+def _in_front_of(place: Place, running: Place) -> Place:
+    return replace(place, pod=replace(place.pod, application=running.pod.application))
