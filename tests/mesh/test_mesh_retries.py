@@ -1,0 +1,82 @@
+"""A generation is never made twice because of the mesh: not when it is refused, nor when it breaks.
+
+One of two pods is `troubled_model.py`: in turn it refuses with UNAVAILABLE before it has begun, and
+ends an answer with it that has.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import httpx
+from tests.chaos.callers import Question, ask, client_of
+from tests.mesh.calls import GATEWAY, PAIR, Model, calling
+from tests.mesh.layout import Layout
+from tests.mesh.second_mesh import second_mesh
+from tests.mesh.translator.objects import Object
+from tests.mesh.troubled_model import TROUBLE
+from tests.mesh.world import World
+
+QUESTIONS = 40
+PODS = (f"{PAIR}-0", f"{PAIR}-1")
+REQUESTS = "llm_requests_total"
+
+
+async def requests_seen(world: World) -> Counter[str]:
+    """Requests for a generation that ended at either pod, by gRPC code."""
+    seen: Counter[str] = Counter()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for pod in PODS:
+            url = f"http://{world.stack.plan.address(f'{pod}_metrics')}/metrics"
+            for line in (await client.get(url)).text.splitlines():
+                if line.startswith(REQUESTS):
+                    name, _, value = line.rpartition(" ")
+                    seen[name.split('code="')[1].split('"')[0]] += int(float(value))
+    return seen
+
+
+def question(number: int) -> Question:
+    return Question(f"{TROUBLE} {number} one two three four five six", streamed=True)
+
+
+async def test_no_generation_is_made_twice_for_callers_at_the_front_door(world: World) -> None:
+    before = await requests_seen(world)
+    async with client_of(world.stack) as client:
+        answers = [await ask(client, question(number)) for number in range(QUESTIONS)]
+    seen = await requests_seen(world) - before
+    assert seen.total() == QUESTIONS
+    assert seen["OK"] == sum(answer.good for answer in answers)
+    refused = [answer for answer in answers if answer.status != 200]
+    broken = [answer for answer in answers if answer.status == 200 and answer.code]
+    assert seen["UNAVAILABLE"] == len(refused) + len(broken)
+    assert refused
+    assert broken
+    assert {answer.status for answer in refused} == {503}
+    assert all(answer.retry_after for answer in refused)
+    assert not any(answer.wrong for answer in answers)
+
+
+async def test_with_istios_own_retries_a_refused_generation_is_asked_for_again(
+    world: World, tmp_path: Path
+) -> None:
+    objects = [_without_retries(each) for each in world.objects]
+    before = await requests_seen(world)
+    async with second_mesh(world, objects, tmp_path) as mesh:
+        await _ask_directly(world, mesh)
+    assert (await requests_seen(world) - before).total() > QUESTIONS
+
+
+async def _ask_directly(world: World, mesh: Layout) -> None:
+    async with calling(mesh, GATEWAY, PAIR) as channel:
+        model = Model(channel, world.stack.access.model)
+        for number in range(QUESTIONS):
+            await model.generate(question(number).prompt)
+
+
+def _without_retries(each: Object) -> Object:
+    if each["kind"] != "VirtualService" or each["metadata"]["name"] != PAIR:
+        return each
+    routes = [
+        {name: value for name, value in route.items() if name != "retries"}
+        for route in each["spec"]["http"]
+    ]
+    return {**each, "spec": {**each["spec"], "http": routes}}
