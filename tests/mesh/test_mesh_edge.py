@@ -1,6 +1,5 @@
 """What the public meets: credentials pass the edge as they are, whatever they are."""
 
-
 import httpx
 from tests.chaos.callers import Question, ask, client_of
 from tests.mesh.world import World
