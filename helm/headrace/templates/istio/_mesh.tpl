@@ -31,8 +31,8 @@ from the helpers of templates/.
 Annotations of pods in the mesh; takes `root` and `workload`.
 Prometheus is in no mesh, so the port of the metrics is not the proxy's; NetworkPolicies tell whom it
 answers. A native sidecar starts before the first container and ends after the last one, so nothing has to
-hold the application, and neither EXIT_ON_ZERO_ACTIVE_CONNECTIONS nor terminationDrainDuration is needed. When
-the pod is told to end, the proxy takes leave of its callers, and has done so when the application begins to refuse.
+hold the application, and neither EXIT_ON_ZERO_ACTIVE_CONNECTIONS nor terminationDrainDuration is needed. Once the
+pod is told to end, the proxy takes leave of its callers within the time that the application still serves.
 */}}
 {{- define "headrace.mesh.podAnnotations" -}}
 {{- $sidecar := .root.Values.mesh.sidecar -}}
