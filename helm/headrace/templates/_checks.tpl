@@ -4,6 +4,7 @@ What no schema can tell, checked before anything is rendered. Each message names
 {{- define "headrace.checks" -}}
 {{- include "headrace.check.secrets" . -}}
 {{- include "headrace.check.mesh" . -}}
+{{- include "headrace.check.cluster" . -}}
 {{- range include "headrace.workloads" . | fromYamlArray -}}
 {{- include "headrace.check.workload" . -}}
 {{- if eq .component "inference" }}{{ include "headrace.check.model" . }}{{ end -}}
@@ -47,6 +48,22 @@ Headrace needs one Secret, and has no default for it. Set exactly one of:
 {{- end -}}
 {{- if and .Values.gateway.canary.enabled (not .Values.gateway.canary.tag) -}}
 {{- fail "\n\ngateway.canary.enabled needs gateway.canary.tag, the version to try." -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+Kinds that the cluster does not know. Only where there is a cluster: each has the API for aggregation, which Helm knows
+nothing of when it renders without one.
+*/}}
+{{- define "headrace.check.cluster" -}}
+{{- $kinds := dict "networking.istio.io/v1" .Values.mesh.enabled "monitoring.coreos.com/v1" .Values.podMonitor.enabled "external-secrets.io/v1" .Values.secrets.externalSecret.enabled -}}
+{{- $values := dict "networking.istio.io/v1" "mesh.enabled" "monitoring.coreos.com/v1" "podMonitor.enabled" "external-secrets.io/v1" "secrets.externalSecret.enabled" -}}
+{{- if .Capabilities.APIVersions.Has "apiregistration.k8s.io/v1" -}}
+{{- range $api, $wanted := $kinds -}}
+{{- if and $wanted (not ($.Capabilities.APIVersions.Has $api)) -}}
+{{- fail (printf "\n\n%s is true, but this cluster does not know %s: install what it is for, or set %s=false." (get $values $api) $api (get $values $api)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 

@@ -1,5 +1,8 @@
-{{/* On which nodes a service's pods run; takes `root` and `workload`. */}}
+{{/* On which nodes a service's pods run, and who goes when one has no room; takes `root` and `workload`. */}}
 {{- define "headrace.placement" -}}
+{{- with include "headrace.priorityClassName" . }}
+priorityClassName: {{ . }}
+{{- end }}
 {{- range $key := list "nodeSelector" "tolerations" "affinity" }}
 {{- with get $.workload $key }}
 {{ $key }}:

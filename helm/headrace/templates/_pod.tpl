@@ -1,4 +1,4 @@
-{{/* The pod of a service, and of its migration; both take `root` and `workload`. */}}
+{{/* The pod of a service; takes `root` and `workload`. */}}
 {{- define "headrace.pod" -}}
 {{ include "headrace.podBasics" . }}
 serviceAccountName: {{ .workload.serviceAccount }}
@@ -18,6 +18,7 @@ volumes:
   {{- include "headrace.volumes" . | nindent 2 }}
 {{- end }}
 
+{{/* What it has in common with the pod of its migration, which may come before any other object of the release. */}}
 {{- define "headrace.podBasics" -}}
 # Variables for Services would be taken for settings: HEADRACE_AUTH_PORT, if a Service is called headrace-auth.
 enableServiceLinks: false
@@ -28,9 +29,6 @@ imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
   {{- end }}
-{{- end }}
-{{- with include "headrace.priorityClassName" . }}
-priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 

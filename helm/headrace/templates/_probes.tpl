@@ -13,6 +13,11 @@
 {{- end }}
 {{- end }}
 
+{{/* Seconds without progress after which a rollout has failed: a start, and ten minutes to fetch image and model. */}}
+{{- define "headrace.progressDeadline" -}}
+{{ add 600 (mul .periodSeconds .failureThreshold) }}
+{{- end }}
+
 {{/*
 The gateway has started when it lives: its own route for startup waits for every model, and loading one, or
 downloading it for the first time, must restart no gateway. Until then it is not ready, and gets no requests.
