@@ -36,6 +36,12 @@ helm.sh/hook-delete-policy: before-hook-creation
 {{ include "headrace.injectionLabel" (dict "root" .root "inject" false) }}
 {{- end }}
 
+{{/* Of the service's secrets the database alone. */}}
+{{- define "headrace.migrationEnv" -}}
+{{- $secrets := dict "DATABASE_URL" (dict "key" (printf "%s-database-url" .workload.component)) -}}
+{{ include "headrace.envOf" (merge (dict "settings" .workload.settings "secrets" $secrets) .) }}
+{{- end }}
+
 {{- define "headrace.migrationPod" -}}
 {{ include "headrace.podBasics" . }}
 serviceAccountName: {{ include "headrace.migrationAccount" .root }}
@@ -47,7 +53,7 @@ containers:
     imagePullPolicy: {{ .root.Values.image.pullPolicy }}
     command: [python, -m, headrace_{{ .workload.component }}.migrate]
     env:
-      {{- include "headrace.env" . | trim | nindent 6 }}
+      {{- include "headrace.migrationEnv" . | trim | nindent 6 }}
     resources:
       {{- toYaml .root.Values.migration.resources | nindent 6 }}
     securityContext:
