@@ -42,8 +42,15 @@ async def streams(model: Model, count: int) -> AsyncIterator[list[Any]]:
             call.cancel()
 
 
-async def test_a_request_beyond_the_breaker_is_refused_at_once(world: World) -> None:
-    async with narrow_model(world.layout) as model, streams(model, ROOM):
+async def test_a_request_beyond_the_breaker_is_refused_at_once(
+    world: World, tmp_path: Path
+) -> None:
+    # Not through the gateway's own proxy, which it asks for the model's load now and then.
+    async with (
+        second_mesh(world, world.objects, tmp_path) as mesh,
+        narrow_model(mesh) as model,
+        streams(model, ROOM),
+    ):
         started = time.monotonic()
         refused = await model.generate("one more")
         seconds = time.monotonic() - started
@@ -69,10 +76,11 @@ async def test_the_gateway_tells_callers_of_a_full_model_when_to_come_again(worl
 
         async def hold(event: asyncio.Event) -> None:
             body = {"model": "narrow", "prompt": LONG, "stream": True, "max_tokens": 400}
-            async with client.stream("POST", "/v1/completions", json=body) as answer:
-                assert answer.status_code == 200
-                event.set()
-                await asyncio.Event().wait()
+            while True:  # the gateway's own questions to the model may take a place for a moment
+                async with client.stream("POST", "/v1/completions", json=body) as answer:
+                    if answer.status_code == 200:
+                        event.set()
+                        await asyncio.Event().wait()
 
         holders = [group.create_task(hold(event)) for event in begun]
         for event in begun:

@@ -1,35 +1,24 @@
 """A pod that fails is left out for a while; the last one never is."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
-
+import httpx
+import pytest
 from tests.mesh.calls import GATEWAY, PAIR, Ended, Model, calling, statistic
+from tests.mesh.lives import back, restarts, until
 from tests.mesh.world import World
 from tests.stack.metrics import Metrics
 
 from headrace_local.testing import kill
 
-INTERVAL_SECONDS, EJECTION_SECONDS = 1.0, 2.0
+INTERVAL_SECONDS = 2.0
 """As the values say."""
-EJECTED = "headrace-inference-{}.headrace.svc.cluster.local.outlier_detection.ejections_active"
+DETECTION = "headrace-inference-{}.headrace.svc.cluster.local.outlier_detection.{}"
 EMBEDDED = (
     'grpc_server_handled_total{code="OK",method="/headrace.inference.v1.InferenceService/Embed"}'
 )
-PATIENCE_SECONDS = 30.0
 
 
-async def until(look: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> float:
-    """Look until it is so; how long that took."""
-    started = time.monotonic()
-    async with asyncio.timeout(seconds):
-        while not await look():
-            await asyncio.sleep(0.02)
-    return time.monotonic() - started
-
-
-async def ejected(world: World, model: str) -> int:
-    return await statistic(world.layout, GATEWAY, EJECTED.format(model))
+async def detected(world: World, model: str, what: str) -> int:
+    return await statistic(world.layout, GATEWAY, DETECTION.format(model, what))
 
 
 async def test_a_pod_that_fails_is_left_out_within_the_interval_and_comes_back(
@@ -40,19 +29,20 @@ async def test_a_pod_that_fails_is_left_out_within_the_interval_and_comes_back(
         model = Model(channel, world.stack.access.model)
         answers: list[Ended] = []
 
-        async def is_ejected() -> bool:
+        async def is_left_out() -> bool:
             answers.append(await model.embed())
-            return await ejected(world, "pair") == 1
+            return await detected(world, "pair", "ejections_active") == 1
 
         kill(world.stack, failing)
-        assert await until(is_ejected) < INTERVAL_SECONDS
+        assert await until(is_left_out) < INTERVAL_SECONDS
         assert any(not answer.good for answer in answers)
         others = [await model.embed() for _ in range(20)]
-        assert all(answer.good for answer in others), others
+        assert [answer for answer in others if not answer.good] == []
 
         async def is_back() -> bool:
             await model.embed()
-            return await ejected(world, "pair") == 0 and await _embedded(world, failing) > 0
+            left_out = await detected(world, "pair", "ejections_active")
+            return left_out == 0 and await _embedded(world, failing) > 0
 
         await until(is_back)
 
@@ -61,5 +51,32 @@ async def _embedded(world: World, pod: str) -> float:
     try:
         async with Metrics(world.stack, pod) as metrics:
             return await metrics.value(EMBEDDED)
-    except (OSError, LookupError):
+    except (httpx.TransportError, LookupError):  # it is not up, or nobody has asked it
         return 0.0
+
+
+@pytest.mark.parametrize(("model", "pods"), [("narrow", 1), ("pair", 2)])
+async def test_the_last_pod_is_never_left_out(world: World, model: str, pods: int) -> None:
+    service = f"headrace-inference-{model}"
+    names = [f"{service}-{number}" for number in range(pods)]
+    before = {name: restarts(world, name) for name in names}
+    refused = await detected(world, model, "ejections_overflow")
+    async with calling(world.layout, GATEWAY, service) as channel:
+        asked = Model(channel, "narrow" if model == "narrow" else world.stack.access.model)
+        for name in names:
+            kill(world.stack, name)
+
+        async def was_spared() -> bool:
+            assert not (await asked.embed()).good
+            assert await detected(world, model, "ejections_active") < pods
+            return await detected(world, model, "ejections_overflow") > refused
+
+        await until(was_spared)
+        for name in names:
+            await back(world, name, before[name])
+
+        async def is_well() -> bool:
+            answers = [await asked.embed() for _ in range(10)]
+            return all(answer.good for answer in answers)
+
+        await until(is_well)

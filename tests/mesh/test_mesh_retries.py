@@ -16,7 +16,10 @@ from tests.mesh.translator.objects import Object
 from tests.mesh.troubled_model import TROUBLE
 from tests.mesh.world import World
 
-QUESTIONS = 40
+QUESTIONS = [
+    Question(f"{TROUBLE} {number} one two three four five six", streamed=True)
+    for number in range(40)
+]
 PODS = (f"{PAIR}-0", f"{PAIR}-1")
 REQUESTS = "llm_requests_total"
 
@@ -34,16 +37,12 @@ async def requests_seen(world: World) -> Counter[str]:
     return seen
 
 
-def question(number: int) -> Question:
-    return Question(f"{TROUBLE} {number} one two three four five six", streamed=True)
-
-
 async def test_no_generation_is_made_twice_for_callers_at_the_front_door(world: World) -> None:
     before = await requests_seen(world)
     async with client_of(world.stack) as client:
-        answers = [await ask(client, question(number)) for number in range(QUESTIONS)]
+        answers = await asyncio.gather(*(ask(client, each) for each in QUESTIONS))
     seen = await requests_seen(world) - before
-    assert seen.total() == QUESTIONS
+    assert seen.total() == len(QUESTIONS)
     assert seen["OK"] == sum(answer.good for answer in answers)
     refused = [answer for answer in answers if answer.status != 200]
     broken = [answer for answer in answers if answer.status == 200 and answer.code]
@@ -62,14 +61,13 @@ async def test_with_istios_own_retries_a_refused_generation_is_asked_for_again(
     before = await requests_seen(world)
     async with second_mesh(world, objects, tmp_path) as mesh:
         await _ask_directly(world, mesh)
-    assert (await requests_seen(world) - before).total() > QUESTIONS
+    assert (await requests_seen(world) - before).total() > len(QUESTIONS)
 
 
 async def _ask_directly(world: World, mesh: Layout) -> None:
     async with calling(mesh, GATEWAY, PAIR) as channel:
         model = Model(channel, world.stack.access.model)
-        for number in range(QUESTIONS):
-            await model.generate(question(number).prompt)
+        await asyncio.gather(*(model.generate(each.prompt) for each in QUESTIONS))
 
 
 def _without_retries(each: Object) -> Object:

@@ -63,7 +63,10 @@ class Fields:
         return values
 
     def labels(self, name: str) -> dict[str, str]:
-        return dict(self._typed(name, dict, {}))
+        labels = dict(self._typed(name, dict, {}))
+        if not all(isinstance(value, str) for value in labels.values()):
+            raise UntranslatedError(f"{self.path}.{name}: {labels!r} are no labels")
+        return labels
 
     def duration(self, name: str) -> str | None:
         """In Envoy's JSON form, `1.5s`, of Go's, `1s500ms`; None if it is not there."""
