@@ -3,51 +3,61 @@ What no schema can tell, checked before anything is rendered. Each message names
 */}}
 {{- define "headrace.checks" -}}
 {{- include "headrace.check.secrets" . -}}
-{{- include "headrace.check.mesh" . -}}
+{{- include "headrace.check.doors" . -}}
+{{- include "headrace.check.canary" . -}}
 {{- include "headrace.check.cluster" . -}}
+{{- include "headrace.check.models" . -}}
 {{- range include "headrace.workloads" . | fromYamlArray -}}
 {{- include "headrace.check.workload" . -}}
-{{- if eq .component "inference" }}{{ include "headrace.check.model" . }}{{ end -}}
 {{- end -}}
-{{- include "headrace.check.names" . -}}
-{{- if not (or .Values.inference.models .Values.gateway.discovery.enabled) -}}
-{{- fail "\n\ninference.models is empty, so nobody could ask for anything. Name a model, or set gateway.discovery.enabled=true for model servers of another release." -}}
-{{- end -}}
+{{- end }}
+
+{{- define "headrace.fail" -}}
+{{- fail (printf "\n\n%s" .) -}}
 {{- end }}
 
 {{- define "headrace.check.secrets" -}}
 {{- $external := .Values.secrets.externalSecret -}}
-{{- $ways := compact (list .Values.secrets.existingSecret ($external.enabled | ternary "external" "") (.Values.evaluation.enabled | ternary "evaluation" "")) -}}
-{{- if ne (len $ways) 1 -}}
-{{- fail (printf `
-
-Headrace needs one Secret, and has no default for it. Set exactly one of:
+{{- $ways := list
+    (not (empty .Values.secrets.existingSecret)) $external.enabled .Values.evaluation.enabled -}}
+{{- $set := 0 -}}
+{{- range $ways }}{{ if . }}{{ $set = add1 $set }}{{ end }}{{ end -}}
+{{- if ne (int $set) 1 -}}
+{{- include "headrace.fail" (printf `Headrace needs one Secret, and has no default for it. Set exactly one of:
   secrets.existingSecret                a Secret in namespace %q with the keys auth-database-url, audit-database-url,
                                         admission-redis-url, cache-redis-url and key-encryption-key
   secrets.externalSecret.enabled=true   if the External Secrets Operator is to make it
   evaluation.enabled=true               for a first try, with a database of its own; not for production
-%d of them are set.` .Release.Namespace (len $ways)) -}}
+%d of them are set.` .Release.Namespace $set) -}}
 {{- end -}}
 {{- if and $external.enabled (not (and $external.storeRef.name $external.remoteKey)) -}}
-{{- fail "\n\nsecrets.externalSecret.enabled needs secrets.externalSecret.storeRef.name and secrets.externalSecret.remoteKey." -}}
+{{- include "headrace.fail" "secrets.externalSecret.enabled needs storeRef.name and remoteKey beside it." -}}
 {{- end -}}
 {{- end }}
 
-{{- define "headrace.check.mesh" -}}
+{{- define "headrace.check.doors" -}}
 {{- if and .Values.mesh.enabled .Values.ingress.enabled -}}
-{{- fail "\n\nmesh.enabled and ingress.enabled exclude each other: with a mesh its Gateway is the way in. Set mesh.enabled=false for an Ingress." -}}
+{{- include "headrace.fail" `mesh.enabled and ingress.enabled exclude each other: with a mesh its Gateway is the way in.
+Set mesh.enabled=false for an Ingress.` -}}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.gateway.hosts) -}}
-{{- fail "\n\ningress.enabled needs gateway.hosts, for example gateway.hosts={llm.example.org}." -}}
+{{- include "headrace.fail" "ingress.enabled needs gateway.hosts, for example gateway.hosts={llm.example.org}." -}}
 {{- end -}}
 {{- if hasPrefix "*" (first .Values.gateway.hosts | default "") -}}
-{{- fail "\n\ngateway.hosts: the first one makes the URL that access tokens are issued under, so it cannot begin with *." -}}
+{{- include "headrace.fail" `gateway.hosts: the first one makes the URL that access tokens are issued under, so it cannot
+begin with *.` -}}
 {{- end -}}
-{{- if and .Values.gateway.canary.enabled (not .Values.mesh.enabled) -}}
-{{- fail "\n\ngateway.canary.enabled needs mesh.enabled: without a mesh nothing shares requests between two versions of the gateway." -}}
+{{- end }}
+
+{{- define "headrace.check.canary" -}}
+{{- with .Values.gateway.canary -}}
+{{- if and .enabled (not $.Values.mesh.enabled) -}}
+{{- include "headrace.fail" `gateway.canary.enabled needs mesh.enabled: without a mesh nothing shares requests between two
+versions of the gateway.` -}}
 {{- end -}}
-{{- if and .Values.gateway.canary.enabled (not .Values.gateway.canary.tag) -}}
-{{- fail "\n\ngateway.canary.enabled needs gateway.canary.tag, the version to try." -}}
+{{- if and .enabled (not .tag) -}}
+{{- include "headrace.fail" "gateway.canary.enabled needs gateway.canary.tag, the version to try." -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 
@@ -56,57 +66,43 @@ Kinds that the cluster does not know. Only where there is a cluster: each has th
 nothing of when it renders without one.
 */}}
 {{- define "headrace.check.cluster" -}}
-{{- $kinds := dict "networking.istio.io/v1" .Values.mesh.enabled "monitoring.coreos.com/v1" .Values.podMonitor.enabled "external-secrets.io/v1" .Values.secrets.externalSecret.enabled -}}
-{{- $values := dict "networking.istio.io/v1" "mesh.enabled" "monitoring.coreos.com/v1" "podMonitor.enabled" "external-secrets.io/v1" "secrets.externalSecret.enabled" -}}
 {{- if .Capabilities.APIVersions.Has "apiregistration.k8s.io/v1" -}}
-{{- range $api, $wanted := $kinds -}}
-{{- if and $wanted (not ($.Capabilities.APIVersions.Has $api)) -}}
-{{- fail (printf "\n\n%s is true, but this cluster does not know %s: install what it is for, or set %s=false." (get $values $api) $api (get $values $api)) -}}
+{{- $needed := dict
+    "mesh.enabled" (list .Values.mesh.enabled "networking.istio.io/v1")
+    "podMonitor.enabled" (list .Values.podMonitor.enabled "monitoring.coreos.com/v1")
+    "secrets.externalSecret.enabled" (list .Values.secrets.externalSecret.enabled "external-secrets.io/v1") -}}
+{{- range $value, $need := $needed -}}
+{{- $api := last $need -}}
+{{- if and (first $need) (not ($.Capabilities.APIVersions.Has $api)) -}}
+{{- include "headrace.fail" (printf
+    "%s is true, but this cluster does not know %s: install what has it, or set %s=false." $value $api $value) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
 
+{{/* Takes a workload. */}}
 {{- define "headrace.check.workload" -}}
+{{- $scaling := .autoscaling -}}
 {{- $least := add (int .preStopSeconds) (int .drainSeconds) 15 -}}
 {{- if lt (int .terminationGracePeriodSeconds) (int $least) -}}
-{{- fail (printf "\n\n%s: terminationGracePeriodSeconds is %d, and must be at least preStopSeconds + drainSeconds + 15 = %d, or running calls are cut." .fullname (int .terminationGracePeriodSeconds) $least) -}}
+{{- include "headrace.fail" (printf
+    "%s: terminationGracePeriodSeconds must be at least preStopSeconds + drainSeconds + 15 = %d, or running calls are cut."
+    .fullname $least) -}}
 {{- end -}}
-{{- if and (ne .autoscaling.mode "none") (gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas)) -}}
-{{- fail (printf "\n\n%s: autoscaling.minReplicas is %d, above autoscaling.maxReplicas, %d." .fullname (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas)) -}}
+{{- if and (ne $scaling.mode "none") (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- include "headrace.fail" (printf "%s: autoscaling.minReplicas is above autoscaling.maxReplicas." .fullname) -}}
 {{- end -}}
-{{- if and (eq .autoscaling.mode "keda") (not .autoscaling.keda.queries) -}}
-{{- fail (printf "\n\n%s: autoscaling.mode=keda needs autoscaling.keda.queries." .fullname) -}}
+{{- if and (eq $scaling.mode "keda") (not $scaling.keda.queries) -}}
+{{- include "headrace.fail" (printf "%s: autoscaling.mode=keda needs autoscaling.keda.queries." .fullname) -}}
 {{- end -}}
-{{- if and (eq .autoscaling.mode "hpa") (not (or .autoscaling.cpuUtilization .autoscaling.podMetrics)) -}}
-{{- fail (printf "\n\n%s: autoscaling.mode=hpa needs autoscaling.cpuUtilization or autoscaling.podMetrics." .fullname) -}}
+{{- if and (eq $scaling.mode "hpa") (not (or $scaling.cpuUtilization $scaling.podMetrics)) -}}
+{{- include "headrace.fail" (printf
+    "%s: autoscaling.mode=hpa needs autoscaling.cpuUtilization or autoscaling.podMetrics." .fullname) -}}
 {{- end -}}
-{{- end }}
-
-{{- define "headrace.check.model" -}}
-{{- if include "headrace.preparesModel" . -}}
-{{- if eq (empty .source.builtin) (empty .source.uri) -}}
-{{- fail (printf "\n\nModel %q: set exactly one of source.builtin and source.uri (or storage.image with a prepared model)." .name) -}}
-{{- end -}}
-{{- end -}}
-{{- if and .storage.image (not .storage.imagePath) -}}
-{{- fail (printf "\n\nModel %q: storage.image needs storage.imagePath, where the model is in it." .name) -}}
-{{- end -}}
-{{- if and (eq .engine "openai") (not .remote.url) -}}
-{{- fail (printf "\n\nModel %q: engine openai needs remote.url, for example http://vllm:8000/v1." .name) -}}
-{{- end -}}
-{{- end }}
-
-{{/* A Service's name, with that of its canary, is a label of DNS. */}}
-{{- define "headrace.check.names" -}}
-{{- $seen := list -}}
-{{- range include "headrace.workloads" . | fromYamlArray -}}
-{{- if has .fullname $seen -}}
-{{- fail (printf "\n\ninference.models: two models have the name %q." .name) -}}
-{{- end -}}
-{{- $seen = append $seen .fullname -}}
 {{- if gt (len (printf "%s-canary" .fullname)) 63 -}}
-{{- fail (printf "\n\n%s-canary is longer than 63 characters, the most that a Service's name may have: shorten the model's name, or set fullnameOverride." .fullname) -}}
-{{- end -}}
+{{- include "headrace.fail" (printf
+    "%s-canary is longer than 63 characters, the most of a Service's name: shorten the model's, or set fullnameOverride."
+    .fullname) -}}
 {{- end -}}
 {{- end }}

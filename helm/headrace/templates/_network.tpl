@@ -61,10 +61,10 @@
 {{- end }}
 {{- end }}
 {{- if has .component (list "auth" "audit") }}
-{{ include "headrace.network.store" (dict "root" .root "store" "postgres" "ports" .root.Values.networkPolicy.databasePorts) }}
+{{ include "headrace.network.postgres" .root }}
 {{- end }}
 {{- if has .component (list "gateway" "auth" "cache") }}
-{{ include "headrace.network.store" (dict "root" .root "store" "redis" "ports" .root.Values.networkPolicy.redisPorts) }}
+{{ include "headrace.network.redis" .root }}
 {{- end }}
 {{- if and (eq .component "gateway") .root.Values.gateway.discovery.enabled }}
 # The Kubernetes API, which has no pods to name.
@@ -99,6 +99,14 @@
   ports:
     - {port: 53, protocol: UDP}
     - {port: 53, protocol: TCP}
+{{- end }}
+
+{{- define "headrace.network.postgres" -}}
+{{ include "headrace.network.store" (dict "root" . "store" "postgres" "ports" .Values.networkPolicy.databasePorts) }}
+{{- end }}
+
+{{- define "headrace.network.redis" -}}
+{{ include "headrace.network.store" (dict "root" . "store" "redis" "ports" .Values.networkPolicy.redisPorts) }}
 {{- end }}
 
 {{/* A database: the release's own pods, or wherever it is. Takes `root`, `store` and `ports`. */}}

@@ -32,7 +32,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* `critical` and `standard` are classes of this chart, where it makes them; any other name is one of the cluster. */}}
+{{/* `critical` and `standard` are classes of this chart, where it makes them; other names are the cluster's. */}}
 {{- define "headrace.priorityClassName" -}}
 {{- $name := .workload.priorityClassName -}}
 {{- if not (has $name (list "critical" "standard")) -}}

@@ -34,7 +34,8 @@ spec:
 {{/* By these a gateway with `discovery` finds its targets. An id that is no label's value is an annotation. */}}
 {{- define "headrace.discoveryLabels" -}}
 {{- with .target -}}
-headrace.dev/model: {{ regexMatch (include "headrace.labelValue" .) $.workload.id | ternary $.workload.id $.workload.name | quote }}
+{{- $isValue := regexMatch (include "headrace.labelValue" .) $.workload.id -}}
+headrace.dev/model: {{ $isValue | ternary $.workload.id $.workload.name | quote }}
 headrace.dev/weight: {{ .weight | quote }}
 {{- with .cohort }}
 headrace.dev/cohort: {{ . }}

@@ -17,11 +17,13 @@ Use: {{ range include "headrace.workloads" . | fromYamlArray }}.
 {{- $all := list -}}
 {{- range $component, $own := .Values.services -}}
 {{- $values := mustMergeOverwrite (deepCopy $.Values.defaults) (deepCopy $own) -}}
-{{- $all = append $all (include "headrace.workload" (dict "root" $ "component" $component "values" $values) | fromYaml) -}}
+{{- $scope := dict "root" $ "component" $component "values" $values -}}
+{{- $all = append $all (include "headrace.workload" $scope | fromYaml) -}}
 {{- end -}}
 {{- range $own := .Values.inference.models -}}
-{{- $values := mustMergeOverwrite (deepCopy $.Values.defaults) (deepCopy $.Values.inference.defaults) (deepCopy $own) -}}
-{{- $all = append $all (include "headrace.workload" (dict "root" $ "component" "inference" "values" $values) | fromYaml) -}}
+{{- $defaults := mustMergeOverwrite (deepCopy $.Values.defaults) (deepCopy $.Values.inference.defaults) -}}
+{{- $scope := dict "root" $ "component" "inference" "values" (mustMergeOverwrite $defaults (deepCopy $own)) -}}
+{{- $all = append $all (include "headrace.workload" $scope | fromYaml) -}}
 {{- end -}}
 {{ toYaml $all }}
 {{- end }}
@@ -31,9 +33,13 @@ Use: {{ range include "headrace.workloads" . | fromYamlArray }}.
 {{- $account := printf "%s-%s" (include "headrace.fullname" .root) .component -}}
 {{- $name := .values.name | default "" -}}
 {{- $fullname := compact (list $account $name) | join "-" -}}
-{{- $track := has .component (list "gateway" "inference") | ternary "stable" "" -}}
-{{- $computed := dict "component" .component "name" $name "fullname" $fullname "serviceAccount" $account "deployment" $fullname "track" $track -}}
-{{- $small := .root.Values.evaluation.enabled | ternary (dict "replicas" 1 "autoscaling" (dict "mode" "none")) dict -}}
+{{- $computed := dict
+    "component" .component "name" $name "fullname" $fullname "serviceAccount" $account "deployment" $fullname
+    "track" (has .component (list "gateway" "inference") | ternary "stable" "") -}}
+{{- $small := dict -}}
+{{- if .root.Values.evaluation.enabled -}}
+{{- $small = dict "replicas" 1 "autoscaling" (dict "mode" "none") -}}
+{{- end -}}
 {{ toYaml (mustMergeOverwrite .values $computed $small) }}
 {{- end }}
 
@@ -60,7 +66,9 @@ Use: {{ range include "headrace.workloads" . | fromYamlArray }}.
 
 {{/* A workload as its canary runs it: with a name, a track and a fixed number of pods of its own. */}}
 {{- define "headrace.canaryDeployment" -}}
-{{- $computed := dict "deployment" (printf "%s-canary" .workload.fullname) "track" "canary" "replicas" .canary.replicas "autoscaling" (dict "mode" "none") -}}
+{{- $computed := dict
+    "deployment" (printf "%s-canary" .workload.fullname) "track" "canary"
+    "replicas" .canary.replicas "autoscaling" (dict "mode" "none") -}}
 {{- $changed := dict -}}
 {{- with .canary.tag }}{{ $_ := set $changed "image" (dict "tag" .) }}{{ end -}}
 {{- with .canary.version }}{{ $_ := set $changed "version" . }}{{ end -}}
@@ -84,5 +92,6 @@ Use: {{ range include "headrace.workloads" . | fromYamlArray }}.
 {{/* The image of a workload; takes `root` and `workload`. */}}
 {{- define "headrace.image" -}}
 {{- $repository := printf "%s/headrace-%s" .root.Values.image.registry .workload.component -}}
-{{ .workload.image.repository | default $repository }}:{{ .workload.image.tag | default .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- $tag := .root.Values.image.tag | default .root.Chart.AppVersion -}}
+{{ .workload.image.repository | default $repository }}:{{ .workload.image.tag | default $tag }}
 {{- end }}
