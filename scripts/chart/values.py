@@ -18,8 +18,9 @@ class Value:
     """A key of values.yaml: one value, or a group of them.
 
     `text` is what follows `# --`, `section` what is written above it, for those who read the file.
-    `schema` is JSON Schema from `# @schema`; `shape` and `items` are the path of the value whose
-    keys this one, or each of its items, takes as well, from `# @shape` and `# @items`.
+    `schema` is JSON Schema from `# @schema`, `kind` names one that several have, from `# @type`.
+    `shape` and `items` are the path of the value whose keys this one, or each of its items, takes
+    as well, from `# @shape` and `# @items`; items of a `kind` have keys of their own besides.
     """
 
     path: tuple[str, ...]
@@ -28,6 +29,7 @@ class Value:
     text: str = ""
     section: str = ""
     schema: dict[str, Any] = field(default_factory=dict)
+    kind: str = ""
     shape: str = ""
     items: str = ""
     children: tuple["Value", ...] = ()
@@ -78,14 +80,15 @@ def _children(path: tuple[str, ...], node: yaml.Node, lines: Sequence[str]) -> t
 def _value(path: tuple[str, ...], key: yaml.Node, node: yaml.Node, lines: Sequence[str]) -> Value:
     line = key.start_mark.line
     said = _comment(lines, line)
-    items, _, schema_of_items = said.get("items", "").partition(" ")
-    written = f'{{"items": {schema_of_items}}}' if items else said.get("schema", "{}")
+    items, _, kind_of_items = said.get("items", "").partition(" ")
+    kind = kind_of_items or said.get("type", "")
     try:
-        schema = json.loads(written)
+        schema = json.loads(said.get("schema", "{}"))
     except ValueError as error:
         raise ValuesError(f"values.yaml:{line + 1}: no JSON in the comment: {error}") from error
     # A map whose keys are free is one value, and no group of values.
-    is_group = isinstance(node, yaml.MappingNode) and "additionalProperties" not in schema
+    is_free = bool(kind) or "additionalProperties" in schema
+    is_group = isinstance(node, yaml.MappingNode) and not is_free
     return Value(
         path,
         yaml.SafeLoader("").construct_document(node),
@@ -93,6 +96,7 @@ def _value(path: tuple[str, ...], key: yaml.Node, node: yaml.Node, lines: Sequen
         text=said["text"],
         section=said["section"],
         schema=schema,
+        kind=kind,
         shape=said.get("shape", ""),
         items=items,
         children=_children(path, node, lines) if is_group else (),
@@ -100,7 +104,7 @@ def _value(path: tuple[str, ...], key: yaml.Node, node: yaml.Node, lines: Sequen
 
 
 def _comment(lines: Sequence[str], line: int) -> dict[str, str]:
-    """What is written right above a line, by what it is: section, text, schema, shape or items."""
+    """What is written right above a line, by what it is: section, text, schema, type ..."""
     first = line
     while first > 0 and lines[first - 1].lstrip().startswith("#"):
         first -= 1

@@ -15,7 +15,7 @@ VALUES = """
 # What all have.
 defaults:
   # -- How many.
-  # @schema {"minimum": 1}
+  # @type positive
   replicas: 2
   # -- Anything | at all.
   # @schema {"additionalProperties": {"type": "string"}}
@@ -26,7 +26,7 @@ services:
   first:
     replicas: 3
 # -- A list of such.
-# @items defaults {"required": ["name"], "properties": {"name": {"type": "string"}}}
+# @items defaults model
 models: []
 """
 
@@ -41,13 +41,13 @@ def read(folder: Path, text: str) -> Value:
     ("values", "faults"),
     [
         ({"services": {"first": {"labels": {"any": "x"}}}}, []),
-        ({"models": [{"name": "a", "replicas": 1}]}, []),
+        ({"models": [{"name": "a", "id": "A", "replicas": 1}]}, []),
         ({"services": {"second": {}}}, ["services"]),
         ({"services": {"first": {"replica": 1}}}, ["services/first"]),
         ({"services": {"first": {"replicas": 0}}}, ["services/first/replicas"]),
         ({"defaults": {"labels": {"any": 1}}}, ["defaults/labels/any"]),
-        ({"models": [{"replicas": 1}]}, ["models/0"]),
-        ({"models": [{"name": "a", "replica": 1}]}, ["models/0"]),
+        ({"models": [{"id": "A", "replicas": 1}]}, ["models/0"]),
+        ({"models": [{"name": "a", "id": "A", "replica": 1}]}, ["models/0"]),
     ],
 )
 def test_the_schema_is_closed_at_every_depth(
