@@ -31,7 +31,8 @@ What no schema can tell, checked before anything is rendered. Each message names
 %d of them are set.` .Release.Namespace $set) -}}
 {{- end -}}
 {{- if and $external.enabled (not (and $external.storeRef.name $external.remoteKey)) -}}
-{{- include "headrace.fail" "secrets.externalSecret.enabled needs storeRef.name and remoteKey beside it." -}}
+{{- include "headrace.fail" (printf "secrets.externalSecret.enabled needs %s and %s."
+    "secrets.externalSecret.storeRef.name" "secrets.externalSecret.remoteKey") -}}
 {{- end -}}
 {{- end }}
 
@@ -44,8 +45,8 @@ Set mesh.enabled=false for an Ingress.` -}}
 {{- include "headrace.fail" "ingress.enabled needs gateway.hosts, for example gateway.hosts={llm.example.org}." -}}
 {{- end -}}
 {{- if hasPrefix "*" (first .Values.gateway.hosts | default "") -}}
-{{- include "headrace.fail" `gateway.hosts: the first one makes the URL that access tokens are issued under, so it cannot
-begin with *.` -}}
+{{- include "headrace.fail"
+    "gateway.hosts: the first one makes the URL that access tokens are issued under, so it cannot begin with *." -}}
 {{- end -}}
 {{- end }}
 
@@ -84,14 +85,18 @@ nothing of when it renders without one.
 {{/* Takes a workload. */}}
 {{- define "headrace.check.workload" -}}
 {{- $scaling := .autoscaling -}}
-{{- $least := add (int .preStopSeconds) (int .drainSeconds) 15 -}}
-{{- if lt (int .terminationGracePeriodSeconds) (int $least) -}}
+{{- $grace := int .terminationGracePeriodSeconds -}}
+{{- $least := add (int .preStopSeconds) (int .drainSeconds) 15 | int -}}
+{{- if lt $grace $least -}}
 {{- include "headrace.fail" (printf
-    "%s: terminationGracePeriodSeconds must be at least preStopSeconds + drainSeconds + 15 = %d, or running calls are cut."
-    .fullname $least) -}}
+    "%s: terminationGracePeriodSeconds is %d, and must be at least preStopSeconds + drainSeconds + 15 = %d."
+    .fullname $grace $least) -}}
 {{- end -}}
-{{- if and (ne $scaling.mode "none") (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
-{{- include "headrace.fail" (printf "%s: autoscaling.minReplicas is above autoscaling.maxReplicas." .fullname) -}}
+{{- $least := int $scaling.minReplicas -}}
+{{- $most := int $scaling.maxReplicas -}}
+{{- if and (ne $scaling.mode "none") (gt $least $most) -}}
+{{- include "headrace.fail" (printf
+    "%s: autoscaling.minReplicas is %d, above autoscaling.maxReplicas, %d." .fullname $least $most) -}}
 {{- end -}}
 {{- if and (eq $scaling.mode "keda") (not $scaling.keda.queries) -}}
 {{- include "headrace.fail" (printf "%s: autoscaling.mode=keda needs autoscaling.keda.queries." .fullname) -}}
