@@ -20,8 +20,8 @@ PYTEST := $(BIN)/python -m pytest -q
 PYTEST_ON_TWO_CORES := $(PYTEST) -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract \
-	test-integration test-api test-security test-e2e test-chaos test-torch check fmt proto chart manifests docs lock install
+.PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract test-chart \
+	test-integration test-api test-security test-e2e test-chaos test-torch check fmt proto chart manifests snapshots docs lock install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,7 +51,7 @@ demo: install ## Start, stream one answer over HTTPS, stop
 
 # ---- tests and checks ----
 
-SUITES := unit architecture contract api security integration e2e
+SUITES := unit architecture contract chart api security integration e2e
 
 test: $(VENV)/.dev ## Run every test that needs no torch; about twelve minutes on two cores
 	@$(MAKE) --no-print-directory --keep-going $(addprefix test-,$(SUITES))
@@ -67,6 +67,9 @@ test-contract: $(VENV)/.dev ## Run each servicer behind a real stub
 
 test-integration: $(VENV)/.dev ## Run adapters against a real PostgreSQL and Redis
 	$(PYTEST) tests/integration
+
+test-chart: $(VENV)/.dev ## Render the chart from each of its values files and check every object
+	$(PYTEST_ON_TWO_CORES) tests/chart
 
 test-api: $(VENV)/.dev ## Make every call of the native API and compare docs/api; make up requests from the OpenAPI document
 	$(PYTEST) tests/api
@@ -110,6 +113,9 @@ chart: $(VENV)/.dev ## Write the chart's values.schema.json and README.md from i
 
 manifests: $(VENV)/.dev ## Render the chart into k8s/rendered and istio/rendered
 	@$(BIN)/python -m scripts.manifests
+
+snapshots: $(VENV)/.dev ## Write tests/chart/snapshots, what the chart makes of each of its values files
+	HEADRACE_WRITE_SNAPSHOTS=1 $(PYTEST) tests/chart/test_chart_snapshots.py
 
 docs: $(VENV)/.dev ## Write docs/api and docs/conformance.md from a run of every call and check
 	HEADRACE_WRITE_DOCS=1 $(PYTEST) tests/api tests/e2e/test_e2e_conformance.py

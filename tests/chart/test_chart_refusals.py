@@ -1,0 +1,95 @@
+"""What cannot work is not rendered, and the message says which value to set."""
+
+from typing import Any
+
+import pytest
+from tests.stack import helm
+
+SECRET = {"secrets.existingSecret": "headrace-secrets"}
+MODEL = {"name": "a", "id": "a", "source": {"builtin": "smollm2-135m-instruct"}}
+REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+    "no secret": ({}, r"has no default for it\. Set exactly one of:\s+secrets\.existingSecret"),
+    "two secrets": ({**SECRET, "evaluation.enabled": True}, r"2 of them are set"),
+    "no models": (
+        {**SECRET, "inference.models": []},
+        r"inference\.models is empty, so nobody could ask for anything",
+    ),
+    "a host that is no address": (
+        {**SECRET, "gateway.hosts": ["*.example.org"]},
+        r"gateway\.hosts: the first one makes the URL .* so it cannot begin with \*",
+    ),
+    "no store for the external secret": (
+        {"secrets.externalSecret.enabled": True},
+        r"needs secrets\.externalSecret\.storeRef\.name and secrets\.externalSecret\.remoteKey",
+    ),
+    "a mesh and an Ingress": (
+        {**SECRET, "ingress.enabled": True, "gateway.hosts": ["llm.example.org"]},
+        r"mesh\.enabled and ingress\.enabled exclude each other",
+    ),
+    "an Ingress without hosts": (
+        {**SECRET, "mesh.enabled": False, "ingress.enabled": True},
+        r"ingress\.enabled needs gateway\.hosts",
+    ),
+    "a canary of the gateway without a mesh": (
+        {**SECRET, "mesh.enabled": False, "gateway.canary.enabled": True},
+        r"gateway\.canary\.enabled needs mesh\.enabled",
+    ),
+    "a canary of the gateway without a version": (
+        {**SECRET, "gateway.canary.enabled": True},
+        r"gateway\.canary\.enabled needs gateway\.canary\.tag",
+    ),
+    "too little grace": (
+        {**SECRET, "services.auth.terminationGracePeriodSeconds": 39},
+        r"headrace-auth: terminationGracePeriodSeconds is 39, and must be at least .* = 40",
+    ),
+    "an empty range of replicas": (
+        {**SECRET, "services.cache.autoscaling.minReplicas": 11},
+        r"headrace-cache: autoscaling\.minReplicas is 11, above autoscaling\.maxReplicas, 10",
+    ),
+    "KEDA without queries": (
+        {**SECRET, "services.cache.autoscaling.mode": "keda"},
+        r"headrace-cache: autoscaling\.mode=keda needs autoscaling\.keda\.queries",
+    ),
+    "an HPA without metrics": (
+        {**SECRET, "services.cache.autoscaling.cpuUtilization": 0},
+        r"headrace-cache: autoscaling\.mode=hpa needs autoscaling\.cpuUtilization or",
+    ),
+    "a model from nowhere": (
+        {**SECRET, "inference.models": [{"name": "a", "id": "a"}]},
+        r'Model "a": set exactly one of source\.builtin and source\.uri',
+    ),
+    "an image without a path": (
+        {**SECRET, "inference.models": [{**MODEL, "storage": {"image": "example.org/m:1"}}]},
+        r'Model "a": storage\.image needs storage\.imagePath',
+    ),
+    "a remote model without a URL": (
+        {**SECRET, "inference.models": [{"name": "a", "id": "a", "engine": "openai"}]},
+        r'Model "a": engine openai needs remote\.url',
+    ),
+    "two models of a name": (
+        {**SECRET, "inference.models": [MODEL, MODEL]},
+        r'two models have the name "a"',
+    ),
+    "a name that is too long": (
+        {**SECRET, "inference.models": [{**MODEL, "name": "a" * 40}]},
+        r"longer than 63 characters",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_the_message_says_what_to_do(case: str) -> None:
+    values, message = REFUSALS[case]
+    with pytest.raises(helm.ChartError, match=message):
+        helm.render(set=values)
+
+
+def test_every_refusal_of_the_chart_is_tested() -> None:
+    """By counting: a `fail` in a template that no case above reaches would go unseen."""
+    templates = "\n".join(path.read_text() for path in helm.CHART.rglob("templates/**/*.*"))
+    messages = {message for _, message in REFUSALS.values()} - {REFUSALS["two secrets"][1]}
+    assert templates.count("fail ") == len(messages)
+
+
+def test_what_is_refused_would_be_rendered_otherwise() -> None:
+    assert helm.render(set={**SECRET, "inference.models": [MODEL]})

@@ -1,0 +1,13 @@
+"""Every values file of `ci/` renders objects that no check finds a fault with."""
+
+import pytest
+from tests.chart.catalogue import checks
+from tests.chart.charts import NAMES, rendered, values_of
+
+CHECKS = sorted(checks(values_of("default")))
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_check_finds_a_fault(name: str, check: str) -> None:
+    assert checks(values_of(name))[check](rendered(name)) == []
