@@ -1,5 +1,7 @@
 """What cannot work is not rendered, and the message says which value to set."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,11 +86,31 @@ def test_the_message_says_what_to_do(case: str) -> None:
         helm.render(set=values)
 
 
+@pytest.mark.parametrize(
+    ("value", "api"),
+    [
+        ("mesh.enabled", "networking.istio.io/v1"),
+        ("podMonitor.enabled", "monitoring.coreos.com/v1"),
+    ],
+)
+def test_a_cluster_that_lacks_a_kind_is_told_so(value: str, api: str, tmp_path: Path) -> None:
+    """Helm has no cluster here, so the copy asks for an API that it always takes for there."""
+    chart = tmp_path / "headrace"
+    shutil.copytree(helm.CHART, chart)
+    checks = chart / "templates/_checks.tpl"
+    checks.write_text(checks.read_text().replace("apiregistration.k8s.io/v1", "v1"))
+    values = {**SECRET, "mesh.enabled": False, value: True}
+    with pytest.raises(helm.ChartError, match=f"{value} is true, .* does not know {api}"):
+        helm.render(set=values, chart=chart)
+    assert helm.render(set={**values, value: False}, chart=chart)
+
+
 def test_every_refusal_of_the_chart_is_tested() -> None:
     """By counting: a `fail` in a template that no case above reaches would go unseen."""
     templates = "\n".join(path.read_text() for path in helm.CHART.rglob("templates/**/*.*"))
     messages = {message for _, message in REFUSALS.values()} - {REFUSALS["two secrets"][1]}
-    assert templates.count("fail ") == len(messages)
+    about_clusters = 1
+    assert templates.count("fail ") == len(messages) + about_clusters
 
 
 def test_what_is_refused_would_be_rendered_otherwise() -> None:
