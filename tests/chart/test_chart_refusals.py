@@ -72,6 +72,17 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {**SECRET, "inference.models": [MODEL, MODEL]},
         r'two models have the name "a"',
     ),
+    "a name that a canary's Service has": (
+        {**SECRET, "inference.models": [{**MODEL, "name": "a-canary"}]},
+        r'Model "a-canary": names that end in -stable or -canary are for',
+    ),
+    "a canary whose weight is no whole number": (
+        {
+            **SECRET,
+            "inference.models": [{**MODEL, "weight": 10, "canary": {"enabled": True, "weight": 5}}],
+        },
+        r'Model "a": weight x canary\.weight must be a multiple of 100',
+    ),
     "a name that is too long": (
         {**SECRET, "inference.models": [{**MODEL, "name": "a" * 40}]},
         r"longer than 63 characters",
@@ -106,11 +117,12 @@ def test_a_cluster_that_lacks_a_kind_is_told_so(value: str, api: str, tmp_path: 
 
 
 def test_every_refusal_of_the_chart_is_tested() -> None:
-    """By counting: a `fail` in a template that no case above reaches would go unseen."""
+    """By counting: a refusal in a template that no case above reaches would go unseen."""
     templates = "\n".join(path.read_text() for path in helm.CHART.rglob("templates/**/*.*"))
     messages = {message for _, message in REFUSALS.values()} - {REFUSALS["two secrets"][1]}
     about_clusters = 1
-    assert templates.count("fail ") == len(messages) + about_clusters
+    assert templates.count('include "headrace.fail"') == len(messages) + about_clusters
+    assert templates.count("fail ") == 1
 
 
 def test_what_is_refused_would_be_rendered_otherwise() -> None:
