@@ -1,6 +1,7 @@
 """A second mesh around the same processes, of other objects: what a test leaves out, or adds."""
 
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +22,13 @@ async def second_mesh(
     objects: Sequence[Object],
     directory: Path,
     *,
+    copies: Mapping[str, int] | None = None,
     stand_ins: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Layout]:
-    """All proxies in one Envoy; new pods have the processes of those that stand in for them."""
-    copies: dict[str, int] = {}
-    for place in world.layout.places.values():
-        copies[place.pod.workload] = copies.get(place.pod.workload, 0) + 1
-    fresh = lay_out(read(objects), copies)
+    """All proxies in one Envoy; there are as many pods as there are processes, unless `copies` says
+    so. New ones have the processes of those that stand in for them."""
+    running = Counter(place.pod.workload for place in world.layout.places.values())
+    fresh = lay_out(read(objects), {**running, **(copies or {})})
     places = {
         name: _in_front_of(place, world.layout.places[(stand_ins or {}).get(name, name)])
         for name, place in fresh.places.items()

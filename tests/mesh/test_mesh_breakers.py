@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ LONG = "word " * 500
 
 
 @asynccontextmanager
-async def narrow_model(mesh: Layout) -> AsyncIterator[Model]:
-    async with calling(mesh, GATEWAY, NARROW) as channel:
+async def narrow_model(mesh: Layout, caller: str = GATEWAY) -> AsyncIterator[Model]:
+    async with calling(mesh, caller, NARROW) as channel:
         yield Model(channel, "narrow")
 
 
@@ -68,6 +68,26 @@ async def test_without_the_breaker_requests_beyond_it_pass(world: World, tmp_pat
         streams(model, ROOM),
     ):
         assert (await model.generate("one more")).good
+
+
+async def test_what_one_callers_proxy_is_bounded_to_is_no_bound_of_all_together(
+    world: World, tmp_path: Path
+) -> None:
+    gateways = [GATEWAY, "headrace-gateway-1"]
+    async with AsyncExitStack() as stack:
+        mesh = await stack.enter_async_context(
+            second_mesh(
+                world,
+                world.objects,
+                tmp_path,
+                copies={"headrace-gateway": len(gateways)},
+                stand_ins={gateways[1]: GATEWAY},
+            )
+        )
+        for gateway in gateways:
+            model = await stack.enter_async_context(narrow_model(mesh, gateway))
+            begun = await stack.enter_async_context(streams(model, ROOM))
+            assert len(begun) == ROOM
 
 
 async def test_the_gateway_tells_callers_of_a_full_model_when_to_come_again(world: World) -> None:

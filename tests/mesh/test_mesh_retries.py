@@ -4,6 +4,7 @@ One of two pods is `troubled_model.py`: in turn it refuses with UNAVAILABLE befo
 ends an answer with it that has.
 """
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 
