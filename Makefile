@@ -21,7 +21,8 @@ PYTEST_ON_TWO_CORES := $(PYTEST) -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract test-chart \
-	test-integration test-api test-security test-e2e test-chaos test-torch check fmt proto chart manifests snapshots docs lock install
+	test-integration test-api test-security test-e2e test-chaos test-mesh test-mesh-fast test-torch check fmt \
+	proto chart manifests snapshots docs lock install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +88,12 @@ test-e2e: $(VENV)/.dev ## Start the whole stack and drive it over HTTPS
 
 test-chaos: $(VENV)/.dev ## Kill, freeze and drain every part under load; eleven minutes, not part of `test`
 	$(PYTEST) tests/chaos
+
+test-mesh: $(VENV)/.dev ## Run the chart's mesh on real Envoys before real services; four minutes, not part of `test`
+	$(PYTEST) tests/mesh
+
+test-mesh-fast: $(VENV)/.dev ## Leave out of it what waits for minutes
+	$(PYTEST) -m "not slow" tests/mesh
 
 test-torch: $(VENV)/.torch ## Install torch (on Linux x86-64 with CUDA, some GB) and test the transformers engine; three minutes, not part of `test`
 	$(PYTEST) tests/torch

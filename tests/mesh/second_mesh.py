@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.mesh.layout import Layout, Place, Sidecars, lay_out
+from tests.mesh.layout import INGRESS, Layout, Place, Sidecars, lay_out
 from tests.mesh.translator.bootstrap import write_bootstrap
 from tests.mesh.translator.objects import Object, read
 from tests.mesh.world import World
 
-from headrace_local import checks, envoy, probes
+from headrace_local import envoy, probes
 from headrace_local.components import Component
 from headrace_local.supervisor import Supervisor
 
@@ -33,9 +33,10 @@ async def second_mesh(
         name: _in_front_of(place, world.layout.places[(stand_ins or {}).get(name, name)])
         for name, place in fresh.places.items()
     }
-    layout = replace(fresh, places=places)
+    admin = fresh.admin[INGRESS.name]
+    layout = replace(fresh, places=places, admin=dict.fromkeys(fresh.admin, admin))
     parts = dict(Sidecars.fixed(layout, directory, world.stack.directory.tls).parts())
-    admin, config = checks.free_port(), directory / "envoy.json"
+    config = directory / "envoy.json"
     write_bootstrap(config, "second", parts.values(), admin)
     probe = probes.http(f"http://127.0.0.1:{admin}/ready")
     component = Component("envoy", envoy.command(config), layer=0, probe=probe)

@@ -1,10 +1,16 @@
 """A pod that fails is left out for a while; the last one never is."""
 
+from pathlib import Path
+
 import httpx
 import pytest
+from tests.chaos.callers import client_of
 from tests.mesh.calls import GATEWAY, PAIR, Ended, Model, calling, statistic
+from tests.mesh.layout import INGRESS
 from tests.mesh.lives import back, restarts, until
+from tests.mesh.second_mesh import second_mesh
 from tests.mesh.world import World
+from tests.stack.completions import CHAT
 from tests.stack.metrics import Metrics
 
 from headrace_local.testing import kill
@@ -12,6 +18,9 @@ from headrace_local.testing import kill
 INTERVAL_SECONDS = 2.0
 """As the values say."""
 DETECTION = "headrace-inference-{}.headrace.svc.cluster.local.outlier_detection.{}"
+GATEWAYS_LEFT_OUT = (
+    "ingress|8080||headrace-gateway.headrace.svc.cluster.local.outlier_detection.ejections_active"
+)
 EMBEDDED = (
     'grpc_server_handled_total{code="OK",method="/headrace.inference.v1.InferenceService/Embed"}'
 )
@@ -80,3 +89,25 @@ async def test_the_last_pod_is_never_left_out(world: World, model: str, pods: in
             return all(answer.good for answer in answers)
 
         await until(is_well)
+
+
+async def test_a_model_that_cannot_be_reached_costs_no_gateway(
+    world: World, tmp_path: Path
+) -> None:
+    pod = "headrace-inference-narrow-0"
+    before = restarts(world, pod)
+    gateways = {"headrace-gateway": 2}
+    stand_ins = {"headrace-gateway-1": GATEWAY}
+    async with (
+        second_mesh(world, world.objects, tmp_path, copies=gateways, stand_ins=stand_ins) as mesh,
+        client_of(world.stack) as client,
+    ):
+        kill(world.stack, pod)
+        url = f"https://localhost:{mesh.ingress[443]}{CHAT}"
+        body = {"model": "narrow", "messages": [{"role": "user", "content": "one"}]}
+        answers = [await client.post(url, json=body) for _ in range(20)]
+        left_out = await statistic(mesh, INGRESS.name, GATEWAYS_LEFT_OUT)
+    await back(world, pod, before)
+    assert {answer.status_code for answer in answers} == {503}
+    assert all(answer.headers["retry-after"] for answer in answers)
+    assert left_out == 0
