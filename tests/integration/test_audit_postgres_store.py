@@ -12,10 +12,38 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from headrace_audit.adapters.postgres import MIGRATIONS, SCHEMA, PostgresEventStore
 from headrace_audit.adapters.rows import CHANGE_COLUMNS
 from headrace_audit.domain.events import Event
-from headrace_audit.testing import NOW, EventStoreSuite, completion, failed_login, membership_update
+from headrace_audit.testing import (
+    KEY_BUDGET,
+    NOW,
+    EventStoreSuite,
+    completion,
+    failed_login,
+    membership_update,
+)
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.migrations import migrate
 from headrace_common.postgres import create_engine
+
+COST = {
+    "cost_currency": "EUR",
+    "cost_micros": 2**63 - 1,
+    "price_version": 3,
+    "charged_budgets": [
+        {
+            "subject": "team:t1",
+            "model": None,
+            "period": "month",
+            "period_start": "2026-01-01T00:00:00+00:00",
+        },
+        {
+            "subject": "api_key:key_1",
+            "model": "smollm2-135m-instruct",
+            "period": "day",
+            "period_start": NOW.isoformat(),
+        },
+    ],
+}
+"""How the cost of `completion` lies in its row."""
 
 
 @pytest.fixture
@@ -48,10 +76,37 @@ async def test_every_field_is_kept(store: PostgresEventStore, engine: AsyncEngin
     expected = asdict(event)
     assert expected.pop("change") is None
     expected |= expected.pop("actor") | expected.pop("model_use")
+    del expected["cost"]
+    expected |= COST
     expected |= {"received_at": NOW, "error_reason": None, "resource": None}
     expected |= {"change_before": None, "change_after": None}
     expected |= {name: list(expected[name]) for name in ("guard_decisions", "finish_reasons")}
     assert await _row(engine, event) == expected
+
+
+async def test_costs_add_up_by_budget(store: PostgresEventStore, engine: AsyncEngine) -> None:
+    whole = completion()
+    assert whole.model_use is not None
+    assert whole.model_use.cost is not None
+    costs = [replace(whole.model_use.cost, amount_micros=micros) for micros in (1, 20, 300)]
+    costs[1] = replace(costs[1], budgets=(KEY_BUDGET,))
+    uses = [replace(whole.model_use, cost=cost) for cost in (*costs, None)]
+    await store.add([replace(completion(), model_use=use) for use in uses], NOW)
+    query = text(
+        "SELECT sum(cost_micros) FROM audit.events"
+        """ WHERE charged_budgets @> '[{"subject": "team:t1", "period": "month"}]'"""
+    )
+    async with engine.connect() as connection:
+        assert (await connection.execute(query)).scalar_one() == 301
+
+
+async def test_of_several_events_with_one_id_the_first_stays(
+    store: PostgresEventStore, engine: AsyncEngine
+) -> None:
+    first = completion()
+    others = [replace(first, operation=f"other {number}") for number in range(20)]
+    assert await store.add([first, *others], NOW) == 1
+    assert (await _row(engine, first))["operation"] == first.operation
 
 
 @pytest.mark.parametrize("side", ["before", "after"])

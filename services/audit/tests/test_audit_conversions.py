@@ -7,7 +7,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 
 from headrace.audit.v1 import audit_pb2
 from headrace_audit.conversions import to_event
-from headrace_audit.domain.events import Actor, Change, EventKind, Outcome
+from headrace_audit.domain.events import Actor, Change, ChargedBudget, Cost, EventKind, Outcome
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
 
@@ -55,6 +55,31 @@ def test_actor_and_model_use_arrive_whole() -> None:
     assert event.model_use.queue_time == timedelta(0)
 
 
+def test_the_cost_arrives_with_the_budgets_that_counted_it() -> None:
+    message = _message()
+    use = message.model_use
+    use.served_model, use.cohort, use.end_user = "smollm2-360m", "canary", "customer 7"
+    use.cost.currency, use.cost.amount_micros, use.cost.price_version = "EUR", 2**64 - 1, 3
+    use.cost.budgets.add(subject="team:t1", period="month", period_start=NOW)
+    use.cost.budgets.add(subject="api_key:k1", model="smollm2", period="day", period_start=NOW)
+    arrived = to_event(message, "events[0]").model_use
+    assert arrived is not None
+    who = (arrived.served_model, arrived.cohort, arrived.end_user)
+    assert who == ("smollm2-360m", "canary", "customer 7")
+    team = ChargedBudget("team:t1", "", "month", NOW)
+    key = ChargedBudget("api_key:k1", "smollm2", "day", NOW)
+    assert arrived.cost == Cost("EUR", 2**64 - 1, 3, (team, key))
+
+
+def test_an_event_of_a_release_that_knew_no_costs_has_none() -> None:
+    message = _message()
+    message.model_use.model = "smollm2"
+    arrived = to_event(message, "events[0]").model_use
+    assert arrived is not None
+    assert (arrived.served_model, arrived.cohort, arrived.end_user) == ("", "", "")
+    assert arrived.cost is None
+
+
 @pytest.mark.parametrize(
     ("before_json", "after_json"),
     [("", '{"name": "a"}'), ('{"name": "a"}', '{"name": "b"}'), ('{"name": "b"}', "")],
@@ -83,12 +108,22 @@ def _broken(field: str) -> audit_pb2.AuditEvent:
             message.model_use.total_time.CopyFrom(duration_pb2.Duration(seconds=2**50))
         case "model_use.queue_time":
             message.model_use.queue_time.CopyFrom(duration_pb2.Duration(seconds=-(2**50)))
+        case "model_use.cost.budgets[0].period_start":
+            message.model_use.cost.budgets.add(subject="team:t1", period="month")
     return message
 
 
 @pytest.mark.parametrize(
     "field",
-    ["event_id", "kind", "outcome", "occurred_at", "model_use.total_time", "model_use.queue_time"],
+    [
+        "event_id",
+        "kind",
+        "outcome",
+        "occurred_at",
+        "model_use.total_time",
+        "model_use.queue_time",
+        "model_use.cost.budgets[0].period_start",
+    ],
 )
 def test_what_cannot_be_held_is_named(field: str) -> None:
     with pytest.raises(HeadraceError) as caught:

@@ -1,5 +1,7 @@
 """The in-memory store passes the stores' suite and shows what it keeps."""
 
+from dataclasses import replace
+
 import pytest
 
 from headrace_audit.adapters.memory import MemoryEventStore
@@ -18,3 +20,10 @@ async def test_events_are_shown_in_the_order_of_their_arrival() -> None:
     await store.add([first], NOW)
     await store.add([second, first], NOW)
     assert store.events == (first, second)
+
+
+async def test_of_several_events_with_one_id_the_first_stays() -> None:
+    store, first = MemoryEventStore(), completion()
+    others = [replace(first, operation=f"other {number}") for number in range(20)]
+    assert await store.add([first, *others], NOW) == 1
+    assert store.events == (first,)

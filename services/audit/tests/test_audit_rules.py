@@ -8,11 +8,17 @@ from uuid import uuid4
 import pytest
 
 from headrace_audit.adapters.memory import MemoryEventStore
-from headrace_audit.domain.events import Event
+from headrace_audit.domain.events import Cost, Event
 from headrace_audit.domain.json_objects import MAXIMUM_BYTES
 from headrace_audit.domain.rules import MAXIMUM_CHARACTERS, MAXIMUM_EVENTS, MAXIMUM_ITEMS
 from headrace_audit.ledger import Ledger
-from headrace_audit.testing import completion, failed_login, membership_update, reused_refresh_token
+from headrace_audit.testing import (
+    KEY_BUDGET,
+    completion,
+    failed_login,
+    membership_update,
+    reused_refresh_token,
+)
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 
@@ -29,6 +35,11 @@ def _with_use(**changes: Any) -> Event:
     return replace(event, model_use=replace(event.model_use, **changes))
 
 
+def _with_cost(**changes: Any) -> Event:
+    return _with_use(cost=replace(COST, **changes))
+
+
+COST = Cost("EUR", 0, 1, (KEY_BUDGET,))
 LONG = "x" * (MAXIMUM_CHARACTERS + 1)
 
 REFUSED = [
@@ -48,6 +59,15 @@ REFUSED = [
     (_with_use(guard_decisions=("",) * (MAXIMUM_ITEMS + 1)), "model_use.guard_decisions"),
     (_with_use(finish_reasons=("stop", "\0")), "model_use.finish_reasons[1]"),
     (_with_use(queue_time=timedelta(microseconds=-1)), "model_use.queue_time"),
+    (_with_use(end_user=LONG), "model_use.end_user"),
+    (_with_use(cohort="\0"), "model_use.cohort"),
+    (_with_cost(currency=LONG), "model_use.cost.currency"),
+    (_with_cost(amount_micros=2**63), "model_use.cost.amount_micros"),
+    (_with_cost(budgets=(KEY_BUDGET,) * (MAXIMUM_ITEMS + 1)), "model_use.cost.budgets"),
+    (
+        _with_cost(budgets=(KEY_BUDGET, replace(KEY_BUDGET, subject="\0"))),
+        "model_use.cost.budgets[1].subject",
+    ),
     (membership_update(before_json="[]"), "change.before_json"),
     (membership_update(after_json='{"role": '), "change.after_json"),
     (membership_update(after_json=f'{{"a": "{LONG * 32}"}}'), "change.after_json"),
@@ -83,6 +103,8 @@ async def test_a_refusal_names_the_event_and_stores_nothing_of_the_batch(
         failed_login(),
         _with_actor(user_id="", credential_id=""),
         _with_use(model_version="", finish_reasons=(), total_time=None),
+        _with_use(served_model="", cohort="", end_user="", cost=None),
+        _with_cost(amount_micros=2**63 - 1, budgets=()),
         replace(completion(), request_id="\N{GRINNING FACE}" * MAXIMUM_CHARACTERS),
         replace(completion(), http_status=599),
         membership_update(),

@@ -3,8 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from google.protobuf.message import Message
+
 from headrace.audit.v1 import audit_pb2
-from headrace_audit.domain.events import Actor, Change, Event, EventKind, ModelUse, Outcome
+from headrace_audit.domain.events import (
+    Actor,
+    Change,
+    ChargedBudget,
+    Cost,
+    Event,
+    EventKind,
+    ModelUse,
+    Outcome,
+)
 from headrace_audit.domain.rules import invalid
 from headrace_common.proto_enums import from_proto
 
@@ -23,7 +34,7 @@ def to_event(message: audit_pb2.AuditEvent, at: str) -> Event:
     return Event(
         event_id=_uuid(message, at),
         kind=kind,
-        occurred_at=_time(message, at),
+        occurred_at=_time(message, "occurred_at", at),
         writer=message.writer,
         request_id=message.request_id,
         actor=_actor(message.actor) if message.HasField("actor") else None,
@@ -45,13 +56,14 @@ def _uuid(message: audit_pb2.AuditEvent, at: str) -> UUID:
         raise invalid(f"{at}.event_id", "must be a UUID") from error
 
 
-def _time(message: audit_pb2.AuditEvent, at: str) -> datetime:
-    if not message.HasField("occurred_at"):
-        raise invalid(f"{at}.occurred_at", "is required")
+def _time(message: Message, name: str, at: str) -> datetime:
+    if not message.HasField(name):
+        raise invalid(f"{at}.{name}", "is required")
     try:
-        return message.occurred_at.ToDatetime(tzinfo=UTC)
+        moment: datetime = getattr(message, name).ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
-        raise invalid(f"{at}.occurred_at", "must be in the years 1 to 9999") from error
+        raise invalid(f"{at}.{name}", "must be in the years 1 to 9999") from error
+    return moment
 
 
 def _actor(message: audit_pb2.Actor) -> Actor:
@@ -76,7 +88,24 @@ def _model_use(message: audit_pb2.ModelUse, at: str) -> ModelUse:
         time_to_first_token=_span(message, "time_to_first_token", at),
         queue_time=_span(message, "queue_time", at),
         streamed=message.streamed,
+        served_model=message.served_model,
+        cohort=message.cohort,
+        end_user=message.end_user,
+        cost=_cost(message.cost, f"{at}.model_use.cost") if message.HasField("cost") else None,
     )
+
+
+def _cost(message: audit_pb2.Cost, at: str) -> Cost:
+    budgets = (
+        ChargedBudget(
+            subject=budget.subject,
+            model=budget.model,
+            period=budget.period,
+            period_start=_time(budget, "period_start", f"{at}.budgets[{index}]"),
+        )
+        for index, budget in enumerate(message.budgets)
+    )
+    return Cost(message.currency, message.amount_micros, message.price_version, tuple(budgets))
 
 
 def _span(message: audit_pb2.ModelUse, name: str, at: str) -> timedelta | None:

@@ -5,7 +5,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from headrace_audit.domain.events import Actor, Change, Event, EventKind, ModelUse, Outcome
+from headrace_audit.domain.events import (
+    Actor,
+    Change,
+    ChargedBudget,
+    Cost,
+    Event,
+    EventKind,
+    ModelUse,
+    Outcome,
+)
 from headrace_audit.domain.json_objects import MAXIMUM_BYTES, MAXIMUM_DIGITS, MAXIMUM_LEVELS
 from headrace_audit.ports import EventStore
 from headrace_common.ids import uuid7
@@ -24,6 +33,9 @@ EXTREME_OBJECTS = (
 """Sides of a change that are just accepted, and that every store must therefore take."""
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+TEAM_BUDGET = ChargedBudget("team:t1", "", "month", datetime(2026, 1, 1, tzinfo=UTC))
+KEY_BUDGET = ChargedBudget("api_key:key_1", "smollm2-135m-instruct", "day", NOW)
 
 
 def completion() -> Event:
@@ -54,6 +66,10 @@ def completion() -> Event:
             time_to_first_token=timedelta(microseconds=123456),
             queue_time=timedelta(0),
             streamed=True,
+            served_model="smollm2-360m-instruct",
+            cohort="canary",
+            end_user="customer 7",
+            cost=Cost("EUR", 2**63 - 1, 3, (TEAM_BUDGET, KEY_BUDGET)),
         ),
         change=None,
     )

@@ -21,10 +21,11 @@ CREATE_INCOMING = f"""
     ON COMMIT DELETE ROWS
 """
 
-# Sorted, so that two batches with the same events wait for each other instead of deadlocking.
+# Sorted, so that two batches with the same events wait for each other instead of deadlocking; of
+# two events with one id the first stays, which is what its producer has settled by.
 INSERT_NEW = f"""
     INSERT INTO {SCHEMA}.events ({", ".join(COLUMNS)})
-    SELECT {", ".join(COLUMNS)} FROM pg_temp.incoming_events ORDER BY event_id
+    SELECT {", ".join(COLUMNS)} FROM pg_temp.incoming_events ORDER BY event_id, ctid
     ON CONFLICT (event_id) DO NOTHING
 """  # noqa: S608 - constants only
 

@@ -1,9 +1,10 @@
 """How an event lies in a row of `audit.events`; what is unknown is NULL."""
 
+import json
 from datetime import datetime
 from typing import Any
 
-from headrace_audit.domain.events import Actor, Change, Event, ModelUse
+from headrace_audit.domain.events import Actor, Change, ChargedBudget, Cost, Event, ModelUse
 
 EVENT_COLUMNS = (
     "event_id",
@@ -35,7 +36,16 @@ MODEL_COLUMNS = (
     "streamed",
 )
 CHANGE_COLUMNS = ("change_before", "change_after")
-COLUMNS = EVENT_COLUMNS + ACTOR_COLUMNS + MODEL_COLUMNS + CHANGE_COLUMNS
+SERVED_COLUMNS = ("served_model", "cohort", "end_user")
+COST_COLUMNS = ("cost_currency", "cost_micros", "price_version", "charged_budgets")
+COLUMNS = (
+    *EVENT_COLUMNS,
+    *ACTOR_COLUMNS,
+    *MODEL_COLUMNS,
+    *CHANGE_COLUMNS,
+    *SERVED_COLUMNS,
+    *COST_COLUMNS,
+)
 
 Row = tuple[Any, ...]
 
@@ -61,6 +71,8 @@ def to_row(event: Event, received_at: datetime) -> Row:
         + _actor_values(event.actor)
         + _model_values(event.model_use)
         + _change_values(event.change)
+        + _served_values(event.model_use)
+        + _cost_values(event.model_use.cost if event.model_use else None)
     )
 
 
@@ -93,3 +105,25 @@ def _change_values(change: Change | None) -> Row:
     if change is None:
         return (None,) * len(CHANGE_COLUMNS)
     return (change.before_json or None, change.after_json or None)
+
+
+def _served_values(use: ModelUse | None) -> Row:
+    if use is None:
+        return (None,) * len(SERVED_COLUMNS)
+    return (use.served_model or None, use.cohort or None, use.end_user or None)
+
+
+def _cost_values(cost: Cost | None) -> Row:
+    if cost is None:
+        return (None,) * len(COST_COLUMNS)
+    budgets = json.dumps([_budget(budget) for budget in cost.budgets])
+    return (cost.currency, cost.amount_micros, cost.price_version, budgets)
+
+
+def _budget(budget: ChargedBudget) -> dict[str, str | None]:
+    return {
+        "subject": budget.subject,
+        "model": budget.model or None,
+        "period": budget.period,
+        "period_start": budget.period_start.isoformat(),
+    }

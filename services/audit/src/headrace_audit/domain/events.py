@@ -41,6 +41,26 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargedBudget:
+    """A budget in one of its periods; `model` is empty where it counts all of them."""
+
+    subject: str
+    model: str
+    period: str
+    period_start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a request cost, in millionths of a currency's unit, and the budgets that counted it."""
+
+    currency: str
+    amount_micros: int
+    price_version: int
+    budgets: tuple[ChargedBudget, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelUse:
     """What a model request used, and how long its parts took; texts are empty where unknown."""
 
@@ -56,6 +76,10 @@ class ModelUse:
     time_to_first_token: timedelta | None
     queue_time: timedelta | None
     streamed: bool
+    served_model: str
+    cohort: str
+    end_user: str
+    cost: Cost | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import timedelta
 
-from headrace_audit.domain.events import Actor, Change, Event, ModelUse
+from headrace_audit.domain.events import Actor, Change, ChargedBudget, Cost, Event, ModelUse
 from headrace_audit.domain.json_objects import broken_rule
 from headrace_common.errors import HeadraceError, Reason
 
 MAXIMUM_EVENTS = 1000
 MAXIMUM_ITEMS = 256
+MAXIMUM_MICROS = 2**63 - 1
+"""Of a cost: what PostgreSQL's integers hold."""
 MAXIMUM_CHARACTERS = 512
 """Of any text: 2,048 bytes of UTF-8 at most, which PostgreSQL's indexes still take (2,704)."""
 
@@ -40,6 +42,8 @@ def check_event(event: Event, at: str) -> None:
         _check_values(event.actor, f"{at}.actor")
     if event.model_use is not None:
         _check_values(event.model_use, f"{at}.model_use")
+        if event.model_use.cost is not None:
+            _check_cost(event.model_use.cost, f"{at}.model_use.cost")
     if event.change is not None:
         _check_change(event.change, f"{at}.change")
 
@@ -49,7 +53,7 @@ def invalid(param: str, rule: str) -> HeadraceError:
     return HeadraceError(Reason.INVALID_FIELD, f"{param} {rule}", param=param)
 
 
-def _check_values(part: Event | Actor | ModelUse, at: str) -> None:
+def _check_values(part: Event | Actor | ModelUse | ChargedBudget, at: str) -> None:
     for field in fields(part):
         value = getattr(part, field.name)
         if isinstance(value, str):
@@ -58,6 +62,16 @@ def _check_values(part: Event | Actor | ModelUse, at: str) -> None:
             _check_list(value, f"{at}.{field.name}")
         elif isinstance(value, timedelta) and value < timedelta(0):
             raise invalid(f"{at}.{field.name}", "must not be negative")
+
+
+def _check_cost(cost: Cost, at: str) -> None:
+    _check_text(cost.currency, f"{at}.currency")
+    if cost.amount_micros > MAXIMUM_MICROS:
+        raise invalid(f"{at}.amount_micros", f"must be at most {MAXIMUM_MICROS}")
+    if len(cost.budgets) > MAXIMUM_ITEMS:
+        raise invalid(f"{at}.budgets", f"must be at most {MAXIMUM_ITEMS} items")
+    for index, budget in enumerate(cost.budgets):
+        _check_values(budget, f"{at}.budgets[{index}]")
 
 
 def _check_change(change: Change, at: str) -> None:

@@ -116,7 +116,7 @@ class Change(_message.Message):
     def __init__(self, before_json: _Optional[str] = ..., after_json: _Optional[str] = ...) -> None: ...
 
 class ModelUse(_message.Message):
-    __slots__ = ("model", "model_version", "guard_policy_version", "guard_decisions", "cache_status", "prompt_tokens", "completion_tokens", "finish_reasons", "total_time", "time_to_first_token", "queue_time", "streamed")
+    __slots__ = ("model", "model_version", "guard_policy_version", "guard_decisions", "cache_status", "prompt_tokens", "completion_tokens", "finish_reasons", "total_time", "time_to_first_token", "queue_time", "streamed", "served_model", "cohort", "end_user", "cost")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     GUARD_POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +129,10 @@ class ModelUse(_message.Message):
     TIME_TO_FIRST_TOKEN_FIELD_NUMBER: _ClassVar[int]
     QUEUE_TIME_FIELD_NUMBER: _ClassVar[int]
     STREAMED_FIELD_NUMBER: _ClassVar[int]
+    SERVED_MODEL_FIELD_NUMBER: _ClassVar[int]
+    COHORT_FIELD_NUMBER: _ClassVar[int]
+    END_USER_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
     model: str
     model_version: str
     guard_policy_version: str
@@ -141,4 +145,32 @@ class ModelUse(_message.Message):
     time_to_first_token: _duration_pb2.Duration
     queue_time: _duration_pb2.Duration
     streamed: bool
-    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., guard_policy_version: _Optional[str] = ..., guard_decisions: _Optional[_Iterable[str]] = ..., cache_status: _Optional[str] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., finish_reasons: _Optional[_Iterable[str]] = ..., total_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_to_first_token: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., queue_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., streamed: _Optional[bool] = ...) -> None: ...
+    served_model: str
+    cohort: str
+    end_user: str
+    cost: Cost
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., guard_policy_version: _Optional[str] = ..., guard_decisions: _Optional[_Iterable[str]] = ..., cache_status: _Optional[str] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., finish_reasons: _Optional[_Iterable[str]] = ..., total_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_to_first_token: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., queue_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., streamed: _Optional[bool] = ..., served_model: _Optional[str] = ..., cohort: _Optional[str] = ..., end_user: _Optional[str] = ..., cost: _Optional[_Union[Cost, _Mapping]] = ...) -> None: ...
+
+class Cost(_message.Message):
+    __slots__ = ("currency", "amount_micros", "price_version", "budgets")
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_MICROS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
+    currency: str
+    amount_micros: int
+    price_version: int
+    budgets: _containers.RepeatedCompositeFieldContainer[ChargedBudget]
+    def __init__(self, currency: _Optional[str] = ..., amount_micros: _Optional[int] = ..., price_version: _Optional[int] = ..., budgets: _Optional[_Iterable[_Union[ChargedBudget, _Mapping]]] = ...) -> None: ...
+
+class ChargedBudget(_message.Message):
+    __slots__ = ("subject", "model", "period", "period_start")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_START_FIELD_NUMBER: _ClassVar[int]
+    subject: str
+    model: str
+    period: str
+    period_start: _timestamp_pb2.Timestamp
+    def __init__(self, subject: _Optional[str] = ..., model: _Optional[str] = ..., period: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
