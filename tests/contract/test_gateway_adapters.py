@@ -42,10 +42,12 @@ from headrace_gateway.domain.completion import (
 )
 from headrace_gateway.domain.exchange import Activity, Exchange, Outcome
 from headrace_gateway.domain.fingerprint import request_digest
+from headrace_gateway.domain.principal import ModelPrice, PriceTable
 from headrace_gateway.http.errors import status_of
 from headrace_gateway.ports import AnswerKey
 from headrace_gateway.stages.look_up import LookUp
 from headrace_gateway.testing.gateway import PRINCIPAL
+from headrace_gateway.testing.reservation_suite import costing
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 GREEDY = CompletionRequest("echo", "Hello", Sampling(temperature=0))
@@ -60,6 +62,7 @@ ANSWER = Answer(
     prompt_tokens=3,
     completion_tokens=9,
 )
+PRICES = PriceTable(7, "EUR", (ModelPrice("echo", 1_000_000, 10_000_000),))
 POLICY = Policy(first_pause_seconds=0.001, longest_pause_seconds=0.002)
 
 
@@ -175,6 +178,7 @@ async def test_an_answer_too_large_for_the_cache_is_told_and_not_kept(
     assert await answers.look_up(KEY) is None
 
 
+TODAY = datetime.fromtimestamp(costing(0, "r").budget_charges[0].period.start, UTC)
 ECHOED = events.ModelUse(
     model="echo",
     model_version="v1",
@@ -188,6 +192,10 @@ ECHOED = events.ModelUse(
     time_to_first_token=timedelta(seconds=0.25),
     queue_time=timedelta(seconds=0.125),
     streamed=True,
+    served_model="echo-2",
+    cohort="canary",
+    end_user="u" * 512,
+    cost=events.Cost("EUR", 93, 7, (events.ChargedBudget("team:t1", "", "day", TODAY),)),
 )
 
 
@@ -200,6 +208,9 @@ async def test_a_completion_arrives_with_every_field(
     told.cache_status, told.finish_reasons, told.streamed = "miss", ("stop", "length"), True
     told.prompt_tokens, told.completion_tokens = 3, 9
     told.first_token_seconds, told.queue_seconds = 0.25, 0.125
+    told.served_model, told.cohort, told.end_user = "echo-2", "canary", "u" * 600
+    told.price, told.demand = PRICES.price_of("echo"), costing(1000, told.request_id)
+    told.principal = replace(PRINCIPAL, prices=PRICES)
     told.succeed()
     event_log.open().record(told, 1.5)
     await deliver(spool, audit.send)
@@ -247,7 +258,7 @@ async def test_an_answer_whose_gateway_was_killed_arrives_as_interrupted(
     told = exchange()
     told.model, told.cache_status, told.streamed = "echo", "miss", True
     entry = event_log.open()
-    entry.begin(told, 0.25)
+    entry.note(told, 0.25)
     assert told.outcome is None
     spool.close()  # as far as the disk is concerned, the process is gone
     after = Spool(tmp_path, clock=FakeClock(), registry=CollectorRegistry())

@@ -60,6 +60,17 @@ async def test_an_answer_streams_and_is_recorded_as_over_http(both: Both) -> Non
     assert gateway.events.begun == {exchange.request_id}
 
 
+async def test_whom_a_call_is_for_is_recorded(both: Both) -> None:
+    gateway, caller = both
+    asked = chat()
+    asked.end_user = "customer 7"
+    await caller.complete(asked)
+    embed = pb.EmbedRequest(model="echo", texts=["ab"], end_user="customer 8")
+    await caller.call("Embed", embed)
+    told = [exchange.end_user for exchange in gateway.events.exchanges]
+    assert told == ["customer 7", "customer 8"]
+
+
 async def test_several_choices_of_a_plain_prompt_are_told_apart(both: Both) -> None:
     sampling = pb.Sampling(choices=2)
     request = pb.CompleteRequest(model="echo", prompt="a b", sampling=sampling)

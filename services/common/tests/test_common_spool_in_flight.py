@@ -1,6 +1,7 @@
 """Work that was running when its process was killed, or its disk failed, still gets a record."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from headrace_common.errors import HeadraceError
 from headrace_common.spool import Limits, Reservation, Spool, keep_synced
+from headrace_common.spool.files import SystemFiles
 from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.files import SmallDisk
 
@@ -39,7 +41,10 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def _open(directory: Path, **given: Any) -> Spool:
     options = {"clock": FakeClock(), "registry": CollectorRegistry(), "limits": LIMITS, **given}
-    return Spool(directory, **options)
+    spool = Spool(directory, **options)
+    for note in [*spool.kept]:
+        spool.forget(note)
+    return spool
 
 
 def _payloads(spool: Spool) -> list[bytes]:
@@ -85,6 +90,76 @@ def test_work_that_is_given_up_leaves_its_note_as_the_record(tmp_path: Path) -> 
     work.release()
     assert _payloads(spool) == [b"interrupted"]
     spool.close()
+
+
+def test_a_later_note_takes_the_place_of_the_former(tmp_path: Path) -> None:
+    spool = _open(tmp_path)
+    work, other = spool.reserve(), spool.reserve()
+    for payload in (b"begun", b"grown", b"ended"):
+        work.note(payload)
+        other.note(payload[::-1])
+    other.append(b"done")
+    spool.close()
+    assert (tmp_path / "in-flight-1000").stat().st_size <= 3 * 1008
+    after = _open(tmp_path)
+    assert _payloads(after) == [b"done", b"ended"]
+    after.close()
+
+
+def test_a_later_note_that_the_disk_refuses_leaves_the_former(tmp_path: Path) -> None:
+    disk = SmallDisk(room=200_000)
+    spool = _open(tmp_path, files=disk)
+    work = spool.reserve()
+    work.note(b"begun")
+    disk.broken = True
+    work.note(b"grown")
+    assert spool.failed
+    spool.close()
+    disk.broken = False
+    after = _open(tmp_path, files=disk)
+    assert _payloads(after) == [b"begun"]
+    after.close()
+
+
+class Forgetful(SystemFiles):
+    """Cannot write after so many writes into slots: as far as the disk knows, the process ended."""
+
+    def __init__(self, writes: int) -> None:
+        self.left = writes
+
+    def write_at(self, descriptor: int, data: bytes, offset: int) -> int:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.EIO, "killed")
+        return super().write_at(descriptor, data, offset)
+
+
+def test_a_kill_between_two_notes_leaves_both(tmp_path: Path) -> None:
+    spool = _open(tmp_path, files=Forgetful(4))  # a slot, a note, and the same again
+    work = spool.reserve()
+    work.note(b"begun")
+    work.note(b"grown")
+    spool.close()
+    after = Spool(tmp_path, clock=FakeClock(), registry=CollectorRegistry(), limits=LIMITS)
+    appended = _payloads(after)
+    assert sorted(appended) == [b"begun", b"grown"]
+    assert [note.payload for note in after.kept] == appended
+    after.close()
+
+
+def test_what_was_kept_is_appended_at_every_start_until_it_is_forgotten(
+    tmp_path: Path,
+) -> None:
+    spool = _open(tmp_path)
+    for payload in (b"first", b"second"):
+        spool.reserve().note(payload)
+    spool.close()
+    for expected in ([b"first", b"second"], [b"first"], []):
+        spool = Spool(tmp_path, clock=FakeClock(), registry=CollectorRegistry(), limits=LIMITS)
+        assert sorted(_payloads(spool)) == expected
+        if expected:
+            spool.forget(next(n for n in spool.kept if n.payload == expected[-1]))
+        spool.close()
 
 
 async def test_a_record_that_the_disk_refused_is_made_up_for_from_its_note(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     runtime.start_task("revocations", ended.keep_fresh())
     key_uses = _start_key_uses(settings, runtime, auth, clock)
     router = start_router(settings, runtime, clock, registry)
-    limiter = start_limiter(settings, runtime, clock, registry)
+    limiter = start_limiter(settings, runtime, clock, registry, event_log.unsettled())
     neighbours = Neighbours(
         resolver=auth,
         verifier=key_set,

@@ -1,5 +1,7 @@
 """Puts admission's counting together for `app.py`: in Redis, alone without it, and its leases."""
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Gauge
 
 from headrace_common.clock import Clock
@@ -8,16 +10,25 @@ from headrace_common.runtime import Runtime
 from headrace_gateway.adapters.fallback_limiter import FallbackLimiter, FallbackRules
 from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.adapters.redis_limiter import RedisLimiter
+from headrace_gateway.domain.admission import Settlement
 from headrace_gateway.domain.breaker import Breaker
 from headrace_gateway.ports import Limiter
 from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.stages.killed import settle_killed
 from headrace_gateway.stages.leases import Leases, warn_of_eviction
 
 
 def start_limiter(
-    settings: GatewaySettings, runtime: Runtime, clock: Clock, registry: CollectorRegistry
+    settings: GatewaySettings,
+    runtime: Runtime,
+    clock: Clock,
+    registry: CollectorRegistry,
+    unsettled: Sequence[Settlement],
 ) -> FallbackLimiter:
-    """A limiter over the admission Redis, whose connection ends with the runtime."""
+    """A limiter over the admission Redis, whose connection ends with the runtime.
+
+    It settles first what an earlier process has left unsettled.
+    """
     late = LoopLateness()
     runtime.start_task("lateness", late.watch())
     shared = RedisLimiter(
@@ -28,6 +39,7 @@ def start_limiter(
     )
     runtime.on_stop("redis", shared.close)
     runtime.start_task("eviction check", warn_of_eviction(shared.may_forget))
+    runtime.start_task("killed requests", settle_killed(unsettled, shared))
     return with_fallback(shared, settings, clock, registry, late.seconds)
 
 

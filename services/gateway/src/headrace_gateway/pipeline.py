@@ -56,6 +56,9 @@ NOTHING_DONE = frozenset(
 )
 """Why a model server refuses, before it works unless it says `after_work`."""
 
+NOTED_EVERY_SECONDS = 1.0
+"""How often what an answer has used is noted; a kill forgets what came after."""
+
 T = TypeVar("T")
 
 
@@ -97,14 +100,15 @@ class Pipeline:
             principal, request, route = await self._let_in(exchange, read)
             with timed("look_up"):
                 cached = await stages.look_up.run(exchange, principal, request)
-            entry.begin(exchange, self._seconds(exchange))
+            entry.note(exchange, self._seconds(exchange))
             if cached:
                 events = replay(cached)
             else:
                 tenant = principal.organization_id
                 events = stages.infer.generate(exchange, tenant, request, route)
             seal = Seal(intact=not exchange.prompt_masked)
-            noted = self._note(exchange, seal, self._awaited(exchange, "infer", events))
+            awaited = self._awaited(exchange, "infer", events)
+            noted = self._note(exchange, entry, seal, awaited)
             paid = stages.spend.within(exchange, request, noted)
             guarded = stages.guard.check_output(exchange, request, paid)
             guarded = self._awaited(exchange, "answer", guarded)
@@ -122,9 +126,9 @@ class Pipeline:
         """Turn texts into vectors; cancelling it stops the work behind it. Raises HeadraceError."""
         async with self._accounted(exchange) as entry:
             principal, request, route = await self._let_in(exchange, read)
-            entry.begin(exchange, self._seconds(exchange))
             # Whoever leaves before it is known what it took has had about this much of it.
             exchange.prompt_tokens = estimate_tokens(request)
+            entry.note(exchange, self._seconds(exchange))
             try:
                 with self._traced(exchange, "infer"):
                     embeddings = await self._stages.infer.embed(
@@ -168,13 +172,13 @@ class Pipeline:
             except HeadraceError as error:
                 if error.kind is not Kind.UNAVAILABLE:
                     raise
-            entry.begin(exchange, self._seconds(exchange))
+            entry.note(exchange, self._seconds(exchange))
             return await call()
 
     async def log_in(self, exchange: Exchange, call: Callable[[], Awaitable[T]]) -> T:
         """Run a login, for which there is nobody to identify yet."""
         async with self._accounted(exchange) as entry:
-            entry.begin(exchange, self._seconds(exchange))
+            entry.note(exchange, self._seconds(exchange))
             return await call()
 
     @asynccontextmanager
@@ -190,8 +194,11 @@ class Pipeline:
             exchange.succeed()
         finally:
             try:
+                if exchange.charged:
+                    # Settled is what stands noted: a kill between the two leaves them the same.
+                    entry.note_end(exchange, self._seconds(exchange))
                 with self._traced(exchange, "settle"):
-                    await self._stages.settle.run(exchange)
+                    await self._stages.settle.run(exchange, entry.settled)
             finally:
                 with self._traced(exchange, "record"):
                     self._record(exchange, entry)
@@ -291,11 +298,18 @@ class Pipeline:
             raise credential_invalid()
         return principal
 
-    async def _note(self, exchange: Exchange, seal: Seal, events: Events) -> Events:
+    async def _note(
+        self, exchange: Exchange, entry: EventEntry, seal: Seal, events: Events
+    ) -> Events:
+        again_at = self._clock.monotonic() + NOTED_EVERY_SECONDS
         async with aclosing(events):
             async for event in events:
                 seal.note_made(event)
-                exchange.note(event, self._clock.monotonic())
+                now = self._clock.monotonic()
+                exchange.note(event, now)
+                if now >= again_at:
+                    entry.note(exchange, now - exchange.started)
+                    again_at = now + NOTED_EVERY_SECONDS
                 yield event
 
 

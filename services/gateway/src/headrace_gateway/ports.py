@@ -136,8 +136,20 @@ class GuardPolicies(Protocol):
 class EventEntry(Protocol):
     """The place of one exchange's event; what was written is never lost."""
 
-    def begin(self, exchange: Exchange, seconds: float) -> None:
-        """From now on a killed process leaves an event, too; raises AUDIT_UNAVAILABLE."""
+    def note(self, exchange: Exchange, seconds: float) -> None:
+        """From now on a killed process leaves an event, too, with what is known by now.
+
+        Raises AUDIT_UNAVAILABLE, unless it is noted already: then that stands.
+        """
+
+    def note_end(self, exchange: Exchange, seconds: float) -> None:
+        """The same for an exchange that has ended, if it was noted; never raises.
+
+        What is recorded is this then.
+        """
+
+    def settled(self) -> None:
+        """What that told is settled; until then a killed process leaves it to be settled, too."""
 
     def record(self, exchange: Exchange, seconds: float) -> None:
         """Write the event of the exchange, which has ended; raises AUDIT_UNAVAILABLE."""

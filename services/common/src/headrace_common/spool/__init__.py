@@ -9,6 +9,7 @@ start_spool  both of them as background tasks of a Runtime, with a flush at the 
 
 from headrace_common.spool.cursor import Position
 from headrace_common.spool.delivery import Delivery, Policy, Send
+from headrace_common.spool.in_flight import Note
 from headrace_common.spool.lifecycle import start_spool
 from headrace_common.spool.reader import Record
 from headrace_common.spool.spool import Limits, Reservation, Spool
@@ -17,6 +18,7 @@ from headrace_common.spool.syncing import keep_synced
 __all__ = [
     "Delivery",
     "Limits",
+    "Note",
     "Policy",
     "Position",
     "Record",

@@ -85,7 +85,14 @@ class Spool:
         """Set by every append; `Delivery` clears it."""
         self.unsynced = Event()
         """Set by every append and failure; `keep_synced` clears it."""
-        self._owed = self._in_flight.left_behind
+        self.kept: list[Note] = []
+        """What is appended, in this order, and noted all the same until it is forgotten.
+
+        First what an earlier process left, whose notes are its records: for whoever has something
+        to put right before.
+        """
+        self._inherited = self._in_flight.left_behind
+        self._owed: list[Note] = []
         self._spent: list[Note] = []
         self._take_over()
         self.catch_up()
@@ -152,15 +159,20 @@ class Spool:
         duplicates.
         """
         try:
-            while self._owed:
-                self._write(self._owed[-1].payload)
-                self._metrics.interrupted.inc()
-                self._spent.append(self._owed.pop())
+            self._append_notes(self._inherited, self.kept)
+            self._append_notes(self._owed, self._spent)
             while self._spent:
                 self._in_flight.clear(self._spent[-1])
                 self._spent.pop()
         except OSError as error:
             self.fail(error)
+
+    def forget(self, note: Note) -> None:
+        """Of `kept`; until then every start appends it again."""
+        self.kept.remove(note)
+        self._spent.append(note)
+        if not self.failed:
+            self.catch_up()
 
     def sync(self) -> None:
         """Make everything that was appended so far outlive the machine; raises OSError."""
@@ -195,19 +207,26 @@ class Spool:
         finally:
             os.close(self._lock)
 
-    def _note(self, payload: bytes) -> Note:
+    def _note(self, payload: bytes, older: Note | None) -> Note:
         if not 0 < len(payload) <= self._limits.reserved_bytes:
             raise ValueError(f"a note has 1 to {self._limits.reserved_bytes} bytes")
         try:
-            return self._in_flight.put(payload)
+            note = self._in_flight.put(payload)
         except OSError as error:
             self.fail(error)
+            if older is not None:
+                return older
             raise _unavailable("the event spool's disk takes no data") from error
+        if older is not None:
+            self._spent.append(older)
+            if not self.failed:
+                self.catch_up()
+        return note
 
-    def _release(self, note: Note | None, *, appended: bool) -> None:
+    def _release(self, note: Note | None, becomes: list[Note]) -> None:
         self._reserved -= self._limits.reserved_bytes
         if note is not None:
-            (self._spent if appended else self._owed).append(note)
+            becomes.append(note)
         if not self.failed:
             self.catch_up()
 
@@ -227,6 +246,12 @@ class Spool:
         if damaged:
             self._metrics.damaged.inc(damaged)
             self._log.error("spool_damaged", count=damaged)
+
+    def _append_notes(self, notes: list[Note], appended: list[Note]) -> None:
+        while notes:
+            self._write(notes[-1].payload)
+            self._metrics.interrupted.inc()
+            appended.append(notes.pop())
 
     def _write(self, payload: bytes) -> None:
         now_ms = int(self._clock.now().timestamp() * 1000)
@@ -250,32 +275,40 @@ class Reservation:
     def note(self, payload: bytes) -> None:
         """Have `payload` appended later if this process is killed, or its disk fails, before then.
 
-        Call it once at most. Raises HeadraceError with AUDIT_UNAVAILABLE if the disk fails.
-        """
-        if self._spool is None or self._note is not None:
-            raise ValueError("the reservation has ended or has a note already")
-        self._note = self._spool._note(payload)  # noqa: SLF001 - a part of the spool
+        Called again, it takes the former note's place; a kill in between has both appended.
 
-    def append(self, payload: bytes) -> None:
-        """`Spool.append`, in the room that was kept; ends the reservation also when it fails."""
+        Raises HeadraceError with AUDIT_UNAVAILABLE if the disk fails, unless there is a former one,
+        which stays then.
+        """
         if self._spool is None:
             raise ValueError("the reservation has ended")
+        self._note = self._spool._note(payload, self._note)  # noqa: SLF001 - a part of the spool
+
+    def append(self, payload: bytes, *, keep_note: bool = False) -> Note | None:
+        """`Spool.append`, in the room that was kept; ends the reservation also when it fails.
+
+        Returns the note if that is to be kept until it is forgotten, and if there is one.
+        """
+        spool, note = self._spool, self._note
+        if spool is None:
+            raise ValueError("the reservation has ended")
         try:
-            self._spool.append(payload)
+            spool.append(payload)
         except HeadraceError:
-            self._end(appended=False)
+            self.release()
             raise
-        self._end(appended=True)
+        self._end(spool.kept if keep_note else spool._spent)  # noqa: SLF001 - a part of the spool
+        return note if keep_note else None
 
     def release(self) -> None:
         """Give the room back without a record; a note is appended in its place."""
         if self._spool is not None:
-            self._end(appended=False)
+            self._end(self._spool._owed)  # noqa: SLF001 - likewise
 
-    def _end(self, *, appended: bool) -> None:
+    def _end(self, becomes: list[Note]) -> None:
         spool, self._spool = self._spool, None
         if spool is not None:
-            spool._release(self._note, appended=appended)  # noqa: SLF001 - likewise
+            spool._release(self._note, becomes)  # noqa: SLF001 - likewise
 
 
 def _unavailable(message: str) -> HeadraceError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -10,7 +11,9 @@ from headrace.audit.v1 import audit_pb2, audit_pb2_grpc
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
 from headrace_common.proto_enums import to_proto
-from headrace_common.spool import Reservation, Spool
+from headrace_common.spool import Note, Spool
+from headrace_gateway.adapters.costs import to_cost, to_settlement
+from headrace_gateway.domain.admission import Settlement
 from headrace_gateway.domain.exchange import Activity, Exchange
 
 RECORD_SECONDS = 5.0
@@ -30,7 +33,17 @@ class SpoolEventLog:
         self._status_of = status_of
 
     def open(self) -> "SpoolEventEntry":
-        return SpoolEventEntry(self._spool.reserve(), self._encode)
+        return SpoolEventEntry(self._spool, self._encode)
+
+    def unsettled(self) -> Sequence[Settlement]:
+        """What an earlier process had noted and not settled; to be asked for before any work.
+
+        It is in the order of its records: of two with one id the first one counts.
+        """
+        return [
+            to_settlement(note.payload, partial(self._spool.forget, note))
+            for note in self._spool.kept
+        ]
 
     def _encode(self, exchange: Exchange, seconds: float) -> bytes:
         event = to_event(exchange, self._writer, seconds)
@@ -41,20 +54,37 @@ class SpoolEventLog:
 class SpoolEventEntry:
     """EventEntry in a reservation of the spool."""
 
-    def __init__(
-        self, reservation: Reservation, encode: Callable[[Exchange, float], bytes]
-    ) -> None:
-        self._reservation = reservation
+    def __init__(self, spool: Spool, encode: Callable[[Exchange, float], bytes]) -> None:
+        """Raises AUDIT_UNAVAILABLE when there is no room."""
+        self._spool = spool
+        self._reservation = spool.reserve()
         self._encode = encode
+        self._noted = False
+        self._ended = b""
+        self._settled = False
+        self._kept: Note | None = None
 
-    def begin(self, exchange: Exchange, seconds: float) -> None:
+    def note(self, exchange: Exchange, seconds: float) -> None:
         interrupted = copy(exchange)
         interrupted.fail(HeadraceError(Reason.INTERRUPTED, "the process that answered was killed"))
         self._reservation.note(self._encode(interrupted, seconds))
+        self._noted = True
+
+    def note_end(self, exchange: Exchange, seconds: float) -> None:
+        if self._noted:
+            self._ended = self._encode(exchange, seconds)
+            self._reservation.note(self._ended)
+
+    def settled(self) -> None:
+        self._settled = True
+        if self._kept is not None:
+            self._spool.forget(self._kept)
 
     def record(self, exchange: Exchange, seconds: float) -> None:
+        payload = self._ended or self._encode(exchange, seconds)
+        unsettled = bool(self._ended) and not self._settled
         try:
-            self._reservation.append(self._encode(exchange, seconds))
+            self._kept = self._reservation.append(payload, keep_note=unsettled)
         finally:
             self._reservation.release()
 
@@ -123,6 +153,10 @@ def _model_use(exchange: Exchange, total_seconds: float) -> audit_pb2.ModelUse:
         completion_tokens=exchange.completion_tokens,
         finish_reasons=exchange.finish_reasons,
         streamed=exchange.streamed,
+        served_model=exchange.served_model,
+        cohort=exchange.cohort,
+        end_user=_clean(exchange.end_user),
+        cost=to_cost(exchange),
     )
     use.total_time.FromNanoseconds(round(total_seconds * 1e9))
     if exchange.first_token_seconds is not None:

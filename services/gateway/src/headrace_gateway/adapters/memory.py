@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import struct
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -206,7 +207,9 @@ class MemoryEventLog:
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
-        self.begun: set[str] = set()
+        self.notes: list[Exchange] = []
+        """Copies of what was noted, as it was at the time."""
+        self.settled = 0
         self.full = False
         self.news = asyncio.Event()
         """Set when an exchange is recorded."""
@@ -216,6 +219,11 @@ class MemoryEventLog:
         while len(self.exchanges) < count:
             self.news.clear()
             await self.news.wait()
+
+    @property
+    def begun(self) -> set[str]:
+        """Request ids of what was noted."""
+        return {exchange.request_id for exchange in self.notes}
 
     def open(self) -> "MemoryEventEntry":
         if self.full:
@@ -229,8 +237,15 @@ class MemoryEventEntry:
     def __init__(self, log: MemoryEventLog) -> None:
         self._log = log
 
-    def begin(self, exchange: Exchange, seconds: float) -> None:
-        self._log.begun.add(exchange.request_id)
+    def note(self, exchange: Exchange, seconds: float) -> None:
+        self._log.notes.append(copy(exchange))
+
+    def note_end(self, exchange: Exchange, seconds: float) -> None:
+        if exchange.request_id in self._log.begun:
+            self.note(exchange, seconds)
+
+    def settled(self) -> None:
+        self._log.settled += 1
 
     def record(self, exchange: Exchange, seconds: float) -> None:
         self._log.exchanges.append(exchange)

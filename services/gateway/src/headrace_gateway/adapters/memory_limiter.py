@@ -103,6 +103,7 @@ class MemoryLimiter:
             self._forget_if_empty(_key(demand, charge))
         for each in demand.budget_charges:
             self._account(demand, each).settle(demand.request_id, settlement.cost_micros)
+        settlement.done()
 
     def in_flight(self) -> int:
         """Places that are taken, over all limits; those whose leases have ended, too."""
@@ -208,7 +209,7 @@ class Account:
         entry = self.entries.pop(request_id, None)
         if entry is not None:
             counted = entry.used if entry.lease_end is None else 0
-            self.spent += max(0, micros - counted)
+            self.spent += micros - counted
 
 
 def _per_unit(charge: Charge) -> float:

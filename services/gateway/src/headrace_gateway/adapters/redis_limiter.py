@@ -88,6 +88,7 @@ class RedisLimiter:
         for charge in corrections:
             arguments += (charge.limit.amount, charge.cost)
         await self._run(self._settlement, keys, arguments)
+        settlement.done()
 
     async def may_forget(self) -> bool:
         """Whether this Redis evicts keys when its memory is full, and limits with them."""

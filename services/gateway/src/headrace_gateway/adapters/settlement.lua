@@ -33,7 +33,7 @@ for index = corrections + places + 1, #KEYS, 2 do
       redis.call('HINCRBY', account, 'reserved', digits(0 - reserved))
       counted = 0
     end
-    redis.call('HINCRBY', account, 'spent', digits(math.max(0, spent - counted)))
+    redis.call('HINCRBY', account, 'spent', digits(spent - counted))
     redis.call('HDEL', account, id)
   end
 end

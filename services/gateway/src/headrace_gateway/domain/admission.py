@@ -1,7 +1,7 @@
 """What a request asks of limits and budgets, what it is answered, and what it used in the end."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from headrace_gateway.domain.budgets import Period
 from headrace_gateway.domain.completion import CompletionRequest
@@ -122,6 +122,8 @@ class Settlement:
     """None if nobody heard the answer: it may have been admitted or not."""
     tokens: int
     cost_micros: int
+    done: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
+    """Called once it is settled, which may be later than `Limiter.settle` returns."""
 
     @property
     def corrections(self) -> tuple[Charge, ...]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from headrace_common.errors import HeadraceError, Kind, Reason
-from headrace_gateway.domain.admission import Admission, Demand
+from headrace_gateway.domain.admission import Admission, BudgetCharge, Demand
 from headrace_gateway.domain.budgets import cost_micros
 from headrace_gateway.domain.completion import (
     Delta,
@@ -114,6 +114,8 @@ class Exchange:
     first_token_seconds: float | None = None
     streamed: bool = False
     user_agent: str = ""
+    end_user: str = ""
+    """Whom the caller asks for, in its own words."""
     signed: SignedRequest | None = None
     """What the sender claims by a signature instead of a credential."""
     signature_fault: HeadraceError | None = None
@@ -132,6 +134,13 @@ class Exchange:
         if self.cache_status == "hit":
             return 0
         return cost_micros(self.price, self.prompt_tokens, self.completion_tokens)
+
+    @property
+    def charged(self) -> tuple[BudgetCharge, ...]:
+        """The budgets that count it; none of those that it passes uncounted."""
+        if self.demand is None or (self.admission is not None and self.admission.local):
+            return ()
+        return self.demand.budget_charges
 
     def note(self, event: Event, now: float) -> None:
         """Remember what an event of the answer says about cost and time."""

@@ -59,6 +59,7 @@ class CompletionServicer(gateway_pb2_grpc.CompletionServiceServicer):
 
             async def read() -> CompletionRequest:
                 call.hold(request)
+                call.exchange.end_user = request.end_user
                 return requests.completion_request(request)
 
             events = self.door.pipeline.complete(call.exchange, read)
@@ -75,6 +76,7 @@ class CompletionServicer(gateway_pb2_grpc.CompletionServiceServicer):
 
             async def read() -> EmbeddingRequest:
                 call.hold(request)
+                call.exchange.end_user = request.end_user
                 return requests.embedding_request(request)
 
             embeddings = await self.door.pipeline.embed(call.exchange, read)

@@ -34,6 +34,7 @@ class Parsed:
     writer: AnswerWriter
     names: Mapping[str, str]
     """What callers call parameters that the pipeline has other names for."""
+    end_user: str = ""
 
 
 class CompletionResponse(PipelineResponse):
@@ -98,6 +99,7 @@ class CompletionResponse(PipelineResponse):
         self.body_read.set()
         self._parsed = self._parse(raw)
         self.exchange.streamed = self._parsed.stream
+        self.exchange.end_user = self._parsed.end_user
         return self._parsed.request
 
     def _understood(self) -> Parsed:

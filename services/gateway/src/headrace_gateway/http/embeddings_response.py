@@ -36,4 +36,5 @@ class EmbeddingsResponse(PipelineResponse):
     async def _request(self) -> EmbeddingRequest:
         self._body = await self._read_body()
         self.body_read.set()
+        self.exchange.end_user = self._body.user or ""
         return self._body.domain()

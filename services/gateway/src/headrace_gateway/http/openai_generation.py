@@ -54,6 +54,9 @@ class GenerationFields(OpenAIBody):
             raise ValueError("only allowed when stream is true")
         return given
 
+    def end_user(self) -> str:
+        return self.user or ""
+
     def includes_usage(self) -> bool:
         return bool(self.stream_options and self.stream_options.include_usage)
 

@@ -65,7 +65,7 @@ def _complete(
         body = parse_body(model, raw)
         wanted = body.domain()
         writer = body.writer(exchange.request_id, int(exchange.occurred_at.timestamp()))
-        return Parsed(wanted, bool(body.stream), writer, body.names())
+        return Parsed(wanted, bool(body.stream), writer, body.names(), body.end_user())
 
     return respond(door, request, exchange, parse)
 

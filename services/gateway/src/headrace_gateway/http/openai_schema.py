@@ -107,6 +107,10 @@ class ChatCompletionBody(GenerationFields):
             service_tier=tier if self.service_tier else None,
         )
 
+    def end_user(self) -> str:
+        """By either name: `safety_identifier` is what takes the place of `user`."""
+        return self.user or self.safety_identifier or ""
+
     def names(self) -> Mapping[str, str]:
         """What the pipeline's words for parameters are here."""
         names: dict[str, str] = {}

@@ -89,10 +89,10 @@ class Admit:
         """The worst case of every budget; none of one that the model has no price for."""
         if request is None:
             return ()
-        if principal.prices is not None:
-            exchange.price = principal.prices.price_of(request.model)
+        prices = principal.prices
+        exchange.price = prices.price_of(request.model) if prices is not None else None
         budgets = principal.budgets_on(request.model) if principal.budgets else ()
-        if not budgets or principal.prices is None or exchange.price is None:
+        if not budgets or prices is None or exchange.price is None:
             return ()
         prompt = most_prompt_tokens(request.written())
         cost = cost_micros(exchange.price, prompt, answer_tokens(request))
@@ -101,7 +101,7 @@ class Admit:
             return tuple(
                 BudgetCharge(budget, self._calendar.period(budget, now), cost)
                 for budget in budgets
-                if budget.currency == principal.prices.currency
+                if budget.currency == prices.currency
             )
         except ZoneInfoNotFoundError as error:
             raise not_understood() from error

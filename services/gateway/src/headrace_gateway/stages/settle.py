@@ -1,5 +1,7 @@
 """settle: what was reserved is replaced by what was used, however the request ended."""
 
+from collections.abc import Callable
+
 from headrace_common.errors import HeadraceError
 from headrace_common.logs import get_logger
 from headrace_gateway.domain.admission import Settlement
@@ -15,8 +17,11 @@ class Settle:
         self._limiter = limiter
         self._leases = leases
 
-    async def run(self, exchange: Exchange) -> None:
-        """Give back, or take, the difference; without an answer, what is held ends by its lease."""
+    async def run(self, exchange: Exchange, done: Callable[[], None]) -> None:
+        """Give back, or take, the difference, and call `done`; that may come later.
+
+        Without an answer, what is held ends by its lease.
+        """
         if exchange.demand is None:
             return
         settlement = Settlement(
@@ -24,6 +29,7 @@ class Settle:
             exchange.admission,
             tokens=exchange.prompt_tokens + exchange.completion_tokens,
             cost_micros=exchange.cost_micros,
+            done=done,
         )
         self._leases.end(exchange)
         if settlement.changes_nothing:
