@@ -33,7 +33,9 @@ def base_name() -> str:
 def make_base() -> str:
     """Its name, once the storage has it."""
     name = base_name()
-    if name in buildah("images", "--format", "{{.Name}}:{{.Tag}}").replace("docker.io/library/", ""):
+    if name in buildah("images", "--format", "{{.Name}}:{{.Tag}}").replace(
+        "docker.io/library/", ""
+    ):
         return name
     files = _files()
     container = buildah("from", "scratch")
