@@ -6,9 +6,16 @@ VISITOR = "visitor-0"
 """A new workload in the chart's namespace, which no policy is about."""
 OUTSIDER = "outsider-0"
 """Of another namespace."""
+NEIGHBOUR = "neighbour-0"
+"""Of the outsider's namespace."""
 INGRESS_POD = "istio-ingress-0"
 """The ingress gateway, as a caller of any Service."""
-NAMESPACES = {VISITOR: "headrace", OUTSIDER: "elsewhere", INGRESS_POD: "istio-ingress"}
+NAMESPACES = {
+    VISITOR: "headrace",
+    OUTSIDER: "elsewhere",
+    NEIGHBOUR: "elsewhere",
+    INGRESS_POD: "istio-ingress",
+}
 
 
 def deployment(pod: str) -> dict[str, Any]:
