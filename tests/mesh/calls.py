@@ -103,7 +103,7 @@ def _ended(error: grpc.aio.AioRpcError, text: str = "") -> Ended:
 
 async def statistic(layout: Layout, pod: str, ending: str) -> int:
     """One of a pod's proxy's, or of the ingress's, by the end of its name; the sum if several."""
-    url = f"http://127.0.0.1:{layout.admin[pod]}/stats"
+    url = f"http://{layout.administration(pod)}/stats"
     # Loading the usual authorities would hold up the caller's loop.
     async with httpx.AsyncClient(trust_env=False, verify=False) as client:
         answer = await client.get(url, params={"filter": f"{re.escape(ending)}$"})

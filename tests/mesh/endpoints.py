@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.mesh.translator.cluster import Labels, Port, Service
-from tests.mesh.translator.listeners import LOOPBACK
 from tests.mesh.translator.objects import Rendered
 from tests.mesh.translator.proxies import Pod, endpoints_name
 from tests.mesh.translator.traffic_policies import rule_for
@@ -46,12 +45,12 @@ class FixedEndpoints:
         self, service: Service, port: Port, subset: str | None, labels: Labels
     ) -> Config:
         behind = {each.name: each for each in self._rendered.behind(service, labels)}
-        doors = [
-            pod.doors[behind[pod.workload].port(port)]
+        addresses = [
+            socket_address(pod.address, pod.doors[behind[pod.workload].port(port)])
             for pod in self._pods.values()
             if pod.workload in behind
         ]
-        pods = [{"endpoint": {"address": socket_address(LOOPBACK, door)}} for door in doors]
+        pods = [{"endpoint": {"address": address}} for address in addresses]
         return {
             "cluster_name": endpoints_name(service, port, subset),
             "endpoints": [{"lb_endpoints": pods}] if pods else [],

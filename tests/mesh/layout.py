@@ -1,5 +1,6 @@
 """Where everything of a rendered chart is on this machine: pods, their proxies, the ingress."""
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.mesh.translator.objects import Rendered
 from tests.mesh.translator.proxies import Caller, Part, Pod, Reach, inbound, known_to, outbound
 
 from headrace_local import checks
+from headrace_local.envoy import socket_address
 
 INGRESS = Workload("ingress", "istio-ingress", {"istio": "ingress"}, "istio-ingress", {})
 """The ingress gateway as the chart's values expect it; another chart installs it."""
@@ -33,6 +35,8 @@ class Layout:
     """All ports, fixed before anything runs."""
 
     rendered: Rendered
+    address: str
+    """Of all proxies, and of nobody else on this machine: their many ports meet no others."""
     places: Mapping[str, Place]
     """By the pod's name."""
     ingress: Mapping[int, int]
@@ -46,7 +50,11 @@ class Layout:
     def door(self, caller: str, service: str, port: int = 9000) -> str:
         """Where a pod calls a Service."""
         host = self.rendered.service(service, "headrace").host
-        return f"127.0.0.1:{self.places[caller].caller.doors[host, port]}"
+        return f"{self.address}:{self.places[caller].caller.doors[host, port]}"
+
+    def administration(self, name: str) -> str:
+        """Of the Envoy of a pod, or of the ingress."""
+        return f"{self.address}:{self.admin[name]}"
 
 
 def lay_out(
@@ -60,17 +68,26 @@ def lay_out(
     }
     wanted = [name for pod, each in pods.items() for name in _ports_of(rendered, pod, each)]
     admin = [f"{pod} admin" for pod in (*pods, INGRESS.name)]
-    ports = _free_ports([*wanted, *admin, *map(str, INGRESS_PORTS)], public_port)
+    own = [f"{pod} own {number}" for pod, each in pods.items() for number in each.ports.values()]
+    address = _address_of_ones_own()
+    ports = checks.free_ports([*wanted, *admin], address) | _on_loopback(own, public_port)
     return Layout(
         rendered,
-        {pod: _place(rendered, pod, workload, ports) for pod, workload in pods.items()},
+        address,
+        {pod: _place(rendered, pod, each, address, ports) for pod, each in pods.items()},
         {80: ports["80"], 443: public_port or ports["443"]},
         {pod: ports[f"{pod} admin"] for pod in (*pods, INGRESS.name)},
     )
 
 
-def _free_ports(names: Sequence[str], taken: int) -> dict[str, int]:
+def _address_of_ones_own() -> str:
+    """One of Linux's sixteen million of loopback."""
+    return ".".join(["127", *(str(random.randint(2, 254)) for _ in range(3))])
+
+
+def _on_loopback(own: Sequence[str], taken: int) -> dict[str, int]:
     """All at once, for a port is free until somebody listens, and so for whoever asks."""
+    names = [*own, *map(str, INGRESS_PORTS)]
     while taken in (ports := checks.free_ports(names)).values():
         continue
     return ports
@@ -78,12 +95,14 @@ def _free_ports(names: Sequence[str], taken: int) -> dict[str, int]:
 
 def _ports_of(rendered: Rendered, pod: str, workload: Workload) -> Iterator[str]:
     for number in workload.ports.values():
-        yield from (f"{pod} in {number}", f"{pod} own {number}")
+        yield f"{pod} in {number}"
     for service, port in known_to(rendered, workload):
         yield f"{pod} out {service.host} {port.number}"
 
 
-def _place(rendered: Rendered, pod: str, workload: Workload, ports: Mapping[str, int]) -> Place:
+def _place(
+    rendered: Rendered, pod: str, workload: Workload, address: str, ports: Mapping[str, int]
+) -> Place:
     numbers = workload.ports.values()
     doors = {
         (service.host, port.number): ports[f"{pod} out {service.host} {port.number}"]
@@ -91,7 +110,9 @@ def _place(rendered: Rendered, pod: str, workload: Workload, ports: Mapping[str,
     }
     inward = {number: ports[f"{pod} in {number}"] for number in numbers}
     own = {number: ports[f"{pod} own {number}"] for number in numbers}
-    return Place(Pod(pod, workload.name, inward, own), Caller(pod, workload, doors))
+    return Place(
+        Pod(pod, workload.name, address, inward, own), Caller(pod, workload, address, doors)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +154,6 @@ class Sidecars:
 
     def _write(self, name: str, part: Part) -> Path:
         path = self.directory / f"{name}.json"
-        write_bootstrap(path, name, [part], self.layout.admin[name])
+        admin = socket_address(self.layout.address, self.layout.admin[name])
+        write_bootstrap(path, name, [part], admin)
         return path

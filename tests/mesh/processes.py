@@ -119,11 +119,11 @@ class PodProcess:
 
     def _localiser(self) -> Callable[[str], str]:
         """Replaces each Service's address by the port where this pod finds its proxy."""
-        doors = self.place.caller.doors
+        doors, proxy = self.place.caller.doors, self.place.caller.address
         names = {host.split(".")[0]: host for host, _ in doors}
         domain = r"(?:\.[a-z0-9-]+\.svc(?:\.cluster\.local)?)?"
         alternatives = "|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)"
         address = re.compile(rf"(?<![\w.-])({alternatives}){domain}:(\d+)(?!\d)")
         return lambda text: address.sub(
-            lambda found: f"127.0.0.1:{doors[names[found[1]], int(found[2])]}", text
+            lambda found: f"{proxy}:{doors[names[found[1]], int(found[2])]}", text
         )

@@ -13,6 +13,7 @@ from tests.mesh.world import World
 
 from headrace_local import envoy, probes
 from headrace_local.components import Component
+from headrace_local.envoy import socket_address
 from headrace_local.supervisor import Supervisor
 
 
@@ -37,8 +38,8 @@ async def second_mesh(
     layout = replace(fresh, places=places, admin=dict.fromkeys(fresh.admin, admin))
     parts = dict(Sidecars.fixed(layout, directory, world.stack.directory.tls).parts())
     config = directory / "envoy.json"
-    write_bootstrap(config, "second", parts.values(), admin)
-    probe = probes.http(f"http://127.0.0.1:{admin}/ready")
+    write_bootstrap(config, "second", parts.values(), socket_address(layout.address, admin))
+    probe = probes.http(f"http://{layout.administration(INGRESS.name)}/ready")
     component = Component("envoy", envoy.command(config), layer=0, probe=probe)
     supervisor = Supervisor((component,), log_of=lambda name: directory / f"{name}.log")
     try:

@@ -12,6 +12,7 @@ from tests.mesh.layout import Layout
 from tests.mesh.second_mesh import second_mesh
 from tests.mesh.translator.cluster import identity
 from tests.mesh.translator.objects import without
+from tests.mesh.translator.proxies import Pod
 from tests.mesh.world import World
 
 GATEWAYS = identity("headrace", "headrace-gateway")
@@ -38,7 +39,7 @@ async def test_without_the_peer_authentication_plaintext_is_read(
 async def _answers_to_plaintext(mesh: Layout) -> dict[str, grpc.StatusCode]:
     codes = {}
     for pod in mesh.pods:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{pod.doors[9000]}") as channel:
+        async with grpc.aio.insecure_channel(f"{pod.address}:{pod.doors[9000]}") as channel:
             codes[pod.name] = (await call(channel, GENERATE)).code
     return codes
 
@@ -54,14 +55,14 @@ async def test_only_a_certificate_of_the_meshs_authority_opens_a_connection(
     context.set_alpn_protocols(["h2"])
     if authority != "none":
         context.load_cert_chain(mine.chain(GATEWAYS), mine.key(GATEWAYS))
-    door = world.layout.places["headrace-auth-0"].pod.doors[9000]
-    assert await _is_open(door, context) is (authority == "the mesh's")
+    pod = world.layout.places["headrace-auth-0"].pod
+    assert await _is_open(pod, context) is (authority == "the mesh's")
 
 
-async def _is_open(port: int, context: ssl.SSLContext) -> bool:
+async def _is_open(pod: Pod, context: ssl.SSLContext) -> bool:
     """Whether the other side greets back; with TLS 1.3 a refusal of a certificate comes as late."""
     async with asyncio.timeout(10):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        reader, writer = await asyncio.open_connection(pod.address, pod.doors[9000], ssl=context)
         try:
             writer.write(HELLO)
             return bool(await reader.read(1))

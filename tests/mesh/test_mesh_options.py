@@ -53,6 +53,7 @@ async def test_a_gateways_canary_gets_its_share_of_two_thousand_requests(
     assert abs(got - REQUESTS * SHARE) < 4 * math.sqrt(REQUESTS * SHARE * (1 - SHARE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_the_grpc_door_is_open_to_the_public_only_if_that_is_wanted(
     world: World, tmp_path: Path, wanted: bool

@@ -64,7 +64,9 @@ async def _embedded(world: World, pod: str) -> float:
         return 0.0
 
 
-@pytest.mark.parametrize(("model", "pods"), [("narrow", 1), ("pair", 2)])
+@pytest.mark.parametrize(
+    ("model", "pods"), [("narrow", 1), pytest.param("pair", 2, marks=pytest.mark.slow)]
+)
 async def test_the_last_pod_is_never_left_out(world: World, model: str, pods: int) -> None:
     service = f"headrace-inference-{model}"
     names = [f"{service}-{number}" for number in range(pods)]

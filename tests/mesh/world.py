@@ -65,18 +65,18 @@ class _Builder:
         )
         databases = [each for each in headrace(plan) if each.name in DATABASES]
         proxies = [
-            self._proxy(name, path, layout.admin[name])
+            self._proxy(name, path, layout.administration(name))
             for name, path in self.sidecars.write().items()
         ]
         return (*databases, *proxies, *self._pods(plan, layout))
 
-    def _proxy(self, name: str, config: Path, admin_port: int) -> Component:
+    def _proxy(self, name: str, config: Path, administration: str) -> Component:
         """There before the pod's process, and longer; the ingress ends before all of them."""
         return Component(
             f"{name}-proxy",
             envoy.command(config),
             layer=3 if name == INGRESS.name else 0,
-            probe=probes.http(f"http://127.0.0.1:{admin_port}/ready"),
+            probe=probes.http(f"http://{administration}/ready"),
         )
 
     def _pods(self, plan: Plan, layout: Layout) -> Iterator[Component]:

@@ -5,26 +5,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.mesh.translator.listeners import LOOPBACK
 from tests.mesh.translator.proxies import Part
-
-from headrace_local.envoy import socket_address
 
 Config = dict[str, Any]
 
 
-def bootstrap(name: str, parts: Iterable[Part], admin_port: int) -> Config:
+def bootstrap(name: str, parts: Iterable[Part], admin: Config) -> Config:
     """With an admin listener: statistics tell what breakers did."""
     whole = Part()
     for part in parts:
         whole.add(part)
     return {
         "node": {"id": name, "cluster": name},
-        "admin": {"address": socket_address(LOOPBACK, admin_port)},
+        "admin": {"address": admin},
         "static_resources": {"listeners": whole.listeners, "clusters": whole.clusters},
     }
 
 
-def write_bootstrap(path: Path, name: str, parts: Iterable[Part], admin_port: int) -> None:
+def write_bootstrap(path: Path, name: str, parts: Iterable[Part], admin: Config) -> None:
     """As Envoy reads it."""
-    path.write_text(json.dumps(bootstrap(name, parts, admin_port), indent=1))
+    path.write_text(json.dumps(bootstrap(name, parts, admin), indent=1))

@@ -8,12 +8,12 @@ from typing import Any
 
 from tests.mesh.translator.cluster import Service, Workload, selects
 from tests.mesh.translator.fields import Fields, UntranslatedError
-from tests.mesh.translator.listeners import http_manager, listener
+from tests.mesh.translator.listeners import LOOPBACK, http_manager, listener
 from tests.mesh.translator.objects import Object, Rendered, spec_of
 from tests.mesh.translator.proxies import Part, Reach, clusters
 from tests.mesh.translator.routes import Scene, routes_by_host
 
-from headrace_local.envoy import TLS, extension
+from headrace_local.envoy import TLS, extension, socket_address
 
 Config = dict[str, Any]
 TLS_VERSIONS = {"TLSV1_2": "TLSv1_2", "TLSV1_3": "TLSv1_3"}
@@ -95,7 +95,9 @@ def _listener(rendered: Rendered, ingress: Edge, server: _Server, scene: Scene) 
         patch.apply(manager["typed_config"])
     tls = _public_tls(ingress.secrets[server.credential], server) if server.credential else None
     door = ingress.doors[server.port]
-    return listener(name, door, [manager], tls, "STRICT" if tls else "DISABLE")
+    return listener(
+        name, socket_address(LOOPBACK, door), [manager], tls, "STRICT" if tls else "DISABLE"
+    )
 
 
 def _public_tls(directory: Path, server: _Server) -> Config:

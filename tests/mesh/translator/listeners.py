@@ -10,6 +10,7 @@ from headrace_local.envoy import HTTP, ROUTER, TLS, extension, socket_address
 
 Config = dict[str, Any]
 LOOPBACK = "127.0.0.1"
+"""Where pods' processes listen, and where the public finds the edge."""
 UPSTREAM_TLS = "transport_sockets.tls.v3.UpstreamTlsContext"
 TCP_PROXY = "filters.network.tcp_proxy.v3.TcpProxy"
 INSPECTOR = "filters.listener.tls_inspector.v3.TlsInspector"
@@ -24,14 +25,14 @@ class Certificates(Protocol):
 
 
 def listener(
-    name: str, port: int, filters: Sequence[Config], tls: Config | None, mode: str
+    name: str, address: Config, filters: Sequence[Config], tls: Config | None, mode: str
 ) -> Config:
-    """On loopback; `mode` is that of a PeerAuthentication, and `tls` how it ends TLS."""
+    """`mode` is that of a PeerAuthentication, and `tls` how it ends TLS."""
     plain: Config = {"filters": list(filters)}
     encrypted = {**plain, "transport_socket": tls}
     config: Config = {
         "name": name,
-        "address": socket_address(LOOPBACK, port),
+        "address": address,
         # Else a second Envoy could share the port unnoticed, and take half of the requests.
         "enable_reuse_port": False,
     }

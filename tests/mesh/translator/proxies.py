@@ -29,6 +29,8 @@ from tests.mesh.translator.traffic_policies import (
     rule_for,
 )
 
+from headrace_local.envoy import socket_address
+
 Config = dict[str, Any]
 Doors = Mapping[tuple[str, int], int]
 """The ports on this machine for calls to Services, by host and port."""
@@ -47,6 +49,8 @@ class Pod:
 
     name: str
     workload: str
+    address: str
+    """Where its proxy listens; the process itself does on loopback."""
     doors: Mapping[int, int]
     """The ports of its proxy's inbound side, by the container's port that they are for."""
     application: Mapping[int, int]
@@ -91,7 +95,7 @@ def _inbound_port(
         filters = [*filters, tcp_proxy(name)]
     mode = mutual_tls_mode(rendered, workload, number)
     tls = downstream_tls(certificates, workload.identity)
-    sides = listener(name, pod.doors[number], filters, tls, mode)
+    sides = listener(name, socket_address(pod.address, pod.doors[number]), filters, tls, mode)
     scope = scope_of(rendered, workload)
     own = pool_fields(scope, f"Sidecar of {workload.name}")
     pool = (
@@ -111,6 +115,7 @@ class Caller:
 
     name: str
     workload: Workload
+    address: str
     doors: Doors
 
 
@@ -134,7 +139,9 @@ def outbound(
         scene = Scene(caller.name, MESH, port.number)
         name = f"{caller.name}>{service.name}:{port.number}"
         manager = http_manager(name, {"*": routes_to(rendered, scene, service.host)}, [])
-        part.listeners.append(listener(name, door, [manager], None, "DISABLE"))
+        part.listeners.append(
+            listener(name, socket_address(caller.address, door), [manager], None, "DISABLE")
+        )
         part.clusters += clusters(
             rendered, scene, service, Reach(caller.workload, certificates, endpoints)
         )
