@@ -1,11 +1,14 @@
 """All checks by name: pure functions from rendered objects to a list of faults."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import yaml
-from tests.chart.charts import documents
+from tests.chart.charts import documents, values_of
 from tests.chart.checks import (
+    capacity,
+    connections,
     environment,
     istio_values,
     lifecycle,
@@ -77,6 +80,22 @@ PLAIN: tuple[Check, ...] = (
     environment.services_listen_where_they_are_called,
     environment.services_run_for_production,
     environment.paths_are_mounted,
+    environment.secrets_come_from_secrets,
+    environment.environments_are_their_own,
+    environment.schemas_are_changed_by_migrations,
+    capacity.spools_fit_their_volumes,
+    capacity.disks_hold_their_volumes,
+    capacity.models_are_where_servers_look,
+    capacity.pods_are_spread,
+    capacity.quotas_have_room_for_all,
+    capacity.mounts_are_absolute,
+    connections.calls_may_leave,
+    connections.proxies_know_whom_they_call,
+    connections.proxies_know_services_that_exist,
+    connections.virtual_services_are_of_services,
+    connections.the_public_comes_in,
+    connections.metrics_can_be_read,
+    connections.an_ingress_lets_streams_live,
     routing.routes_can_be_read,
     routing.labelled_services_are_targets,
     routing.routes_lead_to_servers,
@@ -116,8 +135,10 @@ PLAIN: tuple[Check, ...] = (
 )
 
 
-def checks(values: Values) -> dict[str, Check]:
-    """All of them, by name; some compare the objects with the values that they are made of."""
+@cache
+def checks(name: str) -> dict[str, Check]:
+    """All for a values file; some compare the objects with the values that they are made of."""
+    values = values_of(name)
     found = {check.__name__: check for check in PLAIN}
     for version in schemas.VERSIONS:
         found[f"kubernetes_{version}"] = schemas.kubernetes_schemas(version)

@@ -33,19 +33,16 @@ class Plant:
 def planted(plant: Plant) -> list[Object]:
     """All objects of a values file, with the fault in one of them."""
     wanted, *way = plant.target.split()
-    objects = copy.deepcopy(list(rendered(plant.values)))
-    chosen = [item for item in objects if title(item).startswith(wanted)]
-    assert chosen, f"there is no {wanted}"
-    if not way:
-        if plant.value is REMOVED:
-            return [item for item in objects if item is not chosen[0]]
-        return [plant.value(item) if item is chosen[0] else item for item in objects]
-    keys = [int(each) if each.isdigit() else each for each in way]
-    place: Any = chosen[0]
+    objects = list(rendered(plant.values))
+    index = next(i for i, item in enumerate(objects) if title(item).startswith(wanted))
+    # In a mapping of one key, so that the whole object is changed as a field of it is.
+    place: Any = {"object": copy.deepcopy(objects[index])}
+    keys = ["object", *(int(each) if each.isdigit() else each for each in way)]
+    root = place
     for key in keys[:-1]:
         place = place[key]
     _put(place, keys[-1], plant.value)
-    return objects
+    return [*objects[:index], *root.values(), *objects[index + 1 :]]
 
 
 def _put(place: Any, key: str | int, value: Any) -> None:

@@ -1,26 +1,36 @@
 """Every check can fail: a fault that is planted into rendered objects is reported."""
 
 import pytest
-from tests.chart import plants_kubernetes, plants_mesh, plants_pods, plants_typos
+from tests.chart import (
+    plants_connections,
+    plants_kubernetes,
+    plants_mesh,
+    plants_pods,
+    plants_typos,
+)
 from tests.chart.catalogue import checks
-from tests.chart.charts import values_of
 from tests.chart.planting import Plant, planted
 
-FAULTS = (*plants_kubernetes.PLANTS, *plants_mesh.PLANTS, *plants_pods.PLANTS)
+FAULTS = (
+    *plants_connections.PLANTS,
+    *plants_kubernetes.PLANTS,
+    *plants_mesh.PLANTS,
+    *plants_pods.PLANTS,
+)
 
 
 @pytest.mark.parametrize("plant", FAULTS, ids=str)
 def test_a_planted_fault_is_found(plant: Plant) -> None:
-    faults = checks(values_of(plant.values))[plant.check](planted(plant))
+    faults = checks(plant.values)[plant.check](planted(plant))
     assert any(plant.says in fault for fault in faults), faults
 
 
 @pytest.mark.parametrize("plant", plants_typos.PLANTS, ids=str)
 def test_a_planted_typo_is_found(plant: Plant) -> None:
-    faults = checks(values_of(plant.values))[plant.check](planted(plant))
+    faults = checks(plant.values)[plant.check](planted(plant))
     assert any(plant.says in fault for fault in faults), faults
 
 
 def test_every_check_has_a_planted_fault_that_it_must_find() -> None:
     planted_for = {plant.check for plant in (*FAULTS, *plants_typos.PLANTS)}
-    assert planted_for == set(checks(values_of("default")))
+    assert planted_for == set(checks("default"))

@@ -2,12 +2,12 @@
 
 import pytest
 from tests.chart.catalogue import checks
-from tests.chart.charts import NAMES, rendered, values_of
+from tests.chart.charts import NAMES, rendered
 
-CHECKS = sorted(checks(values_of("default")))
+CHECKS = sorted(checks("default"))
 
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_check_finds_a_fault(name: str, check: str) -> None:
-    assert checks(values_of(name))[check](rendered(name)) == []
+    assert checks(name)[check](rendered(name)) == []

@@ -6,13 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import get_args
 from unittest.mock import patch
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 from tests.chart.checks.lifecycle import SETTINGS
 from tests.chart.objects import Object, Objects, Pod, pods, running_pods
 
+from headrace_audit.settings import AuditSettings
+from headrace_auth.settings import AuthSettings
 from headrace_common.settings import ServiceSettings
 from headrace_gateway.settings import GatewaySettings
 
@@ -107,7 +110,7 @@ def _services(objects: Objects) -> list[Pod]:
     return [pod for pod in running_pods(objects) if pod.component in SETTINGS]
 
 
-def _valid_services(objects: Objects) -> Iterator[tuple[Pod, ServiceSettings]]:
+def valid_services(objects: Objects) -> Iterator[tuple[Pod, ServiceSettings]]:
     """Those whose settings are right; `settings_are_valid` tells of the others."""
     for pod in _services(objects):
         try:
@@ -119,7 +122,7 @@ def _valid_services(objects: Objects) -> Iterator[tuple[Pod, ServiceSettings]]:
 def services_listen_where_they_are_called(objects: Objects) -> list[str]:
     """The addresses in settings, or their defaults, are the pod's ports."""
     faults = []
-    for pod, settings in _valid_services(objects):
+    for pod, settings in valid_services(objects):
         for field, port in PORTS.items():
             address = getattr(settings, field, None)
             if address is None:
@@ -130,11 +133,48 @@ def services_listen_where_they_are_called(objects: Objects) -> list[str]:
     return faults
 
 
+def secrets_come_from_secrets(objects: Objects) -> list[str]:
+    """A secret in a manifest is one that everybody has read."""
+    faults = []
+    for pod in pods(objects):
+        fields = SETTINGS[pod.service].model_fields if pod.service in SETTINGS else {}
+        for container in pod.containers:
+            for env in container.get("env") or []:
+                name = env["name"].removeprefix(f"HEADRACE_{pod.service.upper()}_").lower()
+                if "value" in env and name in fields and _is_secret(fields[name].annotation):
+                    faults.append(f"{pod.title}: {env['name']} is in plain text")
+    return faults
+
+
+def _is_secret(annotation: object) -> bool:
+    return annotation is SecretStr or SecretStr in get_args(annotation)
+
+
+def environments_are_their_own(objects: Objects) -> list[str]:
+    """Kubernetes would add a variable for each Service: `HEADRACE_AUTH_PORT` and its like."""
+    return [
+        f"{pod.title}: is told of all Services by names that look like settings"
+        for pod in pods(objects)
+        if pod.spec.get("enableServiceLinks") is not False
+    ]
+
+
+def schemas_are_changed_by_migrations(objects: Objects) -> list[str]:
+    """Either a Job changes a service's schema, and the service waits, or the service does it."""
+    migrated = {pod.service for pod in pods(objects) if not pod.running}
+    return [
+        f"{pod.title}: migrate_on_start is {settings.migrate_on_start}"
+        for pod, settings in valid_services(objects)
+        if isinstance(settings, AuthSettings | AuditSettings)
+        and settings.migrate_on_start == (pod.service in migrated)
+    ]
+
+
 def services_run_for_production(objects: Objects) -> list[str]:
     """Outside development, placeholders for secrets are refused."""
     return [
         f"{pod.title}: environment is {settings.environment}"
-        for pod, settings in _valid_services(objects)
+        for pod, settings in valid_services(objects)
         if settings.environment != "production"
     ]
 
@@ -142,7 +182,7 @@ def services_run_for_production(objects: Objects) -> list[str]:
 def paths_are_mounted(objects: Objects) -> list[str]:
     """A file or folder in settings lies on a volume; what is written lies on one that can be."""
     faults = []
-    for pod, settings in _valid_services(objects):
+    for pod, settings in valid_services(objects):
         volumes = {each["name"]: each for each in pod.spec.get("volumes") or []}
         for name in settings.model_fields_set:
             path = getattr(settings, name)
@@ -170,7 +210,7 @@ def mount_of(container: Object, path: str) -> Object | None:
 
 
 def gateway_settings(objects: Objects) -> Iterator[tuple[Pod, GatewaySettings]]:
-    for pod, settings in _valid_services(objects):
+    for pod, settings in valid_services(objects):
         if isinstance(settings, GatewaySettings):
             yield pod, settings
 

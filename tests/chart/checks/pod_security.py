@@ -146,7 +146,7 @@ def resources_are_bounded(objects: Objects) -> list[str]:
             faults += [
                 f"{where}: requests more {name} than its limit"
                 for name in requests.keys() & limits.keys()
-                if _is_one(requests[name]) and _is_one(limits[name])
+                if is_quantity(requests[name]) and is_quantity(limits[name])
                 if quantity(requests[name]) > quantity(limits[name])
             ]
         faults += [
@@ -187,9 +187,9 @@ def quantities_are_quantities(objects: Objects) -> list[str]:
             for volume in pod.spec.get("volumes") or []
             if (limit := (volume.get("emptyDir") or {}).get("sizeLimit")) is not None
         ]
-        faults += [f"{pod.title}: {each} is no quantity" for each in given if not _is_one(each)]
+        faults += [f"{pod.title}: {each} is no quantity" for each in given if not is_quantity(each)]
     return faults
 
 
-def _is_one(text: str | int) -> bool:
+def is_quantity(text: str | int) -> bool:
     return QUANTITY.match(str(text)) is not None
