@@ -9,6 +9,9 @@ REGISTRATION ?= invitation
 
 VENV := .venv
 BIN := $(VENV)/bin
+# An environment of its own: it wants other versions of what we use.
+CHECKOV_VERSION := 3.3.30
+CHECKOV := $(HOME)/.cache/headrace/checkov-$(CHECKOV_VERSION)
 LOCAL := $(BIN)/python -m headrace_local
 IF_INSTALLED := test -e $(VENV)/.runtime || { echo "Nothing is running; start it with \`make up\`."; exit 0; };
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml) local/pyproject.toml cli/pyproject.toml)
@@ -20,7 +23,7 @@ PYTEST := $(BIN)/python -m pytest -q
 PYTEST_ON_TWO_CORES := $(PYTEST) -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract test-chart \
+.PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract test-chart test-chart-checkov \
 	test-integration test-api test-security test-e2e test-chaos test-mesh test-mesh-fast test-torch check fmt \
 	proto chart manifests snapshots docs lock install
 
@@ -71,6 +74,9 @@ test-integration: $(VENV)/.dev ## Run adapters against a real PostgreSQL and Red
 
 test-chart: $(VENV)/.dev ## Render the chart from each of its values files and check every object
 	$(PYTEST_ON_TWO_CORES) tests/chart
+
+test-chart-checkov: $(CHECKOV)/bin/checkov ## Look for misconfigurations in tests/chart/snapshots; installs 290 MB, not part of `test`
+	$(CHECKOV)/bin/checkov --config-file tests/chart/checkov.yaml
 
 test-api: $(VENV)/.dev ## Make every call of the native API and compare docs/api; make up requests from the OpenAPI document
 	$(PYTEST) tests/api
@@ -146,6 +152,11 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@echo "Installing what tests and checks need into $(VENV)"
 	@$(PIP) install -c constraints.txt -r requirements-dev.txt
 	@touch $@
+
+$(CHECKOV)/bin/checkov:
+	@echo "Installing checkov into $(CHECKOV)"
+	@$(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/python -m pip --disable-pip-version-check --quiet --quiet --no-input install checkov==$(CHECKOV_VERSION)
 
 # In the same environment: nothing but tests/torch and the transformers engine looks for it.
 $(VENV)/.torch: $(VENV)/.dev
