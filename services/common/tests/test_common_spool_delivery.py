@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.runtime import Runtime
-from headrace_common.spool import Delivery, Policy, Spool, keep_synced, start_spool
+from headrace_common.spool import Delivery, Limits, Policy, Spool, keep_synced, start_spool
 from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.files import SmallDisk
 
@@ -76,6 +76,32 @@ async def test_what_waits_and_what_comes_is_delivered_in_order(spool: Spool) -> 
         await receiver.until(lambda: len(receiver.taken) == 21)
     assert receiver.taken == [*numbered(20), b"late"]
     assert receiver.tries == 4
+
+
+async def test_what_waits_in_several_segments_is_delivered_though_nothing_more_comes(
+    tmp_path: Path,
+) -> None:
+    receiver, limits = Receiver(), Limits(segment_bytes=100)
+    spool = Spool(tmp_path, clock=FakeClock(), registry=CollectorRegistry(), limits=limits)
+    for payload in numbered(20):
+        spool.append(payload)
+    assert len(spool.read(8)) < 8
+    async with running(spool, receiver):
+        await receiver.until(lambda: len(receiver.taken) == 20)
+    assert receiver.taken == numbered(20)
+
+
+async def test_what_a_killed_process_noted_is_delivered_though_nothing_more_comes(
+    tmp_path: Path, spool: Spool
+) -> None:
+    receiver = Receiver()
+    spool.append(b"recorded")
+    spool.reserve().note(b"interrupted")
+    spool.close()
+    after = Spool(tmp_path, clock=FakeClock(), registry=CollectorRegistry())
+    async with running(after, receiver):
+        await receiver.until(lambda: receiver.taken == [b"recorded", b"interrupted"])
+    assert receiver.tries == 2
 
 
 async def test_failures_of_every_sort_are_outlived(spool: Spool) -> None:

@@ -57,8 +57,10 @@ class Delivery:
     async def run(self) -> None:
         """Deliver whatever is appended, until cancelled."""
         while True:
-            if await self._deliver_batch() < self._policy.batch_records:
+            delivered = await self._deliver_batch()
+            if not delivered:  # a batch ends with its segment: less than a whole one says nothing
                 await self._spool.appended.wait()
+            if delivered < self._policy.batch_records:
                 await asyncio.sleep(self._policy.gather_seconds)
 
     async def flush(self, seconds: float) -> None:
