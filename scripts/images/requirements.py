@@ -11,7 +11,10 @@ SERVICE = re.compile(r"(?:headrace-)?([a-z]+)(?:\[([a-z,]*)\])?")
 
 def requirements(service: str) -> Iterator[str]:
     """Of the service and of our own packages that it needs."""
-    name, extras = re.fullmatch(SERVICE, service).groups(default="")
+    found = re.fullmatch(SERVICE, service)
+    if found is None:
+        raise SystemExit(f"{service} is not SERVICE or SERVICE[EXTRA,...]")
+    name, extras = found.groups(default="")
     project = tomllib.loads(Path("services", name, "pyproject.toml").read_text())["project"]
     lines = project["dependencies"]
     for extra in filter(None, extras.split(",")):

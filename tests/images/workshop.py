@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-WORKSHOP = Path(os.environ.get("HEADRACE_IMAGES", "/var/tmp/headrace-images"))  # noqa: S108
+WORKSHOP = Path(os.environ.get("HEADRACE_IMAGES", "/var/tmp/headrace-images"))
 """What is kept between runs: the base's files, wheels, and the tools' own storage with layers."""
 
 STORAGE = ("--root", str(WORKSHOP / "storage"), "--runroot", str(WORKSHOP / "run"))
+# Sandboxes refuse to raise these, to which podman would raise them.
+ULIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 SECONDS = 1200
 
 
@@ -30,6 +32,11 @@ def podman(*arguments: str | Path) -> str:
     return run(("podman", *STORAGE, "--runtime", "runc", *map(str, arguments)))
 
 
+def run_container(*arguments: str | Path) -> str:
+    """`podman run` of an image that is here."""
+    return podman("run", "--pull=never", *ULIMITS, *arguments)
+
+
 def inspect(kind: str, name: str) -> dict[str, Any]:
     """What podman knows of an `image` or a `container`."""
     found: list[dict[str, Any]] = json.loads(podman(kind, "inspect", name))
@@ -37,14 +44,9 @@ def inspect(kind: str, name: str) -> dict[str, Any]:
 
 
 def run(command: Sequence[str | Path], **options: Any) -> str:
-    done = subprocess.run(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-        **options,
+    """What it printed to standard output."""
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        command, capture_output=True, text=True, timeout=SECONDS, check=False, **options
     )
     if done.returncode:
         said = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
