@@ -1,4 +1,4 @@
-"""What scripts/chart makes of commented values: a closed schema, tables, and refusals of what is left unsaid."""
+"""What scripts/chart makes of commented values: a closed schema, tables, and refusals."""
 
 import textwrap
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-
 from scripts.chart.readme import readme_of
 from scripts.chart.schema import schema_of
 from scripts.chart.values import Value, ValuesError, read_values
