@@ -21,3 +21,11 @@ def test_an_error_arrives_as_it_was_raised(sent: HeadraceError) -> None:
     trailing = Metadata(*to_trailing_metadata(sent))
     got = from_rpc_error(AioRpcError(status, Metadata(), trailing, sent.message), "inference")
     assert vars(got) == vars(sent)
+
+
+def test_a_proxys_breaker_says_that_there_is_too_much_and_not_that_nobody_is_there() -> None:
+    trailing = Metadata(("x-envoy-overloaded", "true"))
+    told = AioRpcError(grpc.StatusCode.UNAVAILABLE, Metadata(), trailing, "reset reason: overflow")
+    error = from_rpc_error(told, "inference")
+    assert (error.reason, error.retry_after_seconds) == (Reason.QUEUE_FULL, 1.0)
+    assert error.message == "Too many requests for the inference service."

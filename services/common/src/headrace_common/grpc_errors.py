@@ -53,6 +53,11 @@ FAILURE_OF_BARE_STATUS = MappingProxyType(
     }
 )
 
+OVERLOADED_KEY = "x-envoy-overloaded"
+"""What Envoy adds to an UNAVAILABLE of its circuit breaker: the service itself may be fine."""
+BREAKER_SECONDS = 1.0
+"""When to come again then."""
+
 TOO_LARGE = "message larger than max"
 """How gRPC says, in words only, that a message will never fit."""
 
@@ -87,6 +92,9 @@ def from_rpc_error(error: grpc.aio.AioRpcError, service: str) -> HeadraceError:
                 info = error_details_pb2.ErrorInfo()
                 if detail.Unpack(info) and info.domain == DOMAIN and info.reason in REASON_NAMES:
                     return _from_info(info, status.message)
+    if any(key == OVERLOADED_KEY for key, _ in error.trailing_metadata() or ()):
+        message = f"Too many requests for the {service} service."
+        return HeadraceError(Reason.QUEUE_FULL, message, retry_after_seconds=BREAKER_SECONDS)
     if TOO_LARGE in (error.details() or ""):
         return HeadraceError(Reason.REQUEST_TOO_LARGE, f"Too large for the {service} service.")
     reason = REASON_OF_BARE_STATUS.get(error.code(), Reason.INTERNAL)
