@@ -6,7 +6,8 @@ from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from headrace_gateway.domain.exchange import Activity, Exchange, Outcome
+from headrace_common.errors import KIND_OF_REASON
+from headrace_gateway.domain.exchange import Activity, Exchange, Outcome, outcome_of
 
 STAGES = ("identify", "admit", "guard_prompt", "look_up")
 STAGE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
@@ -31,8 +32,6 @@ class GatewayMetrics:
             ["activity", "outcome", "reason"],
             registry=registry,
         )
-        for activity in Activity:
-            self._requests.labels(activity, Outcome.SUCCEEDED, "")
         self._seconds = Histogram(
             "headrace_gateway_request_seconds",
             "From a request's arrival to the end of its answer.",
@@ -40,6 +39,7 @@ class GatewayMetrics:
             buckets=REQUEST_SECONDS,
             registry=registry,
         )
+        self._export_zeros()
         self._first_token_seconds = Histogram(
             "headrace_gateway_time_to_first_token_seconds",
             "From a request's arrival to its first token; answers from the cache are left out.",
@@ -57,6 +57,15 @@ class GatewayMetrics:
         for status in ("hit", "miss", "bypass"):
             self._cache.labels(status)
         self._guard = _guard_decisions(registry)
+
+    def _export_zeros(self) -> None:
+        """Else a rate would miss the first failure of each kind, and a scaler wait for traffic."""
+        for activity in Activity:
+            self._requests.labels(activity, Outcome.SUCCEEDED, "")
+            self._seconds.labels(activity)
+        for activity in (Activity.COMPLETION, Activity.EMBEDDING):
+            for reason, kind in KIND_OF_REASON.items():
+                self._requests.labels(activity, outcome_of(kind), reason.value)
 
     @contextmanager
     def time_stage(self, stage: str) -> Iterator[None]:

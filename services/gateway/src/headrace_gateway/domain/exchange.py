@@ -63,6 +63,13 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+def outcome_of(kind: Kind) -> Outcome:
+    """Of a request that ended with such an error."""
+    if kind is Kind.CANCELLED:
+        return Outcome.CANCELLED
+    return Outcome.REFUSED if kind in REFUSALS else Outcome.FAILED
+
+
 @dataclass(slots=True)
 class Exchange:
     """One request, filled by the stages as they learn; times in seconds of the monotonic clock."""
@@ -208,8 +215,4 @@ class Exchange:
             self.error = self.stopped_by or gone
         else:
             self.error = HeadraceError(Reason.INTERNAL, "internal error")
-        if self.error.kind is Kind.CANCELLED:
-            self.outcome = Outcome.CANCELLED
-        else:
-            refused = self.error.kind in REFUSALS
-            self.outcome = Outcome.REFUSED if refused else Outcome.FAILED
+        self.outcome = outcome_of(self.error.kind)
