@@ -113,6 +113,7 @@ PLAIN: tuple[Check, ...] = (
     mesh_breakers.breakers_are_the_tables,
     mesh_breakers.breakers_hold_together,
     mesh_breakers.pools_fit_the_model_servers,
+    mesh_breakers.callers_are_bounded_apart,
     mesh_breakers.ejection_can_act,
     mesh_routes.destinations_exist,
     mesh_routes.gateways_exist,
@@ -137,8 +138,12 @@ PLAIN: tuple[Check, ...] = (
 
 @cache
 def checks(name: str) -> dict[str, Check]:
-    """All for a values file; some compare the objects with the values that they are made of."""
-    values = values_of(name)
+    """All for a values file."""
+    return checks_of(values_of(name))
+
+
+def checks_of(values: Values) -> dict[str, Check]:
+    """All by name; some compare the objects with the values that they are made of."""
     found = {check.__name__: check for check in PLAIN}
     for version in schemas.VERSIONS:
         found[f"kubernetes_{version}"] = schemas.kubernetes_schemas(version)
@@ -176,6 +181,7 @@ def callers(values: Values) -> set[mesh_policy.Pair]:
         for name, service in services.items()
         for caller in service.get("callers", {})
     }
-    return pairs | (
-        {(mesh_policy.EXTERNAL, "gateway")} if values["gateway"]["consumers"] else set()
-    )
+    by_the_edge = values["mesh"]["enabled"] and values["mesh"]["gateway"]["grpc"]
+    if values["gateway"]["consumers"] or by_the_edge:
+        pairs.add((mesh_policy.EXTERNAL, "gateway"))
+    return pairs

@@ -101,6 +101,12 @@ BREAKERS = (
     ),
     Plant("pools_fit_the_model_servers", f"{RULE} {POOL} http2MaxRequests", 8, "lets 8 requests"),
     Plant(
+        "callers_are_bounded_apart",
+        "Sidecar/headrace-auth spec inboundConnectionPool",
+        REMOVED,
+        "all callers together have 1024 requests",
+    ),
+    Plant(
         "ejection_can_act",
         f"{AUTH_RULE} {EJECTION} maxEjectionPercent",
         10,

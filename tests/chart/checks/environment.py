@@ -80,8 +80,22 @@ def settings_are_valid(objects: Objects) -> list[str]:
 
 
 def settings_of(pod: Pod) -> ServiceSettings:
-    """What the service makes of its environment; raises what it would end with."""
-    return _settings(pod.component, frozenset(environment(pod.main).items()))
+    """What the service makes of its environment; raises what it would end with.
+
+    What may be missing from a Secret is there, if it makes sense with the rest: a password without
+    a user does not.
+    """
+    try:
+        return _settings(pod.component, frozenset(environment(pod.main).items()))
+    except ValidationError:
+        required = [env for env in pod.main.get("env") or [] if not _is_optional(env)]
+        if len(required) == len(pod.main["env"]):
+            raise
+        return _settings(pod.component, frozenset(environment({"env": required}).items()))
+
+
+def _is_optional(env: Object) -> bool:
+    return bool(((env.get("valueFrom") or {}).get("secretKeyRef") or {}).get("optional"))
 
 
 @cache

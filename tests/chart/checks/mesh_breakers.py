@@ -42,6 +42,7 @@ OUTLIERS: Mapping[str, Object] = MappingProxyType(
     }
 )  # fmt: skip
 CONNECT_TIMEOUTS = {"inference": "2s", "auth": "1s", "cache": "1s", "audit": "1s"}
+MANY_CALLERS = 20
 REQUESTS = {"auth": 1024, "cache": 1024, "audit": 512}
 
 
@@ -194,6 +195,26 @@ def _is_canary(pod: Pod) -> bool:
 def _requests(policy: Object) -> int | None:
     http: Object = (policy.get("connectionPool") or {}).get("http") or {}
     return http.get("http2MaxRequests")
+
+
+def callers_are_bounded_apart(objects: Objects) -> list[str]:
+    """A pod's own proxy takes the bounds of one caller's for those of all, unless it has others.
+
+    The gateway bounds what comes from outside, whoever sends it, far below what the edge may send.
+    """
+    faults = []
+    bounds = {
+        component: _requests(rule["spec"].get("trafficPolicy") or {})
+        for rule, component in rules(objects)
+        if component in OUTLIERS
+    }
+    for sidecar in of_kind(objects, "Sidecar"):
+        bound = bounds.get(sidecar["metadata"]["labels"].get(COMPONENT))
+        pool = (sidecar["spec"].get("inboundConnectionPool") or {}).get("http") or {}
+        given = pool.get("http2MaxRequests")
+        if bound is not None and (given is None or given < MANY_CALLERS * bound):
+            faults.append(f"{title(sidecar)}: all callers together have {given or bound} requests")
+    return faults
 
 
 def ejection_can_act(objects: Objects) -> list[str]:
