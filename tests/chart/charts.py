@@ -25,4 +25,6 @@ def values_of(name: str) -> dict[str, Any]:
 @cache
 def documents() -> str:
     """What an installer reads."""
-    return "\n".join(path.read_text() for path in (helm.CHART / "values.yaml",))
+    return "\n".join(
+        path.read_text() for path in (helm.CHART / "values.yaml", helm.CHART / "README.md")
+    )

@@ -154,6 +154,18 @@ TRAFFIC = (
         "CreateApiKey is repeated on unavailable",
     ),
     Plant(
+        "callers_give_up_first",
+        f"{AUTH_ROUTES} 1 timeout",
+        "6s",
+        "CompleteFederatedLogin is cut, and Deployment/headrace-gateway waits 12 s",
+    ),
+    Plant(
+        "streams_are_not_cut",
+        f"{ROUTES} 0",
+        with_fields(timeout="60s"),
+        "Generate is cut after 60s",
+    ),
+    Plant(
         "streams_are_not_cut",
         f"{ROUTES} 2",
         with_fields(timeout="60s"),

@@ -62,6 +62,13 @@ def is_duration(value: object) -> bool:
     )
 
 
+def seconds(duration: str) -> float:
+    """How long a well-formed duration is."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", duration)
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    return sum(float(number) * units[unit] for number, unit in parts)
+
+
 def hosts_are_hosts(objects: Objects) -> list[str]:
     return [
         f"{title(item)}: {host!r} is no host"

@@ -1,9 +1,7 @@
-"""VirtualServices: where calls go, how long they wait, and who asks again."""
+"""VirtualServices: where calls go, and which version answers them."""
 
 from collections.abc import Iterator
-from types import MappingProxyType
 
-from tests.chart.checks.mesh_policy import methods
 from tests.chart.checks.selection import has_service_port
 from tests.chart.objects import (
     COMPONENT,
@@ -18,52 +16,17 @@ from tests.chart.objects import (
     title,
 )
 
-CONNECTING = frozenset({"connect-failure", "refused-stream", "reset-before-request"})
-"""Why a call may be repeated that nobody has begun to answer."""
-AGAIN = CONNECTING | {"unavailable"}
-"""And one that somebody answered who was about to end."""
 COHORT = "x-headrace-cohort"
-_AUTH, _CACHE = "/headrace.auth.v1.AuthService", "/headrace.cache.v1.CacheService"
-_AUDIT, _INFERENCE = "/headrace.audit.v1.AuditService", "/headrace.inference.v1.InferenceService"
-TABLE = MappingProxyType(
-    {
-        # timeout, attempts, reasons, timeout of each
-        f"{_AUTH}/ResolveCredential": ("2s", 2, AGAIN, "500ms"),
-        f"{_CACHE}/Lookup": ("1s", 2, AGAIN, "500ms"),
-        f"{_CACHE}/Store": ("1s", 2, AGAIN, "500ms"),
-        f"{_AUDIT}/RecordEvents": ("5s", 2, AGAIN, None),
-        f"{_INFERENCE}/Generate": (None, 1, CONNECTING, None),
-        f"{_INFERENCE}/Embed": (None, 1, CONNECTING, None),
-    }
-)
-REPEATABLE = frozenset(
-    f"{_AUTH}/{name}" for name in ("GetJsonWebKeySet", "ListRevocations", "ReportKeyUses")
-)
-"""What else changes nothing when it is done twice."""
-STREAMS = MappingProxyType(
-    {
-        "gateway": (
-            "/v1/chat/completions", "/v1/completions", "/api/v1/llm/stream", "/api/v1/llm/generate",
-            "/headrace.gateway.v1.CompletionService/Complete",
-        ),
-        "inference": (f"{_INFERENCE}/Generate",),
-    }
-)  # fmt: skip
-"""What answers for as long as a model writes, by who is asked."""
 
 
 def http_routes(objects: Objects) -> Iterator[tuple[str, Object, str]]:
     """Each HTTP route, where it stands, and the component that it leads to; not redirects."""
     for service in of_kind(objects, "VirtualService"):
-        yield from _routes(objects, service)
-
-
-def _routes(objects: Objects, service: Object) -> Iterator[tuple[str, Object, str]]:
-    for index, route in enumerate(service["spec"].get("http") or []):
-        hosts = [each["destination"]["host"] for each in route.get("route") or []]
-        where = f"{title(service)}: {route.get('name', index)}"
-        if hosts:
-            yield where, route, component_of_host(objects, hosts[0])
+        for index, route in enumerate(service["spec"].get("http") or []):
+            hosts = [each["destination"]["host"] for each in route.get("route") or []]
+            where = f"{title(service)}: {route.get('name', index)}"
+            if hosts:
+                yield where, route, component_of_host(objects, hosts[0])
 
 
 def destinations_exist(objects: Objects) -> list[str]:
@@ -152,101 +115,6 @@ def _cohorts(route: Object) -> set[str]:
     }
     subsets = {each["destination"].get("subset") for each in route.get("route") or []}
     return {cohort for cohort in told & subsets if cohort}
-
-
-def calls_go_by_the_table(objects: Objects) -> list[str]:
-    """Calls that gateways make all the time wait and are repeated as the guide says."""
-    faults = []
-    for service in _internal(objects):
-        component = component_of_host(objects, service["spec"]["hosts"][0])
-        for path, (timeout, attempts, reasons, per_try) in TABLE.items():
-            if not path.startswith(f"/headrace.{component}."):
-                continue
-            route = route_of(service, path) or {}
-            retries = route.get("retries") or {}
-            given = route.get("timeout"), retries.get("attempts")
-            given_more = _reasons(retries), retries.get("perTryTimeout")
-            if (*given, *given_more) != (timeout, attempts, reasons, per_try):
-                faults.append(
-                    f"{title(service)}: {path} waits and is repeated by {given + given_more}"
-                )
-    return faults
-
-
-def changes_are_made_once(objects: Objects) -> list[str]:
-    """Any other call is repeated only if it has never arrived: it may have changed something."""
-    return [
-        f"{title(service)}: {method} is repeated on {', '.join(sorted(extra))}"
-        for service in _internal(objects)
-        for method in sorted(methods() - set(TABLE) - REPEATABLE)
-        if method.startswith(
-            f"/headrace.{component_of_host(objects, service['spec']['hosts'][0])}."
-        )
-        if (extra := _reasons((route_of(service, method) or {}).get("retries") or {}) - CONNECTING)
-    ]
-
-
-def streams_are_not_cut(objects: Objects) -> list[str]:
-    """A route's timeout covers a whole answer, so what streams has none, on any way to it."""
-    faults = []
-    for service in of_kind(objects, "VirtualService"):
-        hosts = {
-            each["destination"]["host"]
-            for _, route, _ in _routes(objects, service)
-            for each in route["route"]
-        }
-        components = {component_of_host(objects, host) for host in hosts}
-        for component, paths in STREAMS.items():
-            for path in paths if component in components else ():
-                route = route_of(service, path) or {}
-                if route.get("timeout") is not None:
-                    faults.append(f"{title(service)}: {path} is cut after {route['timeout']}")
-    return faults
-
-
-def nothing_is_repeated_by_default(objects: Objects) -> list[str]:
-    """Without a word, the mesh asks two more times; before the gateway, where a request may be
-    anything, it asks none."""
-    faults = []
-    for where, route, component in http_routes(objects):
-        retries = route.get("retries")
-        if retries is None:
-            faults.append(f"{where}: has the mesh's default retries")
-        elif component == "gateway" and retries.get("attempts") != 0:
-            faults.append(f"{where}: repeats what callers ask of the gateway")
-    return faults
-
-
-def _internal(objects: Objects) -> list[Object]:
-    """VirtualServices of one host within the mesh."""
-    return [
-        service
-        for service in of_kind(objects, "VirtualService")
-        if service_of_host(objects, service["spec"]["hosts"][0])
-    ]
-
-
-def route_of(service: Object, path: str) -> Object | None:
-    """The route that a request without a cohort takes, if any."""
-    for route in service["spec"].get("http") or []:
-        matches = route.get("match") or [{}]
-        if any(_takes(match, path) for match in matches):
-            found: Object = route
-            return found
-    return None
-
-
-def _takes(match: Object, path: str) -> bool:
-    """Of all that a match may say, the path and the port tell here."""
-    uri = match.get("uri") or {"prefix": "/"}
-    port = 9000 if path.startswith("/headrace.") else 8080
-    by_path = path == uri.get("exact") or ("prefix" in uri and path.startswith(uri["prefix"]))
-    return by_path and not match.get("headers") and match.get("port", port) == port
-
-
-def _reasons(retries: Object) -> frozenset[str]:
-    text = retries.get("retryOn", "")
-    return frozenset({each.strip() for each in text.split(",")} - {""})
 
 
 def every_server_has_a_route(objects: Objects) -> list[str]:
