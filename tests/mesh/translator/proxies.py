@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from tests.mesh.translator.access import access_filters, mutual_tls_mode
 from tests.mesh.translator.cluster import Port, Service, Workload
+from tests.mesh.translator.fields import reading
 from tests.mesh.translator.listeners import (
     Certificates,
     application_cluster,
@@ -21,13 +22,8 @@ from tests.mesh.translator.listeners import (
 )
 from tests.mesh.translator.objects import Rendered
 from tests.mesh.translator.routes import MESH, Scene, routes_to
-from tests.mesh.translator.scopes import pool_fields, scope_of
-from tests.mesh.translator.traffic_policies import (
-    Rule,
-    connection_pool,
-    inbound_pool,
-    rule_for,
-)
+from tests.mesh.translator.scopes import scope_of
+from tests.mesh.translator.traffic_policies import Rule, connection_pool, rule_for
 
 from headrace_local.envoy import socket_address
 
@@ -96,16 +92,16 @@ def _inbound_port(
     mode = mutual_tls_mode(rendered, workload, number)
     tls = downstream_tls(certificates, workload.identity)
     sides = listener(name, socket_address(pod.address, pod.doors[number]), filters, tls, mode)
-    scope = scope_of(rendered, workload)
-    own = pool_fields(scope, f"Sidecar of {workload.name}")
-    pool = (
-        inbound_pool(rule_for(rendered, service, workload), port)
-        if own is None
-        else connection_pool(own, port)
-    )
-    if own is not None:
-        own.end()
+    with reading(_pool_to_application(rendered, service, workload), name) as said:
+        pool = connection_pool(said, port)
     return Part([sides], [application_cluster(name, pod.application[number], pool)])
+
+
+def _pool_to_application(rendered: Rendered, service: Service, workload: Workload) -> Config:
+    """What the Sidecar says; else what the DestinationRule says to callers, for all together."""
+    own = scope_of(rendered, workload).inbound_pool
+    rule = rule_for(rendered, service, workload)
+    return dict(rule.blocks.get("connectionPool", {}) if own is None else own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +126,14 @@ def known_to(rendered: Rendered, workload: Workload) -> Iterable[tuple[Service, 
 def outbound(
     rendered: Rendered, caller: Caller, certificates: Certificates, endpoints: Endpoints
 ) -> Part:
-    """Of each Service that the caller knows and has a port for."""
+    """Of each Service that the caller knows."""
     part = Part()
     for service, port in known_to(rendered, caller.workload):
-        door = caller.doors.get((service.host, port.number))
-        if door is None:
-            continue
+        door = socket_address(caller.address, caller.doors[service.host, port.number])
         scene = Scene(caller.name, MESH, port.number)
         name = f"{caller.name}>{service.name}:{port.number}"
         manager = http_manager(name, {"*": routes_to(rendered, scene, service.host)}, [])
-        part.listeners.append(
-            listener(name, socket_address(caller.address, door), [manager], None, "DISABLE")
-        )
+        part.listeners.append(listener(name, door, [manager], None, "DISABLE"))
         part.clusters += clusters(
             rendered, scene, service, Reach(caller.workload, certificates, endpoints)
         )

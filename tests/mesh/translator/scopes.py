@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.mesh.translator.cluster import Service, Workload, selects
-from tests.mesh.translator.fields import Fields
 from tests.mesh.translator.objects import Object, Rendered, spec_of
 
 ALL = ("*/*",)
@@ -53,8 +52,3 @@ def _read(value: Object) -> tuple[dict[str, str], Scope]:
     pool = spec.take("inboundConnectionPool")
     spec.end()
     return labels, Scope(tuple(hosts) or ALL, pool)
-
-
-def pool_fields(scope: Scope, path: str) -> Fields | None:
-    """Of the connection to the application, if a Sidecar says anything about it."""
-    return None if scope.inbound_pool is None else Fields(scope.inbound_pool, path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.mesh.translator.cluster import Labels, Port, Service, Workload, selects
-from tests.mesh.translator.fields import Fields, UntranslatedError, reading
+from tests.mesh.translator.fields import Fields, UntranslatedError
 from tests.mesh.translator.objects import Object, Rendered, spec_of, title
 
 Config = dict[str, Any]
@@ -99,13 +99,6 @@ def _translate(blocks: Mapping[str, Any], path: str, port: Port) -> Policy:
         raise UntranslatedError(f"{path}.tls.mode: {mode!r} is not translated")
     policy.end()
     return Policy(cluster, mutual_tls=mode == "ISTIO_MUTUAL")
-
-
-def inbound_pool(rule: Rule, port: Port) -> Config:
-    """What of a DestinationRule the proxies of the pods themselves heed: its connection pool, for
-    their one connection to the application, subsets not looked at."""
-    with reading(rule.blocks.get("connectionPool", {}), f"{rule.name}.connectionPool") as pool:
-        return connection_pool(pool, port)
 
 
 def connection_pool(pool: Fields, port: Port) -> Config:
