@@ -6,6 +6,7 @@ SERVICE ?= gateway
 MODEL ?=
 MODEL_ID ?= local-model
 REGISTRATION ?= invitation
+SETTINGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,8 +33,9 @@ help: ## Show this list
 
 # ---- the local stack ----
 
-up: install ## Start everything, HTTPS on PORT (8443); MODEL=file.gguf serves another model, REGISTRATION=open lets people sign up
-	@$(LOCAL) up --port $(PORT) --registration $(REGISTRATION) $(if $(MODEL),--model $(MODEL) --model-id $(MODEL_ID))
+up: install ## Start everything, HTTPS on PORT (8443); MODEL=file.gguf serves another model, REGISTRATION=open lets people sign up, SETTINGS=file tells services more
+	@$(LOCAL) up --port $(PORT) --registration $(REGISTRATION) $(if $(MODEL),--model $(MODEL) --model-id $(MODEL_ID)) \
+		$(if $(SETTINGS),--settings $(SETTINGS))
 
 down: ## Stop what `make up` started
 	@$(IF_INSTALLED) $(LOCAL) down

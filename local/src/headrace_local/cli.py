@@ -12,6 +12,7 @@ from rich.text import Text
 
 from headrace_local import commands
 from headrace_local.errors import LocalStackError
+from headrace_local.settings_file import read_settings
 from headrace_local.stack import StackOptions
 
 app = typer.Typer(
@@ -51,6 +52,10 @@ class Registration(StrEnum):
 WhoRegisters = Annotated[
     Registration, typer.Option("--registration", help="Who may make an account.")
 ]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", help="File of settings: lines HEADRACE_SERVICE_SETTING=VALUE."),
+]
 DEFAULTS = StackOptions()
 PIPED_COLUMNS = 160
 """Wide enough that no address is folded where there is no terminal to ask."""
@@ -65,11 +70,14 @@ def up(
     model: ModelSource = None,
     model_id: ModelId = DEFAULTS.model_id,
     registration: WhoRegisters = Registration.INVITATION,
+    settings_file: SettingsFile = None,
 ) -> None:
     """Start everything and run it until Ctrl-C."""
-    settings = {"auth": {"registration": registration.value}}
-    options = StackOptions(state, listen, port, models, model, model_id, settings=settings)
     with _clear_errors():
+        settings = read_settings(settings_file) if settings_file else {}
+        auth = {"registration": registration.value, **settings.get("auth", {})}
+        settings = {**settings, "auth": auth}
+        options = StackOptions(state, listen, port, models, model, model_id, settings=settings)
         commands.up(options, Console())
 
 

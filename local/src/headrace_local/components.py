@@ -16,7 +16,7 @@ from headrace_local.processes import download_environment
 
 Engine = Literal["llamacpp", "echo"]
 Settings = Mapping[str, Mapping[str, str]]
-"""Values of services' settings, by service and then by setting: `{"gateway": {...}}`."""
+"""Values of services' settings, by component and then by setting: `{"gateway": {...}}`."""
 
 MODEL_ID = "smollm2-135m-instruct"
 EMBEDDING_MODEL_ID = "all-minilm-l6-v2"
@@ -211,10 +211,11 @@ def _gateway(plan: Plan, servers: Sequence[Component]) -> Component:
         "auth_target": plan.address("auth"),
         "cache_target": plan.address("cache"),
         "audit_target": plan.address("audit"),
-        "models": json.dumps(_targets(servers)),
         "admission_redis_url": plan.redis_url(ADMISSION),
         "spool_directory": str(plan.directory.spool),
     }
+    if "routes_file" not in plan.settings.get("gateway", {}):
+        settings["models"] = json.dumps(_targets(servers))
     return Component(
         name="gateway",
         command=_python("headrace_gateway"),

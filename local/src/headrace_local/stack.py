@@ -46,7 +46,7 @@ class StackOptions:
     engine: Engine = "llamacpp"
     """`echo` needs no model: it repeats the last user message."""
     settings: Settings = field(default_factory=dict)
-    """What services are told besides, for tests and benchmarks."""
+    """What services are told besides."""
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
 
     @property
