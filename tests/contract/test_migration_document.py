@@ -14,6 +14,9 @@ import uvicorn
 from tests.security.world import World, running_world
 
 from headrace_auth.testing.directory import OWNER
+from headrace_common.testing.grpc import serving
+from headrace_gateway.testing.gateway import KEY, running_gateway
+from headrace_local.checks import free_port
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "migration.md"
 SECONDS = 60
@@ -68,9 +71,20 @@ async def _run(language: str, snippet: str, environment: Environment) -> str:
 
 
 async def test_the_programs_answer(environment: Environment) -> None:
-    from_openai, both_ways = _snippets("python")
+    from_openai, both_ways, _ = _snippets("python")
     assert await _run("python", from_openai, environment) == "Name three rivers.\n"
     assert await _run("python", both_ways, environment) == "Once upon a time\n"
+
+
+async def test_the_call_over_grpc_streams() -> None:
+    address = f"127.0.0.1:{free_port('127.0.0.1')}"
+    ours = {"HEADRACE_GRPC": address, "HEADRACE_KEY": KEY, "HEADRACE_MODEL": "echo"}
+    async with (
+        running_gateway() as gateway,
+        serving([gateway.servicer.registration()], grpc_address=address),
+    ):
+        output = await _run("python", _snippets("python")[2], {**os.environ, **ours})
+    assert output == "Once upon a time\n"
 
 
 async def test_a_key_is_made_as_the_one_of_litellm_was(environment: Environment) -> None:
