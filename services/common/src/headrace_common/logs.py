@@ -23,6 +23,7 @@ ALLOWED_FIELDS = frozenset(
         *("user_id", "organization_id", "credential_id", "event_id", "model", "model_version"),
         *("component", "address", "target", "task", "step", "count", "size_bytes", "seconds"),
         *("peer", "attempt", "revision", "operation", "outcome", "cohort"),
+        *("engine", "digest", "slots", "context_tokens"),
     }
 )
 CHATTY = ("sqlalchemy", "alembic", "httpx", "httpx2", "uvicorn.error", "uvicorn.access", "asyncio")
