@@ -32,7 +32,8 @@ DOWN_SECONDS = 90.0
 EVENTS = r"""
 SELECT to_char(occurred_at, 'HH24:MI:SS') AS time, operation,
        regexp_replace(resource, '^(\w+:).{9,}(.{8})$', '\1..\2') AS resource,
-       coalesce(outcome || ': ' || lower(error_reason), outcome) AS outcome, cache_status AS cache,
+       concat_ws(': ', outcome, nullif(lower(error_reason), outcome)) AS outcome,
+       cache_status AS cache,
        prompt_tokens AS prompt, completion_tokens AS answer, request_id
 FROM audit.events ORDER BY occurred_at DESC LIMIT 10
 """
