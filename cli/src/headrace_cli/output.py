@@ -1,4 +1,4 @@
-"""What a command shows: tables of 80 columns or JSON, and secrets once."""
+"""What a command shows: tables as wide as the terminal or JSON, and secrets once."""
 
 import json
 import os

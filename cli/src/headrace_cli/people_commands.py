@@ -133,7 +133,7 @@ ORG_COMMANDS = (
         f"{AT_ORG}/tier",
         "Give an organization a tier, for who runs this installation.",
         (ORGANIZATION, Input("tier", "free, standard or premium.")),
-        done="has another tier",
+        done="has that tier",
         present=ORGS,
         listed_by={"all": True},
     ),
