@@ -7,6 +7,7 @@ MODEL ?=
 MODEL_ID ?= local-model
 REGISTRATION ?= invitation
 SETTINGS ?=
+VALUES ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -126,8 +127,8 @@ proto: $(VENV)/.dev ## Regenerate the code in services/common/src/headrace from 
 chart: $(VENV)/.dev ## Write the chart's values.schema.json and README.md from its values.yaml
 	@$(BIN)/python -m scripts.chart
 
-manifests: $(VENV)/.dev ## Render the chart into k8s/rendered and istio/rendered
-	@$(BIN)/python -m scripts.manifests
+manifests: $(VENV)/.dev ## Render the chart into k8s/rendered and istio/rendered; VALUES=file.yaml prints what becomes of it instead
+	@$(BIN)/python -m scripts.manifests $(VALUES)
 
 snapshots: $(VENV)/.dev ## Write tests/chart/snapshots, what the chart makes of each of its values files
 	HEADRACE_WRITE_SNAPSHOTS=1 $(PYTEST) tests/chart/test_chart_snapshots.py
