@@ -154,6 +154,39 @@ async def test_a_client_that_stops_reading_between_tokens_is_cut_off_too() -> No
         assert gateway.events.exchanges[0].outcome is Outcome.CANCELLED
 
 
+class SlowReader(Client):
+    """Takes nothing after the first word until it is told to, and knows what comes too late."""
+
+    def __init__(self, gateway: Gateway, body: dict[str, Any]) -> None:
+        super().__init__(gateway, body)
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.ended = False
+        self.late: list[bytes] = []
+
+    async def _send(self, message: Any) -> None:
+        await self.reads.wait()
+        if self.ended:
+            self.late.append(message["body"])
+            raise RuntimeError("Unexpected ASGI message sent, after response already completed.")
+        self.ended = not message.get("more_body", True)
+        await super()._send(message)
+        if b"word" in message.get("body", b""):
+            self.reads.clear()
+
+
+async def test_no_comment_comes_after_the_end_that_a_slow_reader_took_late() -> None:
+    async with running_gateway(Breaking(), heartbeat_seconds=0.01) as gateway, asyncio.timeout(10):
+        client = SlowReader(gateway, BODY)
+        running = asyncio.create_task(client.run())
+        await asyncio.wait([running], timeout=0.1)
+        assert not running.done()
+        client.reads.set()
+        await running
+    assert client.ended
+    assert client.late == []
+
+
 async def test_an_unexpected_failure_on_the_way_is_told_too() -> None:
     class Exploding(Breaking):
         async def generate(

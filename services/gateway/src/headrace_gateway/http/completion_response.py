@@ -108,11 +108,14 @@ class CompletionResponse(PipelineResponse):
         return self._parsed
 
     async def _keep_alive(self, send: Send) -> None:
-        """Keep proxies' idle timers quiet while nothing is ready; ends if nobody reads."""
+        """Keep proxies' idle timers quiet while nothing is ready; ends if nobody reads.
+
+        What waits to be taken is no silence, and may be the end, after which nothing may come.
+        """
         interval = self.patience.heartbeat_seconds
         loop = asyncio.get_running_loop()
         while True:
-            quiet = loop.time() - self.last_write
+            quiet = 0.0 if self.writing else loop.time() - self.last_write
             if quiet >= interval:
                 try:
                     await self.write(send, HEARTBEAT)

@@ -47,6 +47,8 @@ class PipelineResponse(Response, ABC):
         self._tasks: list[asyncio.Task[None]] = []
         self.started = False
         self.last_write = 0.0
+        self.writing = False
+        """Whether the client has yet to take something."""
 
     @abstractmethod
     async def run(self, send: Send) -> None:
@@ -121,9 +123,11 @@ class PipelineResponse(Response, ABC):
             await self._send(send, {"type": "http.response.body", "body": body, "more_body": more})
 
     async def _send(self, send: Send, message: Message) -> None:
+        self.writing = True
         try:
             async with asyncio.timeout(self.patience.write_seconds):
                 await send(message)
         except TimeoutError as error:
             raise ClientGoneError from error
+        self.writing = False
         self.last_write = asyncio.get_running_loop().time()
