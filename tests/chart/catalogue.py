@@ -156,6 +156,9 @@ def checks_of(values: Values) -> dict[str, Check]:
         ),
         "claims_exist": references.claims_exist(given(values, "storage", "existingClaim")),
         "priority_classes_exist": references.priority_classes_exist(_existing_classes(values)),
+        "the_edge_alone_tells_addresses": mesh_policy.the_edge_alone_tells_addresses(
+            values["mesh"]["gateway"]["serviceAccount"]
+        ),
         "callers_are_the_values": mesh_policy.callers_are_the_values(callers(values)),
     }
     return found

@@ -236,6 +236,12 @@ POLICIES = (
         "is no principal",
     ),
     Plant(
+        "the_edge_alone_tells_addresses",
+        f"{GATEWAY_POLICY} rules 2 when",
+        REMOVED,
+        "ns/batch/sa/summaries may tell any address",
+    ),
+    Plant(
         "everyone_speaks_mutual_tls",
         "PeerAuthentication/headrace spec mtls mode",
         "PERMISSIVE",

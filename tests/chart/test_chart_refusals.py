@@ -72,6 +72,15 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {**SECRET, "inference.models": [MODEL, MODEL]},
         r'two models have the name "a"',
     ),
+    "a model with callers of its own": (
+        {
+            **SECRET,
+            "inference.models": [
+                {**MODEL, "callers": {"auth": ["headrace.inference.v1.InferenceService/*"]}}
+            ],
+        },
+        r'Model "a": models have one identity .* same callers: set inference\.defaults\.callers',
+    ),
     "a name that a canary's Service has": (
         {**SECRET, "inference.models": [{**MODEL, "name": "a-canary"}]},
         r'Model "a-canary": names that end in -stable or -canary are for',

@@ -2,8 +2,9 @@
 
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -46,10 +47,12 @@ async def calling(layout: Layout, caller: str, service: str) -> AsyncIterator[gr
         yield channel
 
 
-async def call(channel: grpc.aio.Channel, method: str) -> Ended:
+async def call(
+    channel: grpc.aio.Channel, method: str, metadata: Mapping[str, str] = MappingProxyType({})
+) -> Ended:
     """With an empty message, which every method answers somehow."""
     try:
-        await channel.unary_unary(method)(b"", timeout=SECONDS)
+        await channel.unary_unary(method)(b"", timeout=SECONDS, metadata=[*metadata.items()])
     except grpc.aio.AioRpcError as error:
         return _ended(error)
     return Ended()

@@ -8,12 +8,20 @@ import httpx
 import pytest
 import yaml
 from tests.mesh.calls import GATEWAY, PAIR, call, calling
+from tests.mesh.conftest import VALUES
 from tests.mesh.layout import Layout
 from tests.mesh.second_mesh import second_mesh
-from tests.mesh.strangers import INGRESS_POD, OUTSIDER, VISITOR, deployment, service
+from tests.mesh.strangers import (
+    INGRESS_POD,
+    NAMESPACES,
+    OUTSIDER,
+    VISITOR,
+    deployment,
+    service,
+)
 from tests.mesh.translator.objects import Object, named, without
 from tests.mesh.world import World
-from tests.stack.helm import CHART
+from tests.stack.helm import CHART, render
 
 import headrace
 
@@ -26,6 +34,8 @@ SERVICES = {
 }
 PODS = {name: f"{workload}-0" for name, workload in SERVICES.items()}
 CALLERS = (*PODS.values(), OUTSIDER, INGRESS_POD)
+COMPLETE = "/headrace.gateway.v1.CompletionService/Complete"
+LIVENESS = "/api/v1/health/liveness"
 HEALTH = "/grpc.health.v1.Health/Check"
 PROBES = (HEALTH, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
 
@@ -97,9 +107,31 @@ async def test_only_the_ingress_may_call_the_gateways_http_door(mesh: Layout) ->
     statuses = {}
     async with httpx.AsyncClient(trust_env=False) as client:
         for caller in CALLERS:
-            url = f"http://{mesh.door(caller, 'headrace-gateway', 8080)}/api/v1/health/liveness"
+            url = f"http://{mesh.door(caller, 'headrace-gateway', 8080)}{LIVENESS}"
             statuses[caller] = (await client.get(url)).status_code
     assert statuses == {caller: 200 if caller == INGRESS_POD else 403 for caller in CALLERS}
+
+
+async def test_a_consumer_may_call_both_doors_and_name_nobody_elses_address(
+    world: World, tmp_path: Path
+) -> None:
+    """The gateway believes what its proxy passes on, and of callers only the edge is to be."""
+    named = [{"namespace": NAMESPACES[OUTSIDER], "serviceAccount": "outsider"}]
+    objects = open_to_all(render([VALUES], set={"gateway.consumers": named}))
+    objects += [deployment(OUTSIDER), deployment(INGRESS_POD)]
+    claims: tuple[dict[str, str], ...] = ({}, {"x-forwarded-for": "203.0.113.9"})
+    statuses, denials = {}, []
+    async with second_mesh(world, objects, tmp_path, stand_ins=_as_gateways()) as mesh:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for caller in (OUTSIDER, INGRESS_POD):
+                url = f"http://{mesh.door(caller, 'headrace-gateway', 8080)}{LIVENESS}"
+                answers = [await client.get(url, headers=claim) for claim in claims]
+                statuses[caller] = [answer.status_code for answer in answers]
+        async with calling(mesh, OUTSIDER, "headrace-gateway") as channel:
+            for claim in claims:
+                denials.append((await call(channel, COMPLETE, claim)).denied)
+    assert statuses == {OUTSIDER: [200, 403], INGRESS_POD: [200, 200]}
+    assert denials == [False, True]
 
 
 async def test_a_workload_that_no_policy_names_answers_nobody(world: World, tmp_path: Path) -> None:

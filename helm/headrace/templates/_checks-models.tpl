@@ -4,6 +4,7 @@
 {{- include "headrace.fail" `inference.models is empty, so nobody could ask for anything. Name a model, or set
 gateway.discovery.enabled=true for model servers of another release.` -}}
 {{- end -}}
+{{- $callers := mustMergeOverwrite (deepCopy .Values.defaults.callers) .Values.inference.defaults.callers -}}
 {{- $seen := list -}}
 {{- range include "headrace.workloads" . | fromYamlArray -}}
 {{- if eq .component "inference" -}}
@@ -11,6 +12,11 @@ gateway.discovery.enabled=true for model servers of another release.` -}}
 {{- include "headrace.fail" (printf "inference.models: two models have the name %q." .name) -}}
 {{- end -}}
 {{- $seen = append $seen .name -}}
+{{- if ne (toJson .callers) (toJson $callers) -}}
+{{- include "headrace.fail" (printf
+    "Model %q: models have one identity and one policy, and so the same callers: set inference.defaults.callers."
+    .name) -}}
+{{- end -}}
 {{- include "headrace.check.modelFiles" . -}}
 {{- include "headrace.check.modelCanary" . -}}
 {{- end -}}

@@ -27,6 +27,8 @@ EXTERNAL = "outside"
 """Whoever calls from another namespace: the ingress gateway, the monitoring."""
 UNCALLED = frozenset({"/headrace.inference.v1.InferenceService/Tokenize"})
 """Methods that no service of Headrace's calls; whoever does is to be named in `callers`."""
+CLAIMS_NOBODY = {"key": "request.headers[x-forwarded-for]", "notValues": ["*"]}
+"""A condition: the header is not there."""
 Pair = tuple[str, str]
 """A caller's component and the one that it calls."""
 
@@ -167,6 +169,23 @@ def _principals(rule: Object) -> list[str]:
         for source in sources
         for principal in (*source.get("principals", ()), *source.get("notPrincipals", ()))
     ]
+
+
+def the_edge_alone_tells_addresses(edge: str) -> Callable[[Objects], list[str]]:
+    """The gateway believes `x-forwarded-for`, so of other namespaces' accounts none but `edge` may
+    send it."""
+
+    def check(objects: Objects) -> list[str]:
+        return [
+            f"{title(policy)}: {principal} may tell any address"
+            for policy, rule in allows(objects)
+            for principal in _principals(rule)
+            if (found := PRINCIPAL.match(principal)) and found["namespace"] != NAMESPACE
+            if found["account"] != edge and CLAIMS_NOBODY not in (rule.get("when") or [])
+        ]
+
+    check.__name__ = "the_edge_alone_tells_addresses"
+    return check
 
 
 def everyone_speaks_mutual_tls(objects: Objects) -> list[str]:

@@ -1,5 +1,6 @@
 """PeerAuthentications and AuthorizationPolicies: who may call a pod, and which of its methods."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ Config = dict[str, Any]
 HTTP_RBAC = "filters.http.rbac.v3.RBAC"
 TCP_RBAC = "filters.network.rbac.v3.RBAC"
 MODES = ("STRICT", "PERMISSIVE", "DISABLE")
+HEADER = re.compile(r"request\.headers\[(?P<name>[a-z0-9-]+)]")
 ANY: Config = {"any": True}
 NEVER: Config = {
     "permissions": [{"not_rule": ANY}],
@@ -97,7 +99,11 @@ def _rules(spec: Fields, port: int, *, is_http: bool) -> Iterator[Config]:
     for rule in spec.each("rules"):
         sources = [_source(each) for each in rule.each("from")]
         operations = [_operation(each, port, is_http=is_http) for each in rule.each("to")]
-        yield {"permissions": operations or [ANY], "principals": sources or [ANY]}
+        conditions = [_condition(each) for each in rule.each("when")]
+        if conditions and not is_http:
+            raise UntranslatedError(f"{rule.path}.when: no header comes to a port without HTTP")
+        who = {"and_ids": {"ids": [{"or_ids": {"ids": sources or [ANY]}}, *conditions]}}
+        yield {"permissions": operations or [ANY], "principals": [who]}
 
 
 def _source(each: Fields) -> Config:
@@ -105,6 +111,14 @@ def _source(each: Fields) -> Config:
         principals = [_principal(name) for name in source.texts("principals")]
         namespaces = [_namespace(name) for name in source.texts("namespaces")]
     return {"and_ids": {"ids": _all_of("or_ids", "ids", principals, namespaces)}}
+
+
+def _condition(each: Fields) -> Config:
+    """That a request has no such header, which is the only one that the chart sets."""
+    header = HEADER.fullmatch(each.needed("key"))
+    if header is None or each.texts("notValues") != ["*"]:
+        raise UntranslatedError(f"{each.path}: only the absence of a header is translated")
+    return {"not_id": {"header": {"name": header["name"], "present_match": True}}}
 
 
 def _principal(name: str) -> Config:

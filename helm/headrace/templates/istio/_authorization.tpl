@@ -26,12 +26,16 @@
 {{- end }}
 {{- range .Values.gateway.consumers }}
 {{- $principal := include "headrace.mesh.principal" (merge (dict "root" $) .) | trim }}
-{{ include "headrace.mesh.rule" (dict "principal" $principal "port" 8080) }}
-{{ include "headrace.mesh.rule" (dict "principal" $principal "port" 9000 "methods" $methods) }}
+{{- $consumer := dict "principal" $principal "claimsNobody" true }}
+{{ include "headrace.mesh.rule" (merge (dict "port" 8080) $consumer) }}
+{{ include "headrace.mesh.rule" (merge (dict "port" 9000 "methods" $methods) $consumer) }}
 {{- end }}
 {{- end }}
 
-{{/* One caller and what it may ask at one port: gRPC methods, or, without any, every HTTP path. */}}
+{{/*
+One caller and what it may ask at one port: gRPC methods, or, without any, every HTTP path. `claimsNobody` is for
+callers who may not name another address than theirs: the gateway believes what its own proxy passes on.
+*/}}
 {{- define "headrace.mesh.rule" -}}
 - from:
     - source:
@@ -47,4 +51,9 @@
           - /{{ . }}
           {{- end }}
         {{- end }}
+  {{- if .claimsNobody }}
+  when:
+    - key: request.headers[x-forwarded-for]
+      notValues: ["*"]
+  {{- end }}
 {{- end }}
