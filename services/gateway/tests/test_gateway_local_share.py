@@ -11,7 +11,14 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 from headrace_gateway.adapters.fallback_limiter import FallbackLimiter, FallbackRules
 from headrace_gateway.adapters.memory_limiter import MemoryLimiter
-from headrace_gateway.domain.admission import Admission, Charge, Demand, Holding, Settlement
+from headrace_gateway.domain.admission import (
+    Admission,
+    Charge,
+    Demand,
+    Holding,
+    LimitState,
+    Settlement,
+)
 from headrace_gateway.domain.breaker import Breaker
 from headrace_gateway.domain.principal import Principal
 from headrace_gateway.testing.gateway import running_gateway
@@ -125,6 +132,34 @@ async def test_a_share_is_one_at_least() -> None:
     one = replace(PLACES, amount=1)
     answers = [await rig.admit(Charge(one, 1), request_id=f"r{n}") for n in range(2)]
     assert [answer.refused_by is None for answer in answers] == [True, False]
+
+
+async def test_what_exceeds_a_share_waits_for_all_of_it_as_long_as_it_is_told_to() -> None:
+    rig = Rig()
+    await rig.break_it()
+    whole = Charge(TOKENS, 90)  # of 100, of which a third is 33
+    first = await rig.admit(whole)
+    assert (first.refused_by, first.states[0].remaining) == (None, 0)
+    for waited in (0, 30):
+        rig.clock.advance(waited)
+        refused = (await rig.admit(whole)).refused_by
+        assert isinstance(refused, LimitState)
+        assert refused.retry_seconds == pytest.approx(60 - waited)
+    rig.clock.advance(refused.retry_seconds)
+    assert (await rig.admit(whole)).refused_by is None
+
+
+async def test_what_exceeds_a_share_is_paid_by_those_who_come_then() -> None:
+    rig = Rig()
+    await rig.break_it()
+    whole = Charge(TOKENS, 90)
+    admission = await rig.admit(whole)
+    await rig.limiter.settle(Settlement(demand(whole), admission, tokens=66, cost_micros=0))
+    refused = (await rig.admit(Charge(TOKENS, 33))).refused_by
+    assert isinstance(refused, LimitState)
+    assert refused.retry_seconds == pytest.approx(120)  # 66 tokens at 33 a minute
+    rig.clock.advance(120)
+    assert (await rig.admit(Charge(TOKENS, 33))).refused_by is None
 
 
 async def test_after_so_many_failures_it_is_not_asked_until_one_call_tries() -> None:

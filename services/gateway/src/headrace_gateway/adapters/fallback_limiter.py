@@ -127,8 +127,13 @@ class FallbackLimiter:
         return replace(demand, charges=charges, budget_charges=())
 
     def _part(self, charge: Charge) -> Charge:
+        """What exceeds the part takes all of it: it would be refused for as long as Redis is away.
+
+        Settling takes the rest, so that the rate is kept, over more than a minute.
+        """
         amount = max(1, charge.limit.amount // self._rules.replicas)
-        return replace(charge, limit=replace(charge.limit, amount=amount))
+        limit = replace(charge.limit, amount=amount)
+        return Charge(limit, cost=min(charge.cost, amount))
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
