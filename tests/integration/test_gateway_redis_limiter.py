@@ -14,7 +14,8 @@ from redis.crc import key_slot
 from headrace_auth.adapters.redis import RedisRevocationAnnouncer
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.adapters.redis_limiter import RedisLimiter, revocation_key
-from headrace_gateway.domain.admission import Charge
+from headrace_gateway.domain.admission import Charge, Holding
+from headrace_gateway.domain.budgets import Period
 from headrace_gateway.domain.principal import Limit
 from headrace_gateway.testing.limiter_suite import (
     ENDABLE,
@@ -29,7 +30,16 @@ from headrace_gateway.testing.limiter_suite import (
     Revoke,
     admit,
 )
-from headrace_gateway.testing.reservation_suite import BUDGET, BudgetSuite, PlaceSuite, costing
+from headrace_gateway.testing.reservation_suite import (
+    BUDGET,
+    DAY_SECONDS,
+    TODAY,
+    TOMORROW,
+    BudgetSuite,
+    PlaceSuite,
+    costing,
+    left,
+)
 from headrace_gateway.testing.spending_schedules import (
     SCHEDULES,
     Schedule,
@@ -130,6 +140,30 @@ async def test_what_a_period_leaves_goes_a_day_after_its_end(redis_url: str) -> 
     assert all(2 * 86_400_000 - 60_000 < milliseconds <= 2 * 86_400_000 for milliseconds in budget)
     assert len(left) == 3
     assert min(left.values()) <= 31_000
+
+
+async def test_budgets_go_by_the_clock_that_gateways_share(redis_url: str) -> None:
+    yesterday = Period(TODAY.start - DAY_SECONDS, TODAY.start)
+    async with _limiters(redis_url) as [limiter], Redis.from_url(redis_url) as redis:
+        for other in (yesterday, TOMORROW):
+            wanted = costing(10, "r1", period=other, places=True)
+            rate = replace(wanted, charges=(Charge(REQUESTS, 1), *wanted.charges))
+            told = await limiter.admit(PRINCIPAL, rate)
+            assert (told.in_other_period, told.decided_at) == (True, NOW / 1_000_000)
+            assert [key async for key in redis.scan_iter("*")] == []
+        assert not (await limiter.admit(PRINCIPAL, costing(10, "r1"))).in_other_period
+
+
+async def test_a_lease_that_begins_again_goes_with_its_period(redis_url: str) -> None:
+    held = costing(800, "r1")
+    async with _limiters(redis_url) as [limiter], Redis.from_url(redis_url) as redis:
+        await limiter.admit(PRINCIPAL, held)
+        limiter.frozen_now += round((LEASE_SECONDS + 1) * 1_000_000)
+        await left(limiter)
+        await limiter.renew([Holding(held, 200, 800)])
+        times = [await redis.pttl(key) async for key in redis.scan_iter("*budget*")]
+    assert len(times) == 2
+    assert min(times) > 86_400_000
 
 
 async def test_a_redis_that_would_forget_limits_is_told_from_one_that_does_not(

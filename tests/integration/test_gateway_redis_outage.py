@@ -16,6 +16,7 @@ from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.adapters.redis_limiter import RedisLimiter
 from headrace_gateway.domain.admission import Admission, Charge, Settlement
 from headrace_gateway.domain.breaker import Breaker
+from headrace_gateway.domain.budgets import Period
 from headrace_gateway.testing.limiter_suite import PLACES, PRINCIPAL, REQUESTS, admit
 from headrace_gateway.testing.reservation_suite import costing, left
 
@@ -24,6 +25,7 @@ PAUSE_SECONDS = 0.2
 GRACE_SECONDS = 0.5
 NINE = replace(REQUESTS, amount=9)
 FAILURES = 3
+NOW = Period(int(time.time()) - 3600, int(time.time()) + 3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ async def test_while_redis_hangs_a_share_is_admitted_and_soon_without_waiting(ri
         # One of them may have tried Redis.
         assert time.monotonic() - started < TIMEOUT_SECONDS + GRACE_SECONDS
         with pytest.raises(HeadraceError) as caught:
-            await rig.limiter.admit(PRINCIPAL, costing(1, "r1"))
+            await rig.limiter.admit(PRINCIPAL, costing(1, "r1", period=NOW))
         assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
     await rig.expect_together_again()
     # What Redis had counted before, and what reached it although nobody heard its answer.
@@ -82,14 +84,14 @@ async def test_while_redis_hangs_a_share_is_admitted_and_soon_without_waiting(ri
 
 
 async def test_what_ends_while_redis_hangs_is_settled_when_it_is_back(rig: Rig) -> None:
-    held = costing(500, "r1", places=True)
+    held = costing(500, "r1", period=NOW, places=True)
     admission = await rig.limiter.admit(PRINCIPAL, held)
     with rig.server.frozen():
         async with asyncio.timeout(TIMEOUT_SECONDS + GRACE_SECONDS):
             await rig.limiter.settle(Settlement(held, admission, 0, 120))
     await rig.expect_together_again()
     await rig.limiter.renew([])
-    assert await left(rig.limiter) == 880
+    assert await left(rig.limiter, period=NOW) == 880
     places = await rig.admit(Charge(PLACES, 1), request_id="r2")
     assert places.states[0].remaining == PLACES.amount - 1
 

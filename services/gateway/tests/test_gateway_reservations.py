@@ -274,6 +274,22 @@ async def test_what_a_dead_gateway_held_is_free_after_a_lease(world: World) -> N
     await world.expect_nothing_reserved(spent=17, tokens=0)
 
 
+async def test_a_gateway_that_stalled_holds_its_money_again(world: World) -> None:
+    gateway, door = world.gateway, world.door
+    door.closed_at = "answer"
+    answer = asyncio.create_task(gateway.client.post(CHAT, json=BODY))
+    async with asyncio.timeout(10):
+        await door.arrivals.acquire()
+        [running] = gateway.limiter.reserved()
+        gateway.clock.advance(60)
+        await world.expect_nothing_reserved(spent=0, tokens=0)
+        await gateway.leases.renew()
+        assert gateway.limiter.reserved() == [running]
+        door.opened.set()
+        assert (await answer).status_code == 200
+    await world.expect_nothing_reserved(spent=17, tokens=0)
+
+
 async def test_a_limiter_that_is_away_when_leases_are_renewed_is_asked_again(
     world: World,
 ) -> None:

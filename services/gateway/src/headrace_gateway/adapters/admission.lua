@@ -4,10 +4,10 @@
 --              budget, then the principal's revocation markers
 -- ARGV[1..6]   now or 0, length of a lease, request id, how many rates, limits in flight and budgets
 -- ARGV[7..]    per rate: amount, cost; per limit in flight: amount; per budget: amount, cost, when its
---              period's keys may go
--- returns      { revoked, index of what refuses or 0, now, then per rate: remaining, time until whole,
+--              period begins and ends
+-- returns      { 1 if revoked, 2 if a budget's period is not now, else 0, index of what refuses or 0, now, then per rate: remaining, time until whole,
 --              time until the cost fits; per limit in flight: remaining; per budget: neither spent nor
---              reserved, not spent }
+--              reserved, not spent }; of the first two kinds of answer only what is before `per rate`
 local now = clock(ARGV[1])
 local lease_end = now + tonumber(ARGV[2])
 local id = ARGV[3]
@@ -52,6 +52,10 @@ for index = 1, places do
 end
 for index = 1, budgets do
   local account, leases = KEYS[first_budget + 2 * index - 2], KEYS[first_budget + 2 * index - 1]
+  local period_begins, period_ends = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  if now < period_begins or now >= period_ends then
+    return { 2, 0, now }
+  end
   reclaim(account, leases, now)
   local amount, cost = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
   local spent, reserved = totals(account)
@@ -60,9 +64,9 @@ for index = 1, budgets do
   end
   accounts[index] = {
     account = account, leases = leases, cost = cost, unspent = amount - spent, reserved = reserved,
-    milliseconds = math.max(1000, math.ceil((tonumber(ARGV[at + 2]) - now) / 1000)),
+    milliseconds = math.ceil((period_ends - now) / 1000) + PERIOD_KEPT_MILLISECONDS,
   }
-  at = at + 3
+  at = at + 4
 end
 
 local admitted = refused_by == 0

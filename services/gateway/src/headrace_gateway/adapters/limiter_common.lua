@@ -13,6 +13,8 @@ local PERIOD = 60000000
 local RECLAIMED_AT_ONCE = 100
 -- longer than a bucket needs: keys go by this server's clock, also where `now` stands still for tests
 local KEPT_MILLISECONDS = 60000
+-- how long a period is known after its end, for those that are settled only then
+local PERIOD_KEPT_MILLISECONDS = 24 * 60 * 60 * 1000
 
 -- `given` replaces this server's own clock where it is not 0: tests freeze time, nobody else does
 local function clock(given)

@@ -84,9 +84,7 @@ class MemoryLimiter:
                 if demand.request_id in taken:
                     taken[demand.request_id] = lease_end
             for each in demand.budget_charges:
-                entry = self._account(demand, each).entries.get(demand.request_id)
-                if entry and entry.lease_end is not None:
-                    entry.lease_end, entry.used = lease_end, holding.used_micros
+                self._account(demand, each).renew(holding, each.budget.amount_micros, lease_end)
 
     async def settle(self, settlement: Settlement) -> None:
         self._check_available()
@@ -108,6 +106,11 @@ class MemoryLimiter:
     def in_flight(self) -> int:
         """Places that are taken, over all limits; those whose leases have ended, too."""
         return sum(map(len, self._places.values()))
+
+    def reserved(self) -> list[int]:
+        """What requests hold of budgets, over all of them."""
+        accounts = self._accounts.values()
+        return [e.reserved for account in accounts for e in account.entries.values() if e.reserved]
 
     def _reclaim(self, demand: Demand, now: float) -> None:
         for charge in demand.places:
@@ -204,6 +207,16 @@ class Account:
             if entry.lease_end is not None and entry.lease_end <= now:
                 self.spent += entry.used
                 entry.reserved, entry.lease_end = 0, None
+
+    def renew(self, holding: Holding, amount: int, lease_end: float) -> None:
+        entry = self.entries.get(holding.demand.request_id)
+        if entry is None:
+            return
+        if entry.lease_end is None:
+            self.spent -= entry.used
+            there = min(holding.reserved_micros, amount - self.committed)
+            entry.reserved = max(holding.used_micros, there)
+        entry.lease_end, entry.used = lease_end, holding.used_micros
 
     def settle(self, request_id: str, micros: int) -> None:
         entry = self.entries.pop(request_id, None)

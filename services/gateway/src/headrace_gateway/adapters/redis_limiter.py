@@ -23,8 +23,8 @@ from headrace_gateway.domain.principal import Principal
 
 MICROSECONDS = 1_000_000
 RENEWED_AT_ONCE = 100
-KEPT_SECONDS = 24 * 60 * 60
-"""How long a period is known after its end, for those that are settled only then."""
+REVOKED, IN_OTHER_PERIOD = 1, 2
+"""How an answer of admission begins that decided on nothing."""
 
 
 class RedisLimiter:
@@ -62,8 +62,9 @@ class RedisLimiter:
             arguments += (charge.limit.amount, charge.cost)
         arguments += (charge.limit.amount for charge in places)
         for each in budgets:
-            gone = (each.period.end + KEPT_SECONDS) * MICROSECONDS
-            arguments += (each.budget.amount_micros, each.cost_micros, gone)
+            period = each.period
+            arguments += (each.budget.amount_micros, each.cost_micros)
+            arguments += (period.start * MICROSECONDS, period.end * MICROSECONDS)
         return _decision(demand, await self._run(self._admission, keys, arguments))
 
     async def extend(self, holding: Holding, more_micros: int) -> int:
@@ -103,7 +104,7 @@ class RedisLimiter:
         demand = holding.demand
         places = [_limit_key(demand.organization_id, charge) for charge in demand.places]
         arguments: list[Argument] = [self.frozen_now, self._lease, demand.request_id]
-        arguments += (len(places), holding.used_micros, more_micros)
+        arguments += (len(places), holding.used_micros, holding.reserved_micros, more_micros)
         arguments += (each.budget.amount_micros for each in demand.budget_charges)
         return await self._run(self._renewal, [*places, *_budget_keys(demand)], arguments)
 
@@ -147,9 +148,12 @@ def _budget_keys(demand: Demand) -> Iterable[str]:
 
 
 def _decision(demand: Demand, reply: Sequence[int]) -> Admission:
-    revoked, refused_by, decided_at = reply[:3]
-    if revoked:
+    what, refused_by, decided_at = reply[:3]
+    if what == REVOKED:
         return Admission(revoked=True)
+    if what == IN_OTHER_PERIOD:
+        now = decided_at / MICROSECONDS
+        return Admission(revoked=False, in_other_period=True, decided_at=now)
     numbers = iter(reply[3:])
     states = [
         LimitState(

@@ -101,6 +101,8 @@ class Admission:
     refused_by: LimitState | BudgetState | None = None
     decided_at: float = 0.0
     """Seconds by the limiter's own clock."""
+    in_other_period: bool = False
+    """Whether nothing was decided, for by that clock it is another period of a budget."""
     local: bool = False
     """Whether this gateway decided alone, with its share of the limits."""
 
@@ -147,6 +149,8 @@ class Holding:
 
     demand: Demand
     used_micros: int
+    reserved_micros: int = 0
+    """Of every budget: reserved again, should its lease have ended."""
     local: bool = False
     """As in its admission."""
 

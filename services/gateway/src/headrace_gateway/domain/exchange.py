@@ -91,6 +91,8 @@ class Exchange:
     admission: Admission | None = None
     price: ModelPrice | None = None
     """Of the model, if it has one."""
+    extended_micros: int = 0
+    """Reserved of every budget since it was admitted."""
     cut_by: Reason | None = None
     """Why we ended an answer early that counts as given."""
     model: str = ""
@@ -148,6 +150,12 @@ class Exchange:
         if self.demand is None or (self.admission is not None and self.admission.local):
             return ()
         return self.demand.budget_charges
+
+    @property
+    def reserved_micros(self) -> int:
+        """Of every budget that counts it."""
+        charges = self.demand.budget_charges if self.demand else ()
+        return self.extended_micros + (charges[0].cost_micros if charges else 0)
 
     def note(self, event: Event, now: float) -> None:
         """Remember what an event of the answer says about cost and time."""

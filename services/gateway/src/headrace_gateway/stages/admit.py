@@ -1,12 +1,14 @@
 """admit: whether this principal may make this request now."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfoNotFoundError
 
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError
 from headrace_common.logs import get_logger
 from headrace_gateway.domain.admission import (
+    Admission,
     BudgetCharge,
     Charge,
     Demand,
@@ -21,6 +23,9 @@ from headrace_gateway.domain.principal import Principal
 from headrace_gateway.domain.refusals import never_fits, not_understood, refusal
 from headrace_gateway.ports import Limiter
 from headrace_gateway.stages.leases import Leases
+
+MOST_QUESTIONS = 3
+"""In two a period may end; time zones that do not agree with themselves are not understood."""
 
 
 class Admit:
@@ -52,29 +57,41 @@ class Admit:
 
         Raises a limit's error, and NOT_SERVING for one whose limits only a newer gateway knows.
         """
-        demand = Demand(
-            exchange.request_id,
-            principal.organization_id,
-            self._charges(principal, request),
-            self._budget_charges(exchange, principal, request),
-        )
-        # Who leaves before the answer may have been admitted, and is settled as if it were so.
-        exchange.demand = demand
-        try:
-            admission = await self._limiter.admit(principal, demand)
-        except HeadraceError:
-            exchange.demand = None
-            raise
+        admission, now = await self._decide(exchange, principal, request)
         if admission.revoked or admission.refused_by:
             exchange.demand = None
         if admission.revoked:
             return False
         exchange.admission = admission
         if admission.refused_by:
-            raise refusal(admission.refused_by, self._clock.now())
+            raise refusal(admission.refused_by, now)
         self._leases.begin(exchange)
         _refuse_what_is_not_understood(principal)
         return True
+
+    async def _decide(
+        self, exchange: Exchange, principal: Principal, request: ModelRequest | None
+    ) -> tuple[Admission, datetime]:
+        """The decision, and when it is: budgets go by the limiter's clock, which gateways share."""
+        wanted, now = self._charges(principal, request), self._clock.now()
+        for _ in range(MOST_QUESTIONS):
+            budgets = self._budget_charges(exchange, principal, request, now)
+            # Who leaves before the answer may have been admitted, and is settled as if it were so.
+            exchange.demand = Demand(
+                exchange.request_id, principal.organization_id, wanted, budgets
+            )
+            try:
+                admission = await self._limiter.admit(principal, exchange.demand)
+            except HeadraceError:
+                exchange.demand = None
+                raise
+            if not admission.in_other_period:
+                return admission, now
+            there = datetime.fromtimestamp(admission.decided_at, UTC)
+            get_logger().warning("clock_differs", seconds=(now - there).total_seconds())
+            now = there
+        exchange.demand = None
+        raise not_understood()
 
     def _charges(self, principal: Principal, request: ModelRequest | None) -> tuple[Charge, ...]:
         wanted = charges(principal, request, self._default_requests_per_minute)
@@ -84,7 +101,11 @@ class Admit:
         return self._tightening.apply(wanted, principal.tier, self._saturation(request.model))
 
     def _budget_charges(
-        self, exchange: Exchange, principal: Principal, request: ModelRequest | None
+        self,
+        exchange: Exchange,
+        principal: Principal,
+        request: ModelRequest | None,
+        now: datetime,
     ) -> tuple[BudgetCharge, ...]:
         """The worst case of every budget; none of one that the model has no price for."""
         if request is None:
@@ -96,7 +117,6 @@ class Admit:
             return ()
         prompt = most_prompt_tokens(request.written())
         cost = cost_micros(exchange.price, prompt, answer_tokens(request))
-        now = self._clock.now()
         try:
             return tuple(
                 BudgetCharge(budget, self._calendar.period(budget, now), cost)

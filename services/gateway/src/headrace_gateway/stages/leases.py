@@ -40,6 +40,7 @@ class Leases:
             Holding(
                 exchange.demand,
                 exchange.cost_micros,
+                exchange.reserved_micros,
                 local=exchange.admission is not None and exchange.admission.local,
             )
             for exchange in self._running.values()

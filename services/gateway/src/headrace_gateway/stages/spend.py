@@ -41,32 +41,31 @@ class Spend:
     async def _within(
         self, exchange: Exchange, request: CompletionRequest, events: Events
     ) -> Events:
-        reserved = exchange.demand.budget_charges[0].cost_micros if exchange.demand else 0
         async with aclosing(events):
             async for event in events:
                 yield event
-                if exchange.cost_micros <= reserved or isinstance(event, Finished):
+                if exchange.cost_micros <= exchange.reserved_micros or isinstance(event, Finished):
                     continue
-                reserved += await self._more(exchange, request, reserved)
-                if exchange.cost_micros > reserved:
+                await self._reserve_more(exchange, request)
+                if exchange.cost_micros > exchange.reserved_micros:
                     cut_by = exchange.cut_by.value.lower() if exchange.cut_by else ""
                     cut = exchange.cut_short("length", request.sampling.choices)
                     yield replace(cut, cut_by=cut_by)
                     return
 
-    async def _more(self, exchange: Exchange, request: CompletionRequest, reserved: int) -> int:
+    async def _reserve_more(self, exchange: Exchange, request: CompletionRequest) -> None:
         """Reserve for what was used beyond and for another step; says why if that is not all."""
         if exchange.demand is None:
-            return 0
-        used = exchange.cost_micros
+            return
+        used, reserved = exchange.cost_micros, exchange.reserved_micros
         step = cost_micros(exchange.price, 0, STEP_TOKENS * request.sampling.choices)
         local = exchange.admission is not None and exchange.admission.local
-        holding = Holding(exchange.demand, used, local=local)
+        holding = Holding(exchange.demand, used, reserved, local=local)
         try:
             granted = await self._limiter.extend(holding, used - reserved + step)
         except HeadraceError as error:
             exchange.cut_by = error.reason
-            return 0
+            return
+        exchange.extended_micros += granted
         if reserved + granted < used:
             exchange.cut_by = Reason.BUDGET_EXHAUSTED
-        return granted

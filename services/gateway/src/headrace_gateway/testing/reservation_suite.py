@@ -26,8 +26,9 @@ from headrace_gateway.testing.limiter_suite import (
 
 BUDGET = Budget("team:t1", 1000, "EUR", BudgetPeriod.DAY, "UTC")
 WIDE = Budget("organization:o1", 1500, "EUR", BudgetPeriod.MONTH, "UTC")
-TODAY = Period(1_800_000_000, 1_800_086_400)
-TOMORROW = Period(1_800_086_400, 1_800_172_800)
+DAY_SECONDS = 86_400
+TODAY = Period(1_800_000_000, 1_800_000_000 + DAY_SECONDS)
+TOMORROW = Period(TODAY.end, TODAY.end + DAY_SECONDS)
 
 
 def costing(
@@ -133,13 +134,17 @@ class BudgetSuite:
         assert await left(limiter) == 1000
         assert (await admit(limiter, Charge(PLACES, 1))).states[0].remaining == PLACES.amount - 1
 
-    async def test_another_period_begins_with_nothing_spent(self, limiter: Limiter) -> None:
+    async def test_another_period_begins_with_nothing_spent(
+        self, limiter: Limiter, advance: Advance
+    ) -> None:
         today = await limiter.admit(PRINCIPAL, costing(1000, "r1"))
+        advance(DAY_SECONDS)
         tomorrow = await limiter.admit(PRINCIPAL, costing(1000, "r2", period=TOMORROW))
         assert tomorrow.refused_by is None
         await limiter.settle(Settlement(costing(1000, "r1"), today, 0, 300))
-        assert await left(limiter) == 700
         assert await left(limiter, period=TOMORROW) == 0
+        advance(-DAY_SECONDS)
+        assert await left(limiter) == 700
 
     async def test_more_is_reserved_as_far_as_every_budget_goes(self, limiter: Limiter) -> None:
         held = costing(500, "r1", BUDGET, WIDE)
@@ -166,14 +171,52 @@ class BudgetSuite:
     ) -> None:
         held = costing(800, "r1")
         admission = await limiter.admit(PRINCIPAL, held)
-        await limiter.renew([Holding(held, 150)])
+        await limiter.renew([Holding(held, 150, 800)])
         advance(LEASE_SECONDS + 1)
         assert await left(limiter) == 850
-        await limiter.renew([Holding(held, 200)])
-        assert await limiter.extend(Holding(held, 200), 100) == 0
         for _ in range(2):
-            await limiter.settle(Settlement(held, admission, 0, 400))
+            await limiter.settle(Settlement(held, admission, 0, 100))
+        assert await left(limiter) == 900
+
+    async def test_whoever_only_seemed_dead_holds_again_what_it_held(
+        self, limiter: Limiter, advance: Advance
+    ) -> None:
+        held = costing(800, "r1")
+        admission = await limiter.admit(PRINCIPAL, held)
+        await limiter.renew([Holding(held, 150, 800)])
+        advance(LEASE_SECONDS + 1)
+        assert await left(limiter) == 850
+        for _ in range(2):
+            await limiter.renew([Holding(held, 200, 800)])
+            assert await left(limiter) == 200
+        assert await limiter.extend(Holding(held, 800, 800), 300) == 200
+        await limiter.settle(Settlement(held, admission, 0, 900))
+        assert await left(limiter) == 100
+
+    async def test_of_what_it_held_it_gets_what_others_have_left(
+        self, limiter: Limiter, advance: Advance
+    ) -> None:
+        held, other = costing(800, "r1"), costing(700, "r2")
+        admission = await limiter.admit(PRINCIPAL, held)
+        advance(LEASE_SECONDS + 1)
+        lent = await limiter.admit(PRINCIPAL, other)
+        await limiter.renew([Holding(held, 200, 800)])
+        assert await left(limiter) == 0
+        await limiter.settle(Settlement(other, lent, 0, 0))
+        assert await left(limiter) == 700
+        await limiter.settle(Settlement(held, admission, 0, 400))
         assert await left(limiter) == 600
+
+    async def test_what_was_used_meanwhile_is_reserved_though_there_is_nothing(
+        self, limiter: Limiter, advance: Advance
+    ) -> None:
+        held = costing(800, "r1")
+        await limiter.admit(PRINCIPAL, held)
+        advance(LEASE_SECONDS + 1)
+        await limiter.admit(PRINCIPAL, costing(1000, "r2"))
+        await limiter.renew([Holding(held, 200, 800)])
+        advance(LEASE_SECONDS + 1)
+        assert await left(limiter) == 800
 
     async def test_a_running_request_gets_what_the_dead_leave(
         self, limiter: Limiter, advance: Advance
