@@ -1,15 +1,23 @@
 """While limits cannot be counted together: the breaker, a share of each limit, and the way back."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
-from headrace_gateway.adapters.fallback_limiter import FallbackLimiter, FallbackRules
+from headrace_gateway.adapters.fallback_limiter import (
+    MAXIMUM_UNSETTLED,
+    SETTLED_AT_ONCE,
+    FallbackLimiter,
+    FallbackRules,
+)
 from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.domain.admission import (
     Admission,
@@ -21,6 +29,8 @@ from headrace_gateway.domain.admission import (
 )
 from headrace_gateway.domain.breaker import Breaker
 from headrace_gateway.domain.principal import Principal
+from headrace_gateway.limiting import with_fallback
+from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.testing.gateway import running_gateway
 from headrace_gateway.testing.limiter_suite import (
     LEASE_SECONDS,
@@ -74,14 +84,22 @@ class Shared(MemoryLimiter):
 class Rig:
     """The limiter between a shared and a local one, which tests look at."""
 
-    def __init__(self, rules: FallbackRules = RULES) -> None:
+    def __init__(
+        self, rules: FallbackRules = RULES, on_given_up: Callable[[], None] = lambda: None
+    ) -> None:
         self.clock = FakeClock()
         self.shared = Shared(self.clock)
         self.local = MemoryLimiter(self.clock, lease_seconds=LEASE_SECONDS)
         self.breaker = Breaker(self.clock, failures=3, pause_seconds=1.0)
         self.late = 0.0
         self.limiter = FallbackLimiter(
-            self.shared, self.local, self.breaker, self.clock, rules, lambda: self.late
+            self.shared,
+            self.local,
+            self.breaker,
+            self.clock,
+            rules,
+            lambda: self.late,
+            on_given_up,
         )
 
     async def admit(self, *charges: Charge, request_id: str = "r1") -> Admission:
@@ -145,7 +163,7 @@ async def test_what_exceeds_a_share_waits_for_all_of_it_as_long_as_it_is_told_to
         refused = (await rig.admit(whole)).refused_by
         assert isinstance(refused, LimitState)
         assert refused.retry_seconds == pytest.approx(60 - waited)
-    rig.clock.advance(refused.retry_seconds)
+    rig.clock.advance(30)
     assert (await rig.admit(whole)).refused_by is None
 
 
@@ -291,6 +309,41 @@ async def test_what_could_not_be_settled_is_settled_once_it_can() -> None:
     await rig.limiter.renew([])
     assert rig.shared.in_flight() == 0
     assert await left(rig.shared) == 880
+
+
+async def test_as_many_wait_to_be_settled_as_may_and_the_oldest_are_given_up() -> None:
+    given_up: list[bool] = []
+    rig = Rig(on_given_up=lambda: given_up.append(True))
+    await rig.break_it()
+    for number in range(MAXIMUM_UNSETTLED + 3):
+        held = costing(1, f"r{number}")
+        await rig.limiter.settle(Settlement(held, None, 0, 1))
+    assert (rig.limiter.unsettled, len(given_up)) == (MAXIMUM_UNSETTLED, 3)
+    rig.shared.unavailable = False
+    rig.clock.advance(2)
+    await rig.limiter.renew([])
+    assert rig.limiter.unsettled == MAXIMUM_UNSETTLED - SETTLED_AT_ONCE
+
+
+async def test_operators_see_what_waits_to_be_settled() -> None:
+    clock, registry = FakeClock(), CollectorRegistry()
+    shared = Shared(clock)
+    settings = GatewaySettings(
+        auth_target="unused:1",
+        cache_target="unused:1",
+        audit_target="unused:1",
+        models={"echo": "unused:1"},
+        admission_redis_url=SecretStr("unix:///unused"),
+        spool_directory=Path("unused"),
+    )
+    limiter = with_fallback(shared, settings, clock, registry, lambda: 0.0)
+    shared.unavailable = True
+    await limiter.settle(Settlement(costing(1, "r1"), None, 0, 1))
+    assert registry.get_sample_value("headrace_gateway_unsettled") == 1
+    assert registry.get_sample_value("headrace_gateway_settlements_given_up_total") == 0
+    shared.unavailable = False
+    await limiter.renew([])
+    assert registry.get_sample_value("headrace_gateway_unsettled") == 0
 
 
 async def test_what_was_taken_although_nobody_heard_so_is_given_back() -> None:

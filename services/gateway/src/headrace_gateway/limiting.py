@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from headrace_common.clock import Clock
 from headrace_common.lateness import Lateness, LoopLateness
@@ -66,8 +66,19 @@ def with_fallback(
         spend_uncounted=settings.budgets_without_redis == "pass",
         slow_seconds=settings.admission_slow_seconds,
     )
+    given_up = Counter(
+        "headrace_gateway_settlements_given_up",
+        "Requests left to their leases, because too many waited to be settled.",
+        registry=registry,
+    )
     local = MemoryLimiter(clock, lease_seconds=settings.admission_lease_seconds)
-    return FallbackLimiter(shared, local, breaker, clock, rules, lateness)
+    limiter = FallbackLimiter(shared, local, breaker, clock, rules, lateness, given_up.inc)
+    Gauge(
+        "headrace_gateway_unsettled",
+        "Requests that ended and are settled when limits can be counted together again.",
+        registry=registry,
+    ).set_function(lambda: limiter.unsettled)
+    return limiter
 
 
 def start_leases(settings: GatewaySettings, runtime: Runtime, limiter: Limiter) -> Leases:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -43,14 +43,22 @@ class FallbackLimiter:
         clock: Clock,
         rules: FallbackRules,
         lateness: Lateness = never_late,
+        on_given_up: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_given_up` is called for each settlement that gives its place to a newer one."""
         self._shared = shared
         self._local = local
         self._breaker = breaker
         self._clock = clock
         self._rules = rules
         self._lateness = lateness
-        self._unsettled: deque[Settlement] = deque(maxlen=MAXIMUM_UNSETTLED)
+        self._on_given_up = on_given_up
+        self._unsettled: deque[Settlement] = deque()
+
+    @property
+    def unsettled(self) -> int:
+        """How many settlements wait until the shared limiter answers again."""
+        return len(self._unsettled)
 
     async def admit(self, principal: Principal, demand: Demand) -> Admission:
         if self._breaker.allows():
@@ -118,8 +126,12 @@ class FallbackLimiter:
 
     def _settle_later(self, settlement: Settlement) -> None:
         """Only what is held: a rate has regained by itself what would come back to it."""
-        if settlement.demand.holds:
-            self._unsettled.append(replace(settlement, admission=None))
+        if not settlement.demand.holds:
+            return
+        if len(self._unsettled) == MAXIMUM_UNSETTLED:
+            self._unsettled.popleft()
+            self._on_given_up()
+        self._unsettled.append(replace(settlement, admission=None))
 
     def _share(self, demand: Demand) -> Demand:
         """The demand on this gateway's part of each limit, which is 1 at least."""
