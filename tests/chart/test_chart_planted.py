@@ -3,6 +3,7 @@
 import pytest
 from tests.chart import (
     plants_connections,
+    plants_isolation,
     plants_kubernetes,
     plants_mesh,
     plants_pods,
@@ -13,6 +14,7 @@ from tests.chart.planting import Plant, planted
 
 FAULTS = (
     *plants_connections.PLANTS,
+    *plants_isolation.PLANTS,
     *plants_kubernetes.PLANTS,
     *plants_mesh.PLANTS,
     *plants_pods.PLANTS,

@@ -188,7 +188,7 @@ def no_route_is_hidden(objects: Objects) -> list[str]:
     for service in of_kind(objects, "VirtualService"):
         routes = service["spec"].get("http") or []
         for index, route in enumerate(routes[:-1]):
-            if not route.get("match"):
+            if not all(route.get("match") or [{}]):
                 faults.append(f"{title(service)}: route {index} hides those after it")
     return faults
 

@@ -69,12 +69,12 @@ def other_selectors_find_pods(objects: Objects) -> list[str]:
     labels = [pod.labels for pod in pods(objects)]
     return [
         f"{where}: selects no pod"
-        for where, selector in _pod_selectors(objects)
+        for where, selector in pod_selectors(objects)
         if selector and not any(selects(selector, each) for each in labels)
     ]
 
 
-def _pod_selectors(objects: Objects) -> Iterator[tuple[str, Object]]:
+def pod_selectors(objects: Objects) -> Iterator[tuple[str, Object]]:
     for item in of_kind(objects, "PodDisruptionBudget", "PodMonitor"):
         yield title(item), item["spec"]["selector"]
     for item in of_kind(objects, "NetworkPolicy"):
