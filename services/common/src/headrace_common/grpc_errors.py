@@ -60,6 +60,8 @@ BREAKER_SECONDS = 1.0
 
 TOO_LARGE = "message larger than max"
 """How gRPC says, in words only, that a message will never fit."""
+BROKEN_OFF = "RST_STREAM"
+"""And that a proxy has lost its peer in the middle of an answer, which is INTERNAL to gRPC."""
 
 
 def to_trailing_metadata(error: HeadraceError) -> tuple[tuple[str, bytes], ...]:
@@ -97,6 +99,9 @@ def from_rpc_error(error: grpc.aio.AioRpcError, service: str) -> HeadraceError:
         return HeadraceError(Reason.QUEUE_FULL, message, retry_after_seconds=BREAKER_SECONDS)
     if TOO_LARGE in (error.details() or ""):
         return HeadraceError(Reason.REQUEST_TOO_LARGE, f"Too large for the {service} service.")
+    if error.code() is grpc.StatusCode.INTERNAL and BROKEN_OFF in (error.details() or ""):
+        failure = f"The {service} service broke off in the middle of its answer."
+        return HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, failure)
     reason = REASON_OF_BARE_STATUS.get(error.code(), Reason.INTERNAL)
     failure = FAILURE_OF_BARE_STATUS.get(error.code(), "did not answer as expected")
     return HeadraceError(reason, f"The {service} service {failure}.")
