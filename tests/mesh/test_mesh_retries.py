@@ -10,26 +10,31 @@ from pathlib import Path
 
 import httpx
 from tests.chaos.callers import Question, ask, client_of
+from tests.chaos.visitors import begin
 from tests.mesh.calls import GATEWAY, PAIR, Model, calling
 from tests.mesh.layout import Layout
+from tests.mesh.lives import back, restarts
 from tests.mesh.second_mesh import second_mesh
 from tests.mesh.translator.objects import Object
 from tests.mesh.troubled_model import TROUBLE
 from tests.mesh.world import World
 
+from headrace_local.testing import kill
+
 QUESTIONS = [
     Question(f"{TROUBLE} {number} one two three four five six", streamed=True)
     for number in range(40)
 ]
+LONG = Question(" ".join(f"word-{number}" for number in range(100)), streamed=True)
 PODS = (f"{PAIR}-0", f"{PAIR}-1")
 REQUESTS = "llm_requests_total"
 
 
-async def requests_seen(world: World) -> Counter[str]:
-    """Requests for a generation that ended at either pod, by gRPC code."""
+async def requests_seen(world: World, *pods: str) -> Counter[str]:
+    """Requests for a generation that ended at these pods, or at both, by gRPC code."""
     seen: Counter[str] = Counter()
     async with httpx.AsyncClient(trust_env=False) as client:
-        for pod in PODS:
+        for pod in pods or PODS:
             url = f"http://{world.stack.plan.address(f'{pod}_metrics')}/metrics"
             for line in (await client.get(url)).text.splitlines():
                 if line.startswith(REQUESTS):
@@ -52,6 +57,21 @@ async def test_no_generation_is_made_twice_for_callers_at_the_front_door(world: 
     assert broken
     assert {answer.status for answer in refused} == {503}
     assert all(answer.retry_after for answer in refused)
+    assert not any(answer.wrong for answer in answers)
+
+
+async def test_an_answer_whose_pod_is_killed_is_not_made_again_by_another(world: World) -> None:
+    killed, other = PODS
+    before, restarted = await requests_seen(world, other), restarts(world, killed)
+    crossing = [await begin(world.stack, LONG) for _ in range(8)]
+    kill(world.stack, killed)
+    answers = await asyncio.gather(*crossing)
+    seen = await requests_seen(world, other) - before
+    await back(world, killed, restarted)
+    good = [answer for answer in answers if answer.good]
+    assert seen == {"OK": len(good)}
+    assert 0 < len(good) < len(answers)
+    assert {answer.code for answer in answers if not answer.good} == {"dependency_unavailable"}
     assert not any(answer.wrong for answer in answers)
 
 
