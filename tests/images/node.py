@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -98,11 +99,11 @@ def running_node(cluster: Cluster) -> Iterator[Node]:
     """All Deployments, with what the chart's Jobs do done, and all ready."""
     with ExitStack() as containers:
         node = Node(cluster, containers)
-        for deployment in cluster.of_kind("Deployment"):
-            node.start(deployment)
-        # After the services, as Helm runs hooks after the installation: they wait for it.
-        for job in cluster.of_kind("Job"):
-            node.run_job(job)
+        # All at once, as a cluster does: services wait for what the Jobs do.
+        with ThreadPoolExecutor() as kubelet:
+            jobs = kubelet.map(node.run_job, cluster.of_kind("Job"))
+            deployments = kubelet.map(node.start, cluster.of_kind("Deployment"))
+            assert len([*jobs, *deployments]) > 0
         asyncio.run(_all_ready(node))
         yield node
 

@@ -58,9 +58,9 @@ def _redis(folder: Path, address: str, password: str, owner: Object) -> Iterator
     server = local_redis.command(folder, folder / "unused")[0]
     [container] = owner["spec"]["template"]["spec"]["containers"]
     told = [each.replace("$(REDIS_PASSWORD)", password) for each in container["args"]]
+    told = [f"--dir {folder}" if each.startswith("--dir ") else each for each in told]
     with serving(
-        # Of the same option the last one holds.
-        (server, *told, f"--bind {address}", f"--dir {folder}"),
+        (server, *told, f"--bind {address}"),
         log=folder / "redis.log",
         probe=_answers(f"redis://:{password}@{address}:6379/0"),
     ):

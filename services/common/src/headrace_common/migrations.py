@@ -26,8 +26,8 @@ from headrace_common.runtime import Runtime
 from headrace_common.settings import DatabaseSettings
 
 MIGRATION_SECONDS = 600.0
-LOOK_SECONDS = 0.5
-"""How often a process that waits for its schema looks at it."""
+LONGEST_PAUSE_SECONDS = 2.0
+"""Between two looks of a process that waits for its schema."""
 
 
 async def open_database(
@@ -92,6 +92,7 @@ async def wait_for_schema(url: str, scripts: Path, schema: str, *, seconds: floa
     await wait_for_database(url, seconds=seconds)
     directory, log = _directory(scripts), get_logger()
     head, engine = directory.get_current_head(), create_engine(url, pool_size=1)
+    attempt = 0
     try:
         while (found := await _look(engine, directory, schema)) != head:
             if time.monotonic() > until:
@@ -100,8 +101,9 @@ async def wait_for_schema(url: str, scripts: Path, schema: str, *, seconds: floa
                     f"after {seconds:g} s schema {schema} is at revision {found or 'none'} and not"
                     f" at {head}, to which its migration brings it",
                 )
-            log.warning("waiting_for_schema", component=schema, revision=str(found))
-            await asyncio.sleep(LOOK_SECONDS)
+            attempt += 1
+            log.warning("waiting_for_schema", component=schema, revision=found, attempt=attempt)
+            await asyncio.sleep(min(0.1 * 2**attempt, LONGEST_PAUSE_SECONDS))
     finally:
         await engine.dispose()
 
