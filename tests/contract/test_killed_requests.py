@@ -19,7 +19,6 @@ from headrace_common.spool import Delivery, Spool
 from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.audit_events import AuditClient, SpoolEventLog
-from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.domain.admission import Demand, Holding, Settlement
 from headrace_gateway.domain.completion import Delta, ModelVersion, Started
 from headrace_gateway.domain.exchange import Activity, Exchange
@@ -27,6 +26,7 @@ from headrace_gateway.domain.principal import ModelPrice, PriceTable
 from headrace_gateway.http.errors import status_of
 from headrace_gateway.stages.killed import settle_killed
 from headrace_gateway.testing.gateway import PRINCIPAL
+from headrace_gateway.testing.limiter import FakeLimiter
 from headrace_gateway.testing.limiter_suite import LEASE_SECONDS
 from headrace_gateway.testing.reservation_suite import BUDGET, WIDE, costing, left
 
@@ -42,7 +42,7 @@ COSTS = (0, 0, 0, 0, PROMPT + WORD, *(3 * [PROMPT + 2 * WORD]))
 class Life:
     """One process of the gateway, from its start until it is killed."""
 
-    def __init__(self, directory: Path, limiter: MemoryLimiter) -> None:
+    def __init__(self, directory: Path, limiter: FakeLimiter) -> None:
         self.limiter = limiter
         self.spool = Spool(directory, clock=FakeClock(), registry=CollectorRegistry())
         self.log = SpoolEventLog(self.spool, "gateway/gw-1", status_of)
@@ -114,8 +114,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def limiter(clock: FakeClock) -> MemoryLimiter:
-    return MemoryLimiter(clock, lease_seconds=LEASE_SECONDS)
+def limiter(clock: FakeClock) -> FakeLimiter:
+    return FakeLimiter(clock, lease_seconds=LEASE_SECONDS)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def _cost(event: Event) -> int:
 async def test_budget_and_audit_tell_the_same_wherever_the_kill_comes(
     tmp_path: Path,
     clock: FakeClock,
-    limiter: MemoryLimiter,
+    limiter: FakeLimiter,
     audit: grpc.aio.Channel,
     stored: MemoryEventStore,
     step: str,
@@ -171,7 +171,7 @@ async def test_budget_and_audit_tell_the_same_wherever_the_kill_comes(
 
 
 async def test_an_interrupted_event_tells_what_was_noted_last(
-    tmp_path: Path, limiter: MemoryLimiter, audit: grpc.aio.Channel, stored: MemoryEventStore
+    tmp_path: Path, limiter: FakeLimiter, audit: grpc.aio.Channel, stored: MemoryEventStore
 ) -> None:
     before = Life(tmp_path, limiter)
     await before.answer(costing(500, uuid7(NOW), BUDGET, WIDE), until="noted again")
@@ -188,7 +188,7 @@ async def test_an_interrupted_event_tells_what_was_noted_last(
 
 
 async def test_what_waits_to_be_settled_stays_noted_until_it_is(
-    tmp_path: Path, limiter: MemoryLimiter, audit: grpc.aio.Channel, stored: MemoryEventStore
+    tmp_path: Path, limiter: FakeLimiter, audit: grpc.aio.Channel, stored: MemoryEventStore
 ) -> None:
     before = Life(tmp_path, limiter)
     waiting = [await before.record_unsettled(uuid7(NOW)) for _ in range(2)]
@@ -207,7 +207,7 @@ async def test_what_waits_to_be_settled_stays_noted_until_it_is(
 
 
 async def test_a_process_that_is_killed_before_it_has_settled_leaves_it_to_the_next(
-    tmp_path: Path, limiter: MemoryLimiter, audit: grpc.aio.Channel, stored: MemoryEventStore
+    tmp_path: Path, limiter: FakeLimiter, audit: grpc.aio.Channel, stored: MemoryEventStore
 ) -> None:
     before = Life(tmp_path, limiter)
     for _ in range(3):
@@ -232,7 +232,7 @@ async def test_a_process_that_is_killed_before_it_has_settled_leaves_it_to_the_n
     after.kill()
 
 
-class Hesitant(MemoryLimiter):
+class Hesitant(FakeLimiter):
     """Does not answer the first time."""
 
     def __init__(self, clock: FakeClock) -> None:
@@ -261,7 +261,7 @@ async def test_a_limiter_that_does_not_answer_is_asked_again(
     after.kill()
 
 
-async def test_what_is_no_event_is_forgotten(tmp_path: Path, limiter: MemoryLimiter) -> None:
+async def test_what_is_no_event_is_forgotten(tmp_path: Path, limiter: FakeLimiter) -> None:
     before = Life(tmp_path, limiter)
     before.spool.reserve().note(b"\xff\xff")
     before.kill()

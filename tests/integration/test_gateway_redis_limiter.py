@@ -27,6 +27,7 @@ from headrace_gateway.testing.limiter_suite import (
     TOKENS,
     Advance,
     RateSuite,
+    RevocationSuite,
     Revoke,
     admit,
 )
@@ -74,7 +75,7 @@ def _advance(limiter: RedisLimiter) -> Advance:
     return advance
 
 
-class TestRedisLimiter(RateSuite, PlaceSuite, BudgetSuite):
+class TestRedisLimiter(RateSuite, RevocationSuite, PlaceSuite, BudgetSuite):
     @pytest.fixture
     async def limiter(self, redis_url: str) -> AsyncIterator[RedisLimiter]:
         async with _limiters(redis_url) as [limiter]:

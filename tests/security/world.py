@@ -24,7 +24,6 @@ from headrace_gateway.adapters.memory import (
     MemoryEventLog,
     MemoryGuardPolicies,
 )
-from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.adapters.policy_file import shipped_policies
 from headrace_gateway.app import Neighbours, build
 from headrace_gateway.http.front_door import Readiness
@@ -32,6 +31,7 @@ from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.leases import Leases
 from headrace_gateway.stages.revocations import Ended
+from headrace_gateway.testing.limiter import FakeLimiter
 from headrace_gateway.testing.routing import fixed_router
 
 SECONDS = 10.0
@@ -80,7 +80,7 @@ async def running_world(
         client = AuthClient(auth.channel, resolve_seconds=SECONDS)
         key_set, ended = KeySet(client, clock), Ended(client, clock, keep_seconds=600)
         router = fixed_router({"echo": EchoTarget()}, refresh_seconds=3600)
-        events, limiter = MemoryEventLog(), MemoryLimiter(clock)
+        events, limiter = MemoryEventLog(), FakeLimiter(clock)
         neighbours = Neighbours(
             resolver=client,
             verifier=key_set,

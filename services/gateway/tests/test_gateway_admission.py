@@ -18,7 +18,14 @@ from headrace_gateway.domain.admission import (
 from headrace_gateway.domain.completion import CompletionRequest, Message, Sampling
 from headrace_gateway.domain.principal import Limit, LimitKind, Principal, Tier
 from headrace_gateway.http.exchanges import go_duration
-from headrace_gateway.testing.limiter_suite import LEASE_SECONDS, Advance, RateSuite, Revoke
+from headrace_gateway.testing.limiter import FakeLimiter
+from headrace_gateway.testing.limiter_suite import (
+    LEASE_SECONDS,
+    Advance,
+    RateSuite,
+    RevocationSuite,
+    Revoke,
+)
 from headrace_gateway.testing.reservation_suite import BudgetSuite, PlaceSuite
 from headrace_gateway.testing.spending_schedules import (
     SCHEDULES,
@@ -41,8 +48,14 @@ class TestMemoryLimiter(RateSuite, PlaceSuite, BudgetSuite):
     def advance(self, clock: FakeClock) -> Advance:
         return clock.advance
 
+
+class TestFakeLimiter(RevocationSuite):
     @pytest.fixture
-    def revoke(self, limiter: MemoryLimiter) -> Revoke:
+    def limiter(self) -> FakeLimiter:
+        return FakeLimiter(FakeClock(), lease_seconds=LEASE_SECONDS)
+
+    @pytest.fixture
+    def revoke(self, limiter: FakeLimiter) -> Revoke:
         async def revoke(organization_id: str, revocation_id: str) -> None:
             limiter.revoked.add((organization_id, revocation_id))
 

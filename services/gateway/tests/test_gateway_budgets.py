@@ -10,7 +10,6 @@ import pytest
 
 from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.adapters.memory import EchoTarget
-from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.domain.admission import Settlement
 from headrace_gateway.domain.budgets import (
     Period,
@@ -36,6 +35,7 @@ from headrace_gateway.domain.principal import (
     Principal,
 )
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
+from headrace_gateway.testing.limiter import FakeLimiter
 from headrace_gateway.testing.reservation_suite import costing
 
 CHAT = "/v1/chat/completions"
@@ -178,7 +178,7 @@ async def test_while_more_cannot_be_reserved_an_open_answer_ends_with_the_reason
     class Losing(Talking):
         """The limiter is gone once it has said 200 words."""
 
-        limiter: MemoryLimiter
+        limiter: FakeLimiter
 
         async def generate(
             self, request_id: str, tenant: str, request: CompletionRequest

@@ -9,7 +9,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from headrace_common.testing.clock import FakeClock
-from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.domain.admission import Admission, Demand
 from headrace_gateway.domain.principal import (
     Budget,
@@ -19,6 +18,7 @@ from headrace_gateway.domain.principal import (
     Principal,
 )
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
+from headrace_gateway.testing.limiter import FakeLimiter
 
 BUDGETED = replace(
     PRINCIPAL,
@@ -33,7 +33,7 @@ CHAT: dict[str, Any] = {
 TODAY = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-class Elsewhere(MemoryLimiter):
+class Elsewhere(FakeLimiter):
     """Has a clock of its own, as Redis has, which may be another one at each question."""
 
     def __init__(self, clock: FakeClock, *times: datetime) -> None:

@@ -32,6 +32,7 @@ from headrace_gateway.domain.principal import Principal
 from headrace_gateway.limiting import with_fallback
 from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.testing.gateway import running_gateway
+from headrace_gateway.testing.limiter import FakeLimiter
 from headrace_gateway.testing.limiter_suite import (
     LEASE_SECONDS,
     PLACES,
@@ -40,6 +41,7 @@ from headrace_gateway.testing.limiter_suite import (
     TOKENS,
     Advance,
     RateSuite,
+    RevocationSuite,
     Revoke,
     admit,
     demand,
@@ -50,7 +52,7 @@ RULES = FallbackRules(replicas=3, spend_uncounted=False, slow_seconds=0.25)
 SIX = replace(REQUESTS, amount=6)
 
 
-class Shared(MemoryLimiter):
+class Shared(FakeLimiter):
     """Counts how often it is asked, and may be slow."""
 
     def __init__(self, clock: FakeClock) -> None:
@@ -112,7 +114,7 @@ class Rig:
             await self.admit()
 
 
-class TestFallbackLimiter(RateSuite, PlaceSuite, BudgetSuite):
+class TestFallbackLimiter(RateSuite, RevocationSuite, PlaceSuite, BudgetSuite):
     """With a shared limiter that answers, it is that one."""
 
     @pytest.fixture
@@ -365,7 +367,7 @@ async def test_refusals_are_no_failures() -> None:
 
 
 async def test_callers_and_operators_are_told_that_limits_are_local() -> None:
-    class Alone(MemoryLimiter):
+    class Alone(FakeLimiter):
         async def admit(self, principal: Principal, demand: Demand) -> Admission:
             return replace(await super().admit(principal, demand), local=True)
 

@@ -8,13 +8,13 @@ import pytest
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.testing.clock import FakeClock
 from headrace_gateway.adapters.memory import EchoTarget
-from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.domain.admission import Settlement
 from headrace_gateway.domain.completion import CompletionRequest, Delta, Events
 from headrace_gateway.domain.embedding import EmbeddingRequest, Embeddings
 from headrace_gateway.domain.exchange import Exchange, Outcome
 from headrace_gateway.domain.principal import Budget, BudgetPeriod, ModelPrice, PriceTable
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, running_gateway
+from headrace_gateway.testing.limiter import FakeLimiter
 
 CHAT = "/v1/chat/completions"
 BUDGETED = replace(
@@ -53,7 +53,7 @@ async def test_what_an_answer_has_used_is_noted_every_second() -> None:
     assert {note.outcome for note in notes} == {None}
 
 
-class Watching(MemoryLimiter):
+class Watching(FakeLimiter):
     """Knows what had been noted when it was asked to settle."""
 
     def __init__(self, clock: FakeClock) -> None:

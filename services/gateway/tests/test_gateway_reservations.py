@@ -10,7 +10,6 @@ import pytest
 
 from headrace_common.testing.clock import FakeClock
 from headrace_gateway.adapters.memory import EchoTarget, MemoryAnswerStore
-from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.domain.admission import Admission, Charge, Demand, Settlement
 from headrace_gateway.domain.budgets import period_of
 from headrace_gateway.domain.completion import (
@@ -35,6 +34,7 @@ from headrace_gateway.domain.principal import (
 )
 from headrace_gateway.ports import AnswerKey
 from headrace_gateway.testing.gateway import KEY, PRINCIPAL, Gateway, running_gateway
+from headrace_gateway.testing.limiter import FakeLimiter
 from headrace_gateway.testing.reservation_suite import costing
 
 CHAT = "/v1/chat/completions"
@@ -77,7 +77,7 @@ class HoldingTarget(EchoTarget):
         yield Finished(model, ("stop",), 7, 1)
 
 
-class HoldingLimiter(MemoryLimiter):
+class HoldingLimiter(FakeLimiter):
     """May be held before it has decided, and after, while its answer is on the way."""
 
     held_by: Door

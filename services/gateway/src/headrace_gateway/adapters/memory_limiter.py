@@ -1,12 +1,10 @@
 """Limits and budgets counted in this process: a share while Redis is away, and for tests."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from headrace_common.clock import Clock
-from headrace_common.errors import HeadraceError, Reason
 from headrace_gateway.domain.admission import (
     Admission,
     BudgetCharge,
@@ -26,7 +24,10 @@ MAXIMUM_BUCKETS = 100_000
 
 
 class MemoryLimiter:
-    """The same as admission.lua and its neighbours, for one process."""
+    """The same as admission.lua and its neighbours, for one process and without revocations.
+
+    While a gateway counts alone, it hears from `auth` who has ended.
+    """
 
     def __init__(self, clock: Clock, *, lease_seconds: float = 30.0) -> None:
         self._clock = clock
@@ -35,19 +36,12 @@ class MemoryLimiter:
         self._places: dict[object, dict[str, float]] = {}
         """Of each limit on requests in flight: request ids, and when their leases end."""
         self._accounts: defaultdict[object, Account] = defaultdict(Account)
-        self.revoked: set[tuple[str, str]] = set()
-        """Organisations and revocation ids that are marked."""
-        self.unavailable = False
-        self.door = asyncio.Event()
-        """Nobody is admitted while it is not set."""
-        self.door.set()
 
-    async def admit(self, principal: Principal, demand: Demand) -> Admission:
-        await self.door.wait()
-        self._check_available()
-        ids = principal.revocation_ids
-        if any((principal.organization_id, each) in self.revoked for each in ids):
-            return Admission(revoked=True)
+    async def admit(
+        self,
+        principal: Principal,  # noqa: ARG002 - who has ended is not known here
+        demand: Demand,
+    ) -> Admission:
         now = self._clock.monotonic()
         self._reclaim(demand, now)
         refused = self._refusing(demand, now)
@@ -75,7 +69,6 @@ class MemoryLimiter:
         return max(0, more_micros)
 
     async def renew(self, holdings: Sequence[Holding]) -> None:
-        self._check_available()
         lease_end = self._clock.monotonic() + self._lease_seconds
         for holding in holdings:
             demand = holding.demand
@@ -87,7 +80,6 @@ class MemoryLimiter:
                 self._account(demand, each).renew(holding, each.budget.amount_micros, lease_end)
 
     async def settle(self, settlement: Settlement) -> None:
-        self._check_available()
         now, demand = self._clock.monotonic(), settlement.demand
         for charge in settlement.corrections:
             units: float = charge.cost
@@ -175,10 +167,6 @@ class MemoryLimiter:
         budget = charge.budget
         whose = (demand.organization_id, budget.subject, budget.model)
         return self._accounts[(*whose, budget.currency, budget.period, charge.period.start)]
-
-    def _check_available(self) -> None:
-        if self.unavailable:
-            raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "Redis does not answer")
 
 
 @dataclass(slots=True)

@@ -18,7 +18,6 @@ from headrace_gateway.adapters.memory import (
     MemoryEventLog,
     MemoryGuardPolicies,
 )
-from headrace_gateway.adapters.memory_limiter import MemoryLimiter
 from headrace_gateway.adapters.policy_file import shipped_policies
 from headrace_gateway.app import Neighbours, build, never_saturated
 from headrace_gateway.domain.policy_book import PolicyBook
@@ -32,6 +31,7 @@ from headrace_gateway.stages.key_uses import KeyUses
 from headrace_gateway.stages.leases import Leases
 from headrace_gateway.stages.revocations import Ended
 from headrace_gateway.stages.route import Router
+from headrace_gateway.testing.limiter import FakeLimiter
 from headrace_gateway.testing.routing import fixed_router
 
 KEY = "hr_test_key"
@@ -55,7 +55,7 @@ class Gateway:
     client: httpx.AsyncClient
     clock: FakeClock
     accounts: MemoryAccounts
-    limiter: MemoryLimiter
+    limiter: FakeLimiter
     leases: Leases
     answers: MemoryAnswerStore
     events: MemoryEventLog
@@ -73,7 +73,7 @@ async def running_gateway(
     accounts: MemoryAccounts | None = None,
     clock: FakeClock | None = None,
     routing: Callable[[CollectorRegistry, FakeClock], Router] | None = None,
-    limiter: MemoryLimiter | None = None,
+    limiter: FakeLimiter | None = None,
     answers: MemoryAnswerStore | None = None,
     saturation: Callable[[str], float] = never_saturated,
     policies: PolicyBook | None = None,
@@ -81,7 +81,7 @@ async def running_gateway(
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves the model `echo` to the holder of KEY, or what `routing` knows."""
     clock, registry = clock or FakeClock(), CollectorRegistry()
-    accounts, limiter = accounts or MemoryAccounts(), limiter or MemoryLimiter(clock)
+    accounts, limiter = accounts or MemoryAccounts(), limiter or FakeLimiter(clock)
     answers, log = answers or MemoryAnswerStore(), MemoryEventLog()
     accounts.principals[KEY] = PRINCIPAL
     configured = _settings(settings)
@@ -111,7 +111,7 @@ def _router(target: InferenceTarget) -> Router:
 def _neighbours(
     clock: FakeClock,
     accounts: MemoryAccounts,
-    limiter: MemoryLimiter,
+    limiter: FakeLimiter,
     answers: MemoryAnswerStore,
     log: MemoryEventLog,
     router: Router,

@@ -39,10 +39,7 @@ def settlement(reserved: Charge, admission: Admission, tokens: int) -> Settlemen
 
 
 class RateSuite:
-    """Subclasses in test modules provide a fixture `limiter` whose clock does not move.
-
-    And a fixture `revoke`, which marks an organisation's revocation id as `auth` does.
-    """
+    """Subclasses in test modules provide a fixture `limiter` whose clock does not move."""
 
     async def test_exactly_the_limit_is_admitted_of_many_at_once(self, limiter: Limiter) -> None:
         charge = Charge(REQUESTS, 1)
@@ -104,6 +101,13 @@ class RateSuite:
     async def test_a_limit_that_changes_goes_on_counting(self, limiter: Limiter) -> None:
         await admit(limiter, Charge(REQUESTS, 7))
         assert (await admit(limiter, Charge(replace(REQUESTS, amount=3), 1))).refused_by is not None
+
+
+class RevocationSuite:
+    """Whoever has ended is told so.
+
+    Fixtures: `limiter`, and `revoke`, which marks an organisation's revocation id as `auth` does.
+    """
 
     async def test_who_has_ended_by_any_of_its_ids_is_told_so(
         self, limiter: Limiter, revoke: Revoke
