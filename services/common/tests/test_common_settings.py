@@ -49,3 +49,23 @@ def test_a_placeholder_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("TEST_KEY", "changeme")
     with pytest.raises(SystemExit, match=r"^TEST_\.\.\.: key: a placeholder is refused"):
         load_settings(Settings)
+
+
+def test_in_development_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_ENVIRONMENT", "development")
+    monkeypatch.setenv("TEST_SLOST", CANARY)
+    monkeypatch.setenv("TEST_MORE", CANARY)
+    with pytest.raises(SystemExit) as caught:
+        load_settings(Settings)
+    assert str(caught.value).splitlines() == [
+        "TEST_MORE: there is no such setting",
+        "TEST_SLOST: there is no such setting; did you mean TEST_SLOTS?",
+    ]
+    assert load_settings(Settings, part=True).slots == 1
+
+
+def test_in_production_what_only_a_newer_release_knows_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TEST_NEWER", CANARY)
+    assert load_settings(Settings).slots == 1

@@ -9,7 +9,7 @@ from headrace_common.settings import load_settings
 
 def main() -> None:
     """Load settings, configure logging, migrate."""
-    settings = load_settings(AuditMigrationSettings)
+    settings = load_settings(AuditMigrationSettings, part=True)
     configure_logging("audit", settings.instance_name, settings.log_level)
     run_migration(settings, MIGRATIONS, SCHEMA)
 

@@ -10,7 +10,7 @@ from headrace_common.settings import load_settings
 
 def main() -> None:
     """Load settings, configure logging, migrate."""
-    settings = load_settings(AuthMigrationSettings)
+    settings = load_settings(AuthMigrationSettings, part=True)
     configure_logging("auth", settings.instance_name, settings.log_level)
     run_migration(settings, MIGRATIONS, SCHEMA)
 

@@ -1,7 +1,9 @@
 """What every service can be told from its environment."""
 
+import os
 import re
 import socket
+from difflib import get_close_matches
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
@@ -68,20 +70,39 @@ class DatabaseSettings(ServiceSettings):
 S = TypeVar("S", bound=ServiceSettings)
 
 
-def load_settings(kind: type[S]) -> S:
+def load_settings(kind: type[S], *, part: bool = False) -> S:
     """What the environment says; ends the process with a line for each fault in it.
 
-    A line names the variable and the rule, never the value, which may be a secret.
+    A line names the variable and the rule, never the value, which may be a secret. In development
+    a variable that is no setting is a fault, too, unless the process reads only a `part` of its
+    service's settings; in production an older release may be told what only a newer one knows.
     """
     prefix = kind.model_config["env_prefix"]
     try:
-        return kind()
+        settings = kind()
     except ValidationError as error:
         faults = error.errors(include_input=False, include_context=False, include_url=False)
         lines = [f"{prefix}{_name(fault['loc'])}: {_rule(fault['msg'])}" for fault in faults]
     except SettingsError as error:  # its text names the field, its cause would quote the value
         lines = [f"{prefix}...: {error}; it must be JSON"]
+    else:
+        strict = settings.environment == "development" and not part
+        lines = _unknown(prefix, kind) if strict else []
+        if not lines:
+            return settings
     raise SystemExit("\n".join(lines))
+
+
+def _unknown(prefix: str, kind: type[ServiceSettings]) -> list[str]:
+    known = [name.upper() for name in kind.model_fields]
+    given = (name.removeprefix(prefix) for name in sorted(os.environ) if name.startswith(prefix))
+    lines = []
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            meant = f"; did you mean {prefix}{near[0]}?" if near else ""
+            lines.append(f"{prefix}{name}: there is no such setting{meant}")
+    return lines
 
 
 def _name(location: tuple[int | str, ...]) -> str:
