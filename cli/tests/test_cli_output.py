@@ -51,6 +51,13 @@ def test_a_secret_alone_goes_to_standard_output_with_a_warning_beside_it(desk: D
     assert "hr_x_y" not in result.stderr
 
 
+def test_who_was_invited_is_said_by_address(desk: Desk) -> None:
+    invited = {"id": "01a2", "email": "ann@example.org", "role": "member"}
+    desk.logged_in().answers["POST /api/v1/invitations"] = httpx.Response(201, json=invited)
+    result = desk("users", "invite", "ann@example.org", "--role", "member")
+    assert result.stderr == "01a2 ann@example.org: is invited.\n"
+
+
 def test_a_dry_run_shows_the_difference_and_changes_nothing(desk: Desk) -> None:
     desk.logged_in().answers[f"GET {AT}"] = KEY
     result = desk("keys", "update", str(KEY["id"]), "--requests-per-minute", "90", "--dry-run")

@@ -15,6 +15,7 @@ from headrace_cli.errors import UsageError
 
 PIPED_COLUMNS = 200
 IDENTIFIERS = ("id", "kid")
+LABELS = (*IDENTIFIERS, "name", "email")
 SECRET_FIELDS = ("secret", "client_secret")
 MICROS = 1_000_000
 
@@ -52,7 +53,7 @@ def show_result(answer: Mapping[str, Any], *, as_json: bool, done: str) -> None:
     for secret in secrets if not as_json else ():
         sys.stdout.write(f"{secret}\n")
         sys.stdout.flush()
-    label = " ".join(str(answer[name]) for name in (*IDENTIFIERS, "name") if answer.get(name))
+    label = " ".join(str(answer[name]) for name in LABELS if answer.get(name))
     if not as_json or secrets:
         say(f"{label}: {done}." if label else f"{done.capitalize()}.")
     if secrets:
