@@ -13,9 +13,9 @@ Written by `make docs` from a run of the official clients against the local stac
 models; `make test` compares it. Each line is one check: a parameter that is absent (*default*), at
 a bound or in an unusual form (*edge*), or refused. A refusal is an exception of the class that the
 client has for its status, with OpenAI's codes. *sent* is what is laid over a plain request, which
-has temperature 0 and at most {TOKENS} tokens. The models are SmolLM2-135M, whose chat template knows no
-tools, and all-MiniLM-L6-v2. The keys `one_model`, `no_scope` and `once` may use one model alone, lack
-the scope for models, and may ask once a minute. Why it is so is in
+has temperature 0 and at most {TOKENS} tokens. The models are SmolLM2-135M, whose chat template
+knows no tools, and all-MiniLM-L6-v2. The keys `one_model`, `no_scope` and `once` may use one model
+alone, lack the scope for models, and may ask once a minute. Why it is so is in
 [ADR 33](adr/0033-openais-parameters-are-honoured-or-refused.md).
 
 | client | version | checks | as expected |
