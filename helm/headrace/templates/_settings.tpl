@@ -41,8 +41,8 @@ canary's included, the parts never add up to more than the whole.
 
 {{/* A sidecar passes requests on from 127.0.0.6, and does not touch what the ingress gateway said of the client. */}}
 {{- define "headrace.trustedProxies" -}}
-{{- $alone := .Values.mesh.enabled | ternary "127.0.0.1,127.0.0.6,::6" "127.0.0.1" -}}
-{{ .Values.gateway.trustedProxies | default $alone | quote }}
+{{- $own := .Values.mesh.enabled | ternary "127.0.0.1,127.0.0.6,::6" "127.0.0.1" -}}
+{{ list $own .Values.gateway.trustedProxies | compact | join "," | quote }}
 {{- end }}
 
 {{- define "headrace.settings.auth" -}}
