@@ -23,6 +23,13 @@ CEL = "access_loggers.filters.cel.v3.ExpressionFilter"
 FILE_LOG = "access_loggers.file.v3.FileAccessLog"
 WITHOUT_QUERY = "formatter.req_without_query.v3.ReqWithoutQuery"
 GRPC = "application/grpc"
+TOLD = (
+    "user-agent",
+    "x-envoy-retry-on",
+    "x-envoy-max-retries",
+    "x-envoy-upstream-rq-timeout-ms",
+)
+"""Headers of which `/told` answers what is left; Envoy would obey all but the first."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -111,6 +118,7 @@ _ANSWERS = [
     _answer("/grpc/well", 200, grpc_status="0", content_type=GRPC),
     _answer("/grpc/ill", 200, grpc_status="14", content_type=GRPC),
     _answer("/ill", 503),
+    _answer("/told", 200, **{f"told-{name}": f"%REQ({name})%" for name in TOLD}),
     _answer("/", 200),
 ]
 

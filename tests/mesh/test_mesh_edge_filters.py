@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
-from tests.mesh.edge_filters import GRPC, EdgeFilters, running_edge
+from tests.mesh.edge_filters import GRPC, TOLD, EdgeFilters, running_edge
 from tests.stack import helm
 
 STRANGERS, EVERYBODY, REMEMBERED = 5, 12, 100
@@ -100,6 +100,15 @@ async def test_what_two_readers_would_read_differently_is_refused(edge: EdgeFilt
         refused = await edge.ask("192.0.2.1", path, {**OURS, **headers})
         assert refused.status_code == 400
         assert refused.json()["error"]["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "10.0.0.1", "127.0.0.1", "fd00::1"])
+async def test_no_client_tells_envoy_what_to_do_wherever_it_is(
+    edge: EdgeFilters, address: str
+) -> None:
+    """Retries without end, for one: private addresses are strangers as well."""
+    told = await edge.ask(address, "/told", {**OURS, **dict.fromkeys(TOLD, "5xx")})
+    assert {name for name in TOLD if f"told-{name}" in told.headers} == {"user-agent"}
 
 
 async def test_failed_requests_are_logged_without_query_and_credential(
