@@ -7,9 +7,14 @@ import pytest
 
 from headrace.audit.v1 import audit_pb2
 from headrace_common.errors import HeadraceError, Reason
+from headrace_common.spool import Limits
 from headrace_gateway.adapters.audit_events import AuditClient, to_event
 from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.testing.gateway import PRINCIPAL
+
+SIDES = ("prompt", "output")
+MAXIMUM_ITEMS = 256
+"""Of a list that `audit` takes."""
 
 
 def _exchange(activity: Activity = Activity.COMPLETION) -> Exchange:
@@ -59,6 +64,21 @@ def test_no_caller_can_write_an_event_that_the_audit_refuses() -> None:
     event = to_event(exchange, "gateway/gw-1", 1.0)
     assert len(event.model_use.model) == 512
     assert "\0" not in event.resource
+
+
+def test_an_event_has_room_for_whatever_a_caller_sets_off() -> None:
+    """Of two hundred rules with long names, on both sides; the one that blocked is told."""
+    exchange = _exchange()
+    exchange.end_user = "\N{GRINNING FACE}" * 10_000
+    exchange.guard_decisions = [
+        f"{side}:{'r' * 60}{number:03}:flag" for side in SIDES for number in range(200)
+    ]
+    exchange.guard_decisions[-1] = "output:secret:block"
+    exchange.succeed()
+    event = to_event(exchange, "gateway/gw-1", 1.0)
+    assert len(event.model_use.guard_decisions) <= MAXIMUM_ITEMS
+    assert "output:secret:block" in event.model_use.guard_decisions
+    assert event.ByteSize() < Limits().reserved_bytes - 4096  # the rest is for names and budgets
 
 
 @pytest.mark.parametrize("activity", Activity)

@@ -18,6 +18,8 @@ from headrace_gateway.domain.exchange import Activity, Exchange
 
 RECORD_SECONDS = 5.0
 MAXIMUM_TEXT_CHARACTERS = 512
+MAXIMUM_DECISIONS = 100
+"""`audit` takes 256, and a note in the spool has room for these with their longest names."""
 
 StatusOf = Callable[[HeadraceError | None], int]
 """The HTTP status of an error, or of success; given by the edge, which alone knows."""
@@ -142,12 +144,20 @@ def _clean(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAXIMUM_TEXT_CHARACTERS]
 
 
+def _decisions(exchange: Exchange) -> Sequence[str]:
+    """All of them, or as many as there is room for, those first that blocked."""
+    decided = exchange.guard_decisions
+    if len(decided) <= MAXIMUM_DECISIONS:
+        return decided
+    return sorted(decided, key=lambda each: not each.endswith(":block"))[:MAXIMUM_DECISIONS]
+
+
 def _model_use(exchange: Exchange, total_seconds: float) -> audit_pb2.ModelUse:
     use = audit_pb2.ModelUse(
         model=_clean(exchange.model),
         model_version=exchange.model_version,
         guard_policy_version=exchange.guard_policy_version,
-        guard_decisions=exchange.guard_decisions,
+        guard_decisions=_decisions(exchange),
         cache_status=exchange.cache_status,
         prompt_tokens=exchange.prompt_tokens,
         completion_tokens=exchange.completion_tokens,
