@@ -68,8 +68,10 @@ async def test_the_grpc_door_is_open_to_the_public_only_if_that_is_wanted(
         stub = gateway_pb2_grpc.CompletionServiceStub(channel)
         request = gateway_pb2.ListModelsRequest()
         if not wanted:
-            with pytest.raises(grpc.aio.AioRpcError):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await stub.ListModels(request, metadata=bearer, timeout=SECONDS)
+            # The HTTP door answered, which has no such path.
+            assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
             return
         listed = await stub.ListModels(request, metadata=bearer, timeout=SECONDS)
     assert {model.version.id for model in listed.models} >= {"narrow", "shared"}
