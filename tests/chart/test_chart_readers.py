@@ -3,9 +3,10 @@
 import pytest
 from tests.chart.checks.istio_values import is_duration, seconds
 from tests.chart.checks.mesh_calls import routes_of
-from tests.chart.checks.mesh_policy import methods, methods_of
+from tests.chart.checks.mesh_policy import methods_of
 from tests.chart.checks.pod_security import quantity
 from tests.chart.objects import Object, selects
+from tests.stack.methods import methods
 
 
 @pytest.mark.parametrize(

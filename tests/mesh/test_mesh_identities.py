@@ -1,7 +1,6 @@
 """Who may ask what: exactly the methods that `callers` names, by the certificate that one shows."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from importlib import import_module
 from pathlib import Path
 
 import httpx
@@ -22,8 +21,7 @@ from tests.mesh.strangers import (
 from tests.mesh.translator.objects import Object, named, without
 from tests.mesh.world import World
 from tests.stack.helm import CHART, render
-
-import headrace
+from tests.stack.methods import methods
 
 SERVICES = {
     "gateway": "headrace-gateway",
@@ -38,19 +36,6 @@ COMPLETE = "/headrace.gateway.v1.CompletionService/Complete"
 LIVENESS = "/api/v1/health/liveness"
 HEALTH = "/grpc.health.v1.Health/Check"
 PROBES = (HEALTH, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
-
-
-@pytest.fixture(scope="module")
-def anywhere() -> list[str]:
-    """All methods there are."""
-    [root] = headrace.__path__
-    names = []
-    for path in Path(root).rglob("*_pb2.py"):
-        module = ".".join(path.relative_to(Path(root).parent).with_suffix("").parts)
-        for one in import_module(module).DESCRIPTOR.services_by_name.values():
-            names += [f"/{one.full_name}/{method.name}" for method in one.methods]
-    assert len(names) > 80
-    return names
 
 
 def open_to_all(objects: Sequence[Object]) -> list[Object]:
@@ -72,9 +57,10 @@ def _as_gateways() -> dict[str, str]:
 
 @pytest.mark.parametrize("callee", SERVICES)
 async def test_each_caller_may_ask_the_methods_that_its_service_names_and_no_other(
-    mesh: Layout, anywhere: list[str], callee: str
+    mesh: Layout, callee: str
 ) -> None:
-    own = [name for name in anywhere if name.startswith(f"/headrace.{callee}.")]
+    own = [name for name in methods() if name.startswith(f"/headrace.{callee}.")]
+    assert own
     answered = {
         (caller, method)
         for caller in CALLERS

@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 from tests.chart.checks.environment import gateway_settings
 from tests.chart.checks.istio_values import seconds
-from tests.chart.checks.mesh_policy import methods
 from tests.chart.checks.mesh_routes import http_routes
 from tests.chart.objects import Object, Objects, component_of_host, of_kind, title
+from tests.stack.methods import methods
 
 from headrace_gateway.adapters.account_calls import ASKING_PROVIDERS
 

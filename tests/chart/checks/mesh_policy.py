@@ -2,11 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from importlib import import_module
-from pathlib import Path
 
-from google.protobuf.descriptor import FileDescriptor
 from tests.chart.objects import (
     NAMESPACE,
     SERVICES,
@@ -18,8 +14,7 @@ from tests.chart.objects import (
     selects,
     title,
 )
-
-import headrace_common
+from tests.stack.methods import methods
 
 PRINCIPAL = re.compile(r"^[a-z0-9.*-]+/ns/(?P<namespace>[^/]+)/sa/(?P<account>[^/]+)$")
 GRPC_PORT = 9000
@@ -31,22 +26,6 @@ CLAIMS_NOBODY = {"key": "request.headers[x-forwarded-for]", "notValues": ["*"]}
 """A condition: the header is not there."""
 Pair = tuple[str, str]
 """A caller's component and the one that it calls."""
-
-
-@cache
-def methods() -> frozenset[str]:
-    """The paths of all methods in the protos, `/package.Service/Method`."""
-    folder = Path(headrace_common.__file__).parents[1] / "headrace"
-    found: set[str] = set()
-    for file in folder.rglob("*_pb2.py"):
-        name = ".".join(file.relative_to(folder.parent).with_suffix("").parts)
-        found |= set(_methods(import_module(name).DESCRIPTOR))
-    return frozenset(found)
-
-
-def _methods(file: FileDescriptor) -> Iterator[str]:
-    for service in file.services_by_name.values():
-        yield from (f"/{service.full_name}/{method.name}" for method in service.methods)
 
 
 def methods_of(pattern: str) -> set[str]:
