@@ -11,24 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from tests.stack.helm import CHART, ChartError, Object, render
+from tests.stack.helm import CHART, BlockDumper, ChartError, Object, render
 
 ROOT = Path(__file__).parents[1]
 VALUES = CHART / "ci/ha-values.yaml"
 ISTIO_GROUPS = ("networking.istio.io", "security.istio.io", "telemetry.istio.io")
 HEAD = f"# Made by `make manifests` of {VALUES.relative_to(ROOT)}.\n"
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines, such as a file in a ConfigMap, as it is read."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def manifests() -> dict[Path, str]:
@@ -43,7 +31,7 @@ def manifests() -> dict[Path, str]:
 
 
 def _yaml(objects: Sequence[Object]) -> str:
-    return yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, width=120)
+    return yaml.dump_all(objects, Dumper=BlockDumper, sort_keys=False, width=120)
 
 
 def _file(found: Object) -> Path:

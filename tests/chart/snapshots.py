@@ -6,25 +6,18 @@ from typing import Any
 import yaml
 from tests.chart.charts import rendered
 from tests.chart.objects import Object, title
+from tests.stack import helm
 
 DEFAULT = "default"
 FOLDER = Path(__file__).parent / "snapshots"
 HEAD = "# What the chart makes of {file}; written by `make snapshots`.\n"
 
 
-class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks, lists below their key."""
+class _Dumper(helm.BlockDumper):
+    """Lists are written below their key."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
-
-
-def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def snapshot(name: str) -> str:

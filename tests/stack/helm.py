@@ -37,6 +37,18 @@ def _unique(loader: UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
 UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
 
 
+class BlockDumper(yaml.SafeDumper):
+    """Writes a text of several lines, such as a file in a ConfigMap, as it is read."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+BlockDumper.add_representer(str, _text)
+
+
 def render(
     values_files: Sequence[Path] = (),
     *,
@@ -89,7 +101,7 @@ def lint(values_files: Sequence[Path], *, chart: Path = CHART) -> list[str]:
 def merged_values(
     values_files: Sequence[Path], overrides: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What the files say, the later ones first, and what `overrides` says before them."""
+    """What the files say; a later file wins over earlier ones, and `overrides` over all."""
     merged: dict[str, Any] = {}
     for path in values_files:
         merged = _merge(merged, yaml.load(path.read_text(), UniqueKeyLoader) or {})
