@@ -32,11 +32,6 @@ def named(objects: Objects, kind: str) -> dict[str, Object]:
     return {item["metadata"]["name"]: item for item in of_kind(objects, kind)}
 
 
-def of_group(objects: Objects, group: str) -> list[Object]:
-    """The objects of an API group, such as `networking.istio.io`, in whatever version."""
-    return [item for item in objects if item["apiVersion"].partition("/")[0] == group]
-
-
 def annotations(item: Object) -> dict[str, str]:
     return item["metadata"].get("annotations") or {}
 
@@ -100,7 +95,7 @@ class Pod:
 
     @property
     def replicas(self) -> int:
-        """What the workload itself asks for; see `scaling.fewest` for what an autoscaler does."""
+        """What the workload itself asks for; see `scaling.range_of` for what an autoscaler does."""
         return int(self.owner["spec"].get("replicas", 1))
 
 
@@ -110,6 +105,11 @@ def pods(objects: Objects) -> list[Pod]:
 
 def running_pods(objects: Objects) -> list[Pod]:
     return [pod for pod in pods(objects) if pod.running]
+
+
+def own_pods(objects: Objects) -> list[Pod]:
+    """Those of Headrace's own services, and not of a database for evaluation."""
+    return [pod for pod in running_pods(objects) if pod.component in SERVICES]
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from tests.chart.checks.environment import mount_of, valid_services
 from tests.chart.checks.pod_security import is_quantity, quantity
 from tests.chart.checks.scaling import range_of
-from tests.chart.objects import SERVICES, Object, Objects, Pod, of_kind, pods, running_pods, title
+from tests.chart.objects import Object, Objects, Pod, of_kind, own_pods, pods, running_pods, title
 
 from headrace_gateway.settings import GatewaySettings
 from headrace_inference.settings import InferenceSettings
@@ -81,7 +81,7 @@ def models_are_where_servers_look(objects: Objects) -> list[str]:
 def pods_are_spread(objects: Objects) -> list[str]:
     """Over zones, those of one version by themselves, so that a rollout is spread as well."""
     faults = []
-    for pod in (each for each in running_pods(objects) if each.component in SERVICES):
+    for pod in own_pods(objects):
         zones = [
             each
             for each in pod.spec.get("topologySpreadConstraints") or []

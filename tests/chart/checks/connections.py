@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 
+from tests.chart.checks.lifecycle import LONGEST_STREAM_SECONDS
 from tests.chart.checks.mesh_policy import EXTERNAL, allows, open_connections
 from tests.chart.objects import (
     COMPONENT,
-    SERVICES,
     Object,
     Objects,
     annotations,
     of_kind,
+    own_pods,
     running_pods,
     selects,
     service_of_host,
@@ -17,7 +18,6 @@ from tests.chart.objects import (
 )
 
 METRICS_PORT = 9464
-LONGEST_STREAM_SECONDS = 300
 NGINX = "nginx.ingress.kubernetes.io/"
 
 
@@ -125,7 +125,7 @@ def _admits(objects: Objects, labels: dict[str, str], port: str) -> bool:
 def metrics_can_be_read(objects: Objects) -> list[str]:
     """Prometheus has no certificate of the mesh, so the port is kept from the sidecar."""
     faults = []
-    for pod in (each for each in running_pods(objects) if each.component in SERVICES):
+    for pod in own_pods(objects):
         rules = list(_rules(objects, pod.labels, "ingress"))
         if of_kind(objects, "NetworkPolicy") and not any(
             _is_open(each, "metrics") for each in rules

@@ -12,7 +12,7 @@ from unittest.mock import patch
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 from tests.chart.checks.lifecycle import SETTINGS
-from tests.chart.objects import Object, Objects, Pod, pods, running_pods
+from tests.chart.objects import Object, Objects, Pod, own_pods, pods
 
 from headrace_audit.settings import AuditSettings
 from headrace_auth.settings import AuthSettings
@@ -66,7 +66,7 @@ def repeated(items: list[str]) -> set[str]:
 def settings_are_valid(objects: Objects) -> list[str]:
     """The service would start with them."""
     faults = []
-    for pod in _services(objects):
+    for pod in own_pods(objects):
         try:
             settings_of(pod)
         except ValidationError as error:
@@ -120,13 +120,9 @@ def _looked_up(source: Object) -> str:
     return FIELDS.get(field, "a-name")
 
 
-def _services(objects: Objects) -> list[Pod]:
-    return [pod for pod in running_pods(objects) if pod.component in SETTINGS]
-
-
 def valid_services(objects: Objects) -> Iterator[tuple[Pod, ServiceSettings]]:
     """Those whose settings are right; `settings_are_valid` tells of the others."""
-    for pod in _services(objects):
+    for pod in own_pods(objects):
         try:
             yield pod, settings_of(pod)
         except (ValidationError, SettingsError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.chart.objects import SERVICES, Object, Objects, Pod, running_pods
+from tests.chart.objects import Object, Objects, Pod, own_pods, running_pods
 
 from headrace_audit.settings import AuditSettings
 from headrace_auth.settings import AuthSettings
@@ -34,15 +34,10 @@ PRE_STOP_SECONDS = {"gateway": 10, "inference": 15, "auth": 5, "cache": 5, "audi
 KINDS = ("startup", "readiness", "liveness")
 
 
-def service_pods(objects: Objects) -> list[Pod]:
-    """Of Headrace's own services, without those of a database for evaluation."""
-    return [pod for pod in running_pods(objects) if pod.component in SERVICES]
-
-
 def pods_have_time_to_end(objects: Objects) -> list[str]:
     """Grace covers the pause before SIGTERM, the longest drain, and a margin."""
     faults = []
-    for pod in service_pods(objects):
+    for pod in own_pods(objects):
         grace = pod.spec.get("terminationGracePeriodSeconds", 30)
         needed = pre_stop_seconds(pod) + drain_seconds(pod) + MARGIN_SECONDS
         if grace < needed:
@@ -68,7 +63,7 @@ def streams_may_end(objects: Objects) -> list[str]:
     """A drain that is shorter than the longest stream would cut one in each rollout."""
     return [
         f"{pod.title}: drains for {drain:g} s, and streams last {LONGEST_STREAM_SECONDS}"
-        for pod in service_pods(objects)
+        for pod in own_pods(objects)
         if pod.component in STREAMING and (drain := drain_seconds(pod)) < LONGEST_STREAM_SECONDS
     ]
 
@@ -76,7 +71,7 @@ def streams_may_end(objects: Objects) -> list[str]:
 def pods_leave_the_mesh_first(objects: Objects) -> list[str]:
     """A pause before SIGTERM, so that callers have heard of it; of the kubelet, not of a shell."""
     faults = []
-    for pod in service_pods(objects):
+    for pod in own_pods(objects):
         hook = (pod.main.get("lifecycle") or {}).get("preStop") or {}
         if set(hook) != {"sleep"}:
             faults.append(f"{pod.title}: preStop is not a sleep")
@@ -88,7 +83,7 @@ def pods_leave_the_mesh_first(objects: Objects) -> list[str]:
 def pods_are_watched(objects: Objects) -> list[str]:
     """Each service has the three probes, at least as patient as the guide's table."""
     faults = []
-    for pod in service_pods(objects):
+    for pod in own_pods(objects):
         for kind, wanted in zip(KINDS, PROBES[pod.component], strict=True):
             probe = pod.main.get(f"{kind}Probe")
             if probe is None:
@@ -108,7 +103,7 @@ def _more_patient(kind: str, given: tuple[int, int], wanted: tuple[int, int]) ->
 def probes_ask_what_is_answered(objects: Objects) -> list[str]:
     """The gateway's paths, the others' health service; liveness must look at no dependency."""
     faults = []
-    for pod in service_pods(objects):
+    for pod in own_pods(objects):
         for kind in KINDS:
             probe = pod.main.get(f"{kind}Probe") or {}
             expected = _expected_question(pod.component, kind)
