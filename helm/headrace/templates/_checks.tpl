@@ -20,9 +20,8 @@ What no schema can tell, checked before anything is rendered. Each message names
 {{- $external := .Values.secrets.externalSecret -}}
 {{- $ways := list
     (not (empty .Values.secrets.existingSecret)) $external.enabled .Values.evaluation.enabled -}}
-{{- $set := 0 -}}
-{{- range $ways }}{{ if . }}{{ $set = add1 $set }}{{ end }}{{ end -}}
-{{- if ne (int $set) 1 -}}
+{{- $set := without $ways false | len -}}
+{{- if ne $set 1 -}}
 {{- include "headrace.fail" (printf `Headrace needs one Secret, and has no default for it. Set exactly one of:
   secrets.existingSecret                a Secret in namespace %q with the keys auth-database-url, audit-database-url,
                                         admission-redis-url, cache-redis-url and key-encryption-key

@@ -1,4 +1,4 @@
-{{/* The three probes of a service; takes the workload. */}}
+{{/* The three probes of a service; takes `root` and `workload`. */}}
 {{- define "headrace.probes" -}}
 {{- range $probe := list "startup" "readiness" "liveness" }}
 {{ $probe }}Probe:
@@ -13,7 +13,10 @@
 {{- end }}
 {{- end }}
 
-{{/* Seconds without progress after which a rollout has failed: a start, and ten minutes to fetch image and model. */}}
+{{/*
+Seconds without progress after which a rollout has failed: a start, and ten minutes to fetch image and model. Takes the
+startup probe.
+*/}}
 {{- define "headrace.progressDeadline" -}}
 {{ add 600 (mul .periodSeconds .failureThreshold) }}
 {{- end }}
