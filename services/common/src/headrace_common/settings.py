@@ -56,6 +56,7 @@ class DatabaseSettings(ServiceSettings):
     database_url: SecretStr
     """SQLAlchemy URL, `postgresql+asyncpg://...`."""
     database_timeout_seconds: float = Field(default=5.0, gt=0)
+    """For connecting, for a statement, and for a place in the pool; services set their own."""
     database_wait_seconds: float = Field(default=60.0, gt=0)
     """How long a start waits for a PostgreSQL that is still starting itself, or for its schema."""
     migrate_on_start: bool = True

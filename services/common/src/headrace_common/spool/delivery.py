@@ -58,7 +58,9 @@ class Delivery:
         """Deliver whatever is appended, until cancelled."""
         while True:
             delivered = await self._deliver_batch()
-            if not delivered:  # a batch ends with its segment: less than a whole one says nothing
+            # A batch that is not whole may have ended with its segment, and the next one has more:
+            # only an empty one means that everything is delivered.
+            if not delivered:
                 await self._spool.appended.wait()
             if delivered < self._policy.batch_records:
                 await asyncio.sleep(self._policy.gather_seconds)

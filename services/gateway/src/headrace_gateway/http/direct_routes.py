@@ -31,6 +31,6 @@ class DirectRoutes:
         if route is None:
             await self._app(scope, receive, send)
             return
-        scope["route"] = route
+        scope["route"] = route  # as FastAPI leaves it, for `announce`
         response = await route.endpoint(Request(scope, receive))
         await response(scope, receive, send)

@@ -45,6 +45,7 @@ class PipelineResponse(Response, ABC):
         self.patience = patience
         self._running = running
         self._tasks: list[asyncio.Task[None]] = []
+        """The work itself, and after it its watchers."""
         self.started = False
         self.last_write = 0.0
         self.writing = False
