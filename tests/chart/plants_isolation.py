@@ -34,6 +34,12 @@ ISOLATION = (
         REMOVED,
         "does not say of which model",
     ),
+    Plant(
+        "network_rules_are_narrow",
+        "NetworkPolicy/headrace-migration spec podSelector matchExpressions",
+        REMOVED,
+        "is for audit, audit-migration, auth",
+    ),
     Plant("network_rules_are_narrow", f"{AUTH_IN} 0 ports", REMOVED, "about every port"),
     Plant("network_rules_are_narrow", f"{AUTH_IN} 0 from", REMOVED, "about everybody"),
     Plant("network_rules_are_narrow", f"{AUTH_OUT} 0 to", REMOVED, "about everybody"),
@@ -101,6 +107,24 @@ COMPLETENESS = (
         "destinations_name_a_port", "VirtualService/headrace-edge spec http", [], "leads nowhere"
     ),
     Plant(
+        "destinations_name_a_port",
+        "VirtualService/headrace-gateway spec http 0 match 0 port",
+        REMOVED,
+        "takes calls to other ports than 9000",
+    ),
+    Plant(
+        "destinations_exist",
+        "VirtualService/headrace-edge spec http 0 route 0 destination port number",
+        REMOVED,
+        "has no port {}",
+    ),
+    Plant(
+        "settings_are_valid",
+        f"{JOB} template spec containers 0 env",
+        [],
+        "Job/headrace-auth-migration",
+    ),
+    Plant(
         "pods_are_in_the_mesh",
         "Deployment/headrace-auth spec template metadata labels sidecar.istio.io/inject",
         "false",
@@ -111,6 +135,24 @@ COMPLETENESS = (
         f"{JOB} template metadata labels sidecar.istio.io/inject",
         "true",
         "has a proxy",
+    ),
+    Plant(
+        "destinations_name_a_port",
+        "VirtualService/headrace-gateway spec http 0 match 0 port",
+        REMOVED,
+        "takes calls to other ports than 9000",
+    ),
+    Plant(
+        "destinations_exist",
+        "VirtualService/headrace-edge spec http 0 route 0 destination port number",
+        REMOVED,
+        "has no port {}",
+    ),
+    Plant(
+        "settings_are_valid",
+        f"{JOB} template spec containers 0 env",
+        [],
+        "Job/headrace-auth-migration",
     ),
     Plant(
         "pods_are_in_the_mesh",

@@ -126,7 +126,18 @@ def destinations_name_a_port(objects: Objects) -> list[str]:
             service = service_of_host(objects, destination["host"]) or {"spec": {"ports": []}}
             if len(service["spec"]["ports"]) > 1 and "port" not in destination:
                 faults.append(f"{title(item)}: does not say which port of {destination['host']}")
+        faults += list(_crossed_ports(item)) if not item["spec"].get("gateways") else []
     return faults
+
+
+def _crossed_ports(item: Object) -> Iterator[str]:
+    """Of a Service with several ports each has routes of its own."""
+    routes = item["spec"].get("http") or []
+    ports = [each["route"][0]["destination"].get("port", {}).get("number") for each in routes]
+    if len(set(ports)) > 1:
+        for route, port in zip(routes, ports, strict=True):
+            if any(match.get("port") != port for match in route.get("match") or [{}]):
+                yield f"{title(item)}: {route.get('name')} takes calls to other ports than {port}"
 
 
 def pods_are_in_the_mesh(objects: Objects) -> list[str]:

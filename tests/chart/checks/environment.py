@@ -12,10 +12,10 @@ from unittest.mock import patch
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 from tests.chart.checks.lifecycle import SETTINGS
-from tests.chart.objects import Object, Objects, Pod, own_pods, pods
+from tests.chart.objects import Object, Objects, Pod, pods
 
-from headrace_audit.settings import AuditSettings
-from headrace_auth.settings import AuthSettings
+from headrace_audit.settings import AuditMigrationSettings, AuditSettings
+from headrace_auth.settings import AuthMigrationSettings, AuthSettings
 from headrace_common.settings import ServiceSettings
 from headrace_gateway.settings import GatewaySettings
 
@@ -36,6 +36,11 @@ ANY_SECRET = "a-value-that-is-long-enough-for-anything"
 FIELDS = {"status.podIP": "10.0.0.1", "status.hostIP": "10.0.0.2", "metadata.uid": "0-1"}
 VARIABLE = re.compile(r"\$\(([A-Za-z0-9_]+)\)")
 WRITABLE = ("emptyDir", "persistentVolumeClaim", "ephemeral")
+KINDS: dict[str, type[ServiceSettings]] = {
+    **SETTINGS,
+    "auth-migration": AuthMigrationSettings,
+    "audit-migration": AuditMigrationSettings,
+}
 PORTS = {"grpc_address": "grpc", "http_address": "http", "metrics_address": "metrics"}
 
 
@@ -66,7 +71,7 @@ def repeated(items: list[str]) -> set[str]:
 def settings_are_valid(objects: Objects) -> list[str]:
     """The service would start with them."""
     faults = []
-    for pod in own_pods(objects):
+    for pod in _services(objects):
         try:
             settings_of(pod)
         except ValidationError as error:
@@ -101,7 +106,7 @@ def _is_optional(env: Object) -> bool:
 @cache
 def _settings(component: str, variables: frozenset[tuple[str, str]]) -> ServiceSettings:
     with patch.dict(os.environ, dict(variables), clear=True):
-        return SETTINGS[component]()
+        return KINDS[component]()
 
 
 def environment(container: Object) -> dict[str, str]:
@@ -120,9 +125,14 @@ def _looked_up(source: Object) -> str:
     return FIELDS.get(field, "a-name")
 
 
+def _services(objects: Objects) -> list[Pod]:
+    """With their migrations, which take less."""
+    return [pod for pod in pods(objects) if pod.component in KINDS]
+
+
 def valid_services(objects: Objects) -> Iterator[tuple[Pod, ServiceSettings]]:
     """Those whose settings are right; `settings_are_valid` tells of the others."""
-    for pod in own_pods(objects):
+    for pod in _services(objects):
         try:
             yield pod, settings_of(pod)
         except (ValidationError, SettingsError):
@@ -135,7 +145,7 @@ def services_listen_where_they_are_called(objects: Objects) -> list[str]:
     for pod, settings in valid_services(objects):
         for field, port in PORTS.items():
             address = getattr(settings, field, None)
-            if address is None:
+            if address is None or not pod.running:
                 continue
             host, _, number = address.rpartition(":")
             if pod.ports.get(port) != int(number) or host not in ("0.0.0.0", "[::]"):

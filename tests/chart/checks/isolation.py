@@ -63,8 +63,20 @@ def services_are_of_one_model(objects: Objects) -> list[str]:
 
 
 def network_rules_are_narrow(objects: Objects) -> list[str]:
-    """No rule without ports, none that lets everybody in, no peer that is everybody."""
-    return [fault for item in of_kind(objects, "NetworkPolicy") for fault in _wide(item)]
+    """No rule without ports, none that lets everybody in, no peer that is everybody.
+
+    And what one service needs, only that one's pods get.
+    """
+    faults: list[str] = []
+    for item in of_kind(objects, "NetworkPolicy"):
+        faults += _wide(item)
+        chosen = {
+            p.component for p in pods(objects) if selects(item["spec"]["podSelector"], p.labels)
+        }
+        allows = item["spec"].get("ingress") or item["spec"].get("egress")
+        if allows and len(chosen & set(SERVICES)) > 1:
+            faults.append(f"{title(item)}: is for {', '.join(sorted(chosen))}")
+    return faults
 
 
 def _wide(policy: Object) -> Iterator[str]:

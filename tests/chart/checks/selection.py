@@ -214,7 +214,7 @@ def _ingress_ports(objects: Objects) -> Iterator[str]:
 
 def has_service_port(service: Object, wanted: Object) -> bool:
     """`wanted` names a port or gives its number, as Ingress and VirtualService do."""
-    return any(
+    return bool(wanted) and any(
         all(port.get({"number": "port"}.get(key, key)) == value for key, value in wanted.items())
         for port in service["spec"]["ports"]
     )
