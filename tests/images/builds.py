@@ -3,10 +3,10 @@
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from tests.images.base import make_base
-from tests.images.wheels import PLACE, SERVICES, gather
+from tests.images.wheels import FOLDER, PLACE, SERVICES, SETTINGS, gather
 from tests.images.workshop import ROOT, WORKSHOP, buildah, inspect, podman
 
 MEGABYTE = 1_000_000
@@ -32,28 +32,38 @@ class Build:
 def build_all() -> dict[str, Build]:
     """All images, by service."""
     WORKSHOP.mkdir(parents=True, exist_ok=True)
-    base = make_base()
-    wheels, pip_settings = gather()
-    return {service: _build(service, base, wheels, pip_settings) for service in SERVICES}
+    base = inspect("image", make_base())
+    gather()
+    return {service: _build(service, base) for service in SERVICES}
+
+
+def build_dev(service: str) -> str:
+    """The name of the image for development, after `build_all`."""
+    name = f"localhost/headrace-{service}:dev"
+    _bud(service, name, "--target", "dev")
+    return name
 
 
 def image_name(service: str) -> str:
     return f"localhost/headrace-{service}:tested"
 
 
-def _build(service: str, base: str, wheels: Path, pip_settings: Path) -> Build:
+def _build(service: str, base: dict[str, Any]) -> Build:
     started, name = time.monotonic(), image_name(service)
-    buildah(
-        *("bud", "--quiet", "--isolation", "chroot", "--layers"),
-        # Both as somebody passes them who has a package index of his own.
-        *("--secret", f"id=pip_conf,src={pip_settings}", "--volume", f"{wheels}:{PLACE}:ro"),
-        *("--build-arg", "REVISION=tested", "--file", f"services/{service}/Dockerfile"),
-        *("--tag", name, ROOT),
-    )
+    _bud(service, name, "--build-arg", "REVISION=tested")
     seconds = time.monotonic() - started
-    image, below = inspect("image", name), inspect("image", base)
-    depth = len(below["RootFS"]["Layers"])
-    return Build(service, name, seconds, image["Size"] - below["Size"], _layer_sizes(name)[depth:])
+    above = inspect("image", name)["Size"] - base["Size"]
+    layers = _layer_sizes(name)[len(base["RootFS"]["Layers"]) :]
+    return Build(service, name, seconds, above, layers)
+
+
+def _bud(service: str, name: str, *options: str) -> None:
+    buildah(
+        *("bud", "--quiet", "--isolation", "chroot", "--layers", *options),
+        # Both as somebody passes them who has a package index of his own.
+        *("--secret", f"id=pip_conf,src={SETTINGS}", "--volume", f"{FOLDER}:{PLACE}:ro"),
+        *("--file", f"services/{service}/Dockerfile", "--tag", name, ROOT),
+    )
 
 
 def _layer_sizes(image: str) -> tuple[int, ...]:

