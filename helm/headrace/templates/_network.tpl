@@ -121,12 +121,15 @@
   {{- end }}
 {{- end }}
 
-{{/* Where models come from, and remote servers. Their names are not for a NetworkPolicy to know; their ports are. */}}
+{{/*
+Where models come from, and remote servers. Their names are not for a NetworkPolicy to know; their ports are. What an image
+or a volume has is not downloaded, and who can reach nobody has nobody to pass prompts on to.
+*/}}
 {{- define "headrace.network.models" -}}
 {{- $ports := list -}}
-{{- range include "headrace.workloads" . | fromYamlArray -}}
+{{- range include "headrace.deployments" . | fromYamlArray -}}
 {{- if eq .component "inference" -}}
-{{- if include "headrace.preparesModel" . }}{{ $ports = append $ports 443 }}{{ end -}}
+{{- if and (include "headrace.preparesModel" .) (hasPrefix "hf://" .source.uri) }}{{ $ports = append $ports 443 }}{{ end -}}
 {{- if eq .engine "openai" }}{{ $ports = append $ports (include "headrace.portOfUrl" .remote.url | int) }}{{ end -}}
 {{- end -}}
 {{- end -}}
