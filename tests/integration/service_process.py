@@ -4,9 +4,13 @@ import asyncio
 import base64
 import os
 import sys
+import zlib
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "auth": {
@@ -19,6 +23,10 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "audit": {"GRPC_ADDRESS": "127.0.0.1:0", "METRICS_ADDRESS": "127.0.0.1:0"},
 }
 """What a service needs to start, but for its database; by service."""
+_WAITING = text(
+    "SELECT count(*) FROM pg_locks"
+    " WHERE locktype = 'advisory' AND NOT granted AND objid::bigint = :key"
+)
 
 
 @asynccontextmanager
@@ -44,3 +52,21 @@ async def output_until(process: Process, mark: str) -> str:
     assert process.stdout is not None
     async with asyncio.timeout(60):
         return (await process.stdout.readuntil(mark.encode())).decode()
+
+
+async def hold_migrations(connection: AsyncConnection, schema: str) -> None:
+    """Keep all others from a schema until the connection's transaction ends."""
+    take = text("SELECT pg_advisory_xact_lock(:key)")
+    await connection.execute(take, {"key": _lock_of(schema)})
+
+
+async def until_migrations_wait(connection: AsyncConnection, schema: str, count: int) -> None:
+    """Return once so many processes wait to migrate a schema, which somebody holds."""
+    async with asyncio.timeout(60):
+        while await connection.scalar(_WAITING, {"key": _lock_of(schema)}) != count:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+def _lock_of(schema: str) -> int:
+    """As `headrace_common.migrations` calls its lock."""
+    return zlib.crc32(schema.encode())

@@ -2,22 +2,22 @@
 
 import asyncio
 import json
-import zlib
 from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.integration.service_process import SETTINGS, output_until, service_process
+from tests.integration.service_process import (
+    SETTINGS,
+    hold_migrations,
+    output_until,
+    service_process,
+    until_migrations_wait,
+)
 
 from headrace_common.postgres import create_engine
 
 WAITING = '"waiting_for_schema"'
-LOCK = zlib.crc32(b"audit")
-LOCK_AWAITED = text(
-    "SELECT count(*) FROM pg_locks"
-    " WHERE locktype = 'advisory' AND NOT granted AND objid::bigint = :key"
-)
 
 
 @pytest.fixture
@@ -113,8 +113,7 @@ async def test_a_migration_that_takes_too_long_ends_in_one_line(
     postgres_url: str, engine: AsyncEngine
 ) -> None:
     async with engine.begin() as connection:
-        # What a process that is at it holds.
-        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        await hold_migrations(connection, "audit")
         code, output = await _migrate("audit", DATABASE_URL=postgres_url, MIGRATION_SECONDS="1")
     assert code == 1
     assert output.splitlines() == [
@@ -125,13 +124,12 @@ async def test_a_migration_that_takes_too_long_ends_in_one_line(
 
 async def test_a_migration_ends_when_it_is_told_to(postgres_url: str, engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
-        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        await hold_migrations(connection, "audit")
         settings = {"DATABASE_URL": postgres_url}
         async with service_process("audit", "migrate", settings) as process:
+            await until_migrations_wait(connection, "audit", 1)
+            process.terminate()
             async with asyncio.timeout(60):
-                while not await connection.scalar(LOCK_AWAITED, {"key": LOCK}):  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
-                process.terminate()
                 output, _ = await process.communicate()
     assert process.returncode == 1
     assert output.decode().splitlines() == ["cannot migrate schema audit: told to stop"]

@@ -1,24 +1,25 @@
 """Migrations by service processes: five that start at once, and one that meets a newer schema."""
 
 import asyncio
-import zlib
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from tests.integration.service_process import SETTINGS, output_until, service_process
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.integration.service_process import (
+    SETTINGS,
+    hold_migrations,
+    output_until,
+    service_process,
+    until_migrations_wait,
+)
 
 from headrace_common.postgres import create_engine
 
 STARTERS = 5
 READY = '"ready"'
-WAITING = text(
-    "SELECT count(*) FROM pg_locks"
-    " WHERE locktype = 'advisory' AND NOT granted AND objid::bigint = :key"
-)
 
 
 @pytest.fixture
@@ -32,26 +33,19 @@ def _starting(service: str, database_url: str) -> AbstractAsyncContextManager[Pr
     return service_process(service, "", {"DATABASE_URL": database_url, **SETTINGS[service]})
 
 
-async def _until_all_wait(connection: AsyncConnection, key: int) -> None:
-    async with asyncio.timeout(60):
-        while await connection.scalar(WAITING, {"key": key}) != STARTERS:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-
-
 @pytest.mark.parametrize("service", SETTINGS)
 async def test_five_processes_at_once_migrate_an_empty_database_once(
     service: str, postgres_url: str, engine: AsyncEngine
 ) -> None:
-    key = zlib.crc32(service.encode())
     async with AsyncExitStack() as stack:
         async with engine.begin() as gate:
             # Held until all five are at the same place, so that they really race.
-            await gate.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            await hold_migrations(gate, service)
             starters = [
                 await stack.enter_async_context(_starting(service, postgres_url))
                 for _ in range(STARTERS)
             ]
-            await _until_all_wait(gate, key)
+            await until_migrations_wait(gate, service, STARTERS)
         outputs = await asyncio.gather(*(output_until(process, READY) for process in starters))
         for process in starters:
             process.terminate()
