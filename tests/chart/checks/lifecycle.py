@@ -1,4 +1,4 @@
-"""How pods start, are watched, and end: the guide's table, and what the services really answer."""
+"""How pods start, are watched, and end: times by a table, and what the services really answer."""
 
 from collections.abc import Iterator
 
@@ -81,7 +81,7 @@ def pods_leave_the_mesh_first(objects: Objects) -> list[str]:
 
 
 def pods_are_watched(objects: Objects) -> list[str]:
-    """Each service has the three probes, at least as patient as the guide's table."""
+    """Each service has the three probes, at least as patient as the table."""
     faults = []
     for pod in own_pods(objects):
         for kind, wanted in zip(KINDS, PROBES[pod.component], strict=True):

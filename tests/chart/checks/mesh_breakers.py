@@ -1,4 +1,4 @@
-"""DestinationRules: whom they are for, and that their breakers have the guide's values and act."""
+"""DestinationRules: whom they are for, and that their breakers have these values and act."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -113,7 +113,7 @@ def every_server_has_a_breaker(objects: Objects) -> list[str]:
 
 
 def breakers_are_the_tables(objects: Objects) -> list[str]:
-    """Outlier detection and connection pools have the guide's values, subsets included."""
+    """Outlier detection and connection pools have the tables' values, subsets included."""
     return [
         f"{where}: {name} is {given}, not {wanted}"
         for rule, component in rules(objects)
@@ -137,7 +137,7 @@ def _values(component: str, policy: Object) -> Iterator[tuple[str, object, objec
 
 
 def breakers_hold_together(objects: Objects) -> list[str]:
-    """What Envoy does with values that look harmless; the guide says why."""
+    """What Envoy does with values that look harmless; values.yaml says why."""
     return [fault for rule, _ in rules(objects) for fault in _policy_faults(rule)]
 
 

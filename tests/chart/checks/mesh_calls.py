@@ -73,7 +73,7 @@ def _calls(objects: Objects) -> Iterator[tuple[str, str, Object]]:
 
 
 def calls_go_by_the_table(objects: Objects) -> list[str]:
-    """Calls that gateways make all the time wait and are repeated as the guide says."""
+    """Calls that gateways make all the time wait and are repeated as the table says."""
     return [
         f"{where}: {method} waits and is repeated by {given}"
         for where, method, route in _calls(objects)

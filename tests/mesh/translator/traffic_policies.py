@@ -1,6 +1,6 @@
 """DestinationRules: how a cluster of Envoy treats the pods behind a Service.
 
-The defaults are istiod's (guide, "How Istio's fields become Envoy's"), not those of Envoy.
+The defaults are istiod's (its pilot/pkg/networking/core), not those of Envoy.
 """
 
 from collections.abc import Mapping
