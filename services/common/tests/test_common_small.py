@@ -1,4 +1,4 @@
-"""Identifiers, addresses, settings: the small things that everything stands on."""
+"""Identifiers, addresses, settings, pauses: the small things that everything stands on."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from headrace_common.ids import uuid7
 from headrace_common.net import source_of, split_address
+from headrace_common.postgres import pause_seconds
 from headrace_common.settings import ServiceSettings
 
 TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -21,6 +22,11 @@ def test_uuid7_has_version_variant_and_time(now: datetime) -> None:
     assert made.version == 7
     assert made.variant == uuid.RFC_4122
     assert made.int >> 80 == int(now.timestamp() * 1000)
+
+
+def test_pauses_grow_to_two_seconds_and_no_further() -> None:
+    assert [pause_seconds(attempt) for attempt in (1, 2, 3)] == [0.2, 0.4, 0.8]
+    assert {pause_seconds(attempt) for attempt in (5, 2000)} == {2.0}
 
 
 @given(TIMES)

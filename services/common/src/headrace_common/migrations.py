@@ -19,6 +19,7 @@ from headrace_common.postgres import (
     FAILURES,
     create_engine,
     driver_error,
+    pause_seconds,
     translate_database_errors,
     wait_for_database,
 )
@@ -26,8 +27,6 @@ from headrace_common.runtime import Runtime
 from headrace_common.settings import DatabaseSettings
 
 MIGRATION_SECONDS = 600.0
-LONGEST_PAUSE_SECONDS = 2.0
-"""Between two looks of a process that waits for its schema."""
 
 
 async def open_database(
@@ -103,7 +102,7 @@ async def wait_for_schema(url: str, scripts: Path, schema: str, *, seconds: floa
                 )
             attempt += 1
             log.warning("waiting_for_schema", component=schema, revision=found, attempt=attempt)
-            await asyncio.sleep(min(0.1 * 2**attempt, LONGEST_PAUSE_SECONDS))
+            await asyncio.sleep(pause_seconds(attempt))
     finally:
         await engine.dispose()
 

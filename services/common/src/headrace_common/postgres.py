@@ -73,7 +73,7 @@ async def wait_for_database(url: str, *, seconds: float = 60.0) -> None:
                 attempt += 1
                 reason = type(driver_error(failure)).__name__
                 log.warning("waiting_for_database", target=target, reason=reason, attempt=attempt)
-                await asyncio.sleep(min(0.1 * 2**attempt, 2.0))
+                await asyncio.sleep(pause_seconds(attempt))
     except TimeoutError as error:
         raise HeadraceError(
             Reason.DEPENDENCY_UNAVAILABLE,
@@ -81,6 +81,14 @@ async def wait_for_database(url: str, *, seconds: float = 60.0) -> None:
         ) from error
     finally:
         await engine.dispose()
+
+
+def pause_seconds(attempt: int) -> float:
+    """Between two looks at what is not there yet: doubled each time, up to two seconds.
+
+    Without a bound of the power, a wait of half an hour would end in an OverflowError.
+    """
+    return min(0.1 * 2.0 ** min(attempt, 30), 2.0)
 
 
 async def watch_database(engine: AsyncEngine, server: GrpcServer) -> None:
