@@ -11,7 +11,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 MAY_WRITE = {
-    ("release", "image"): {"packages", "id-token"},
+    ("release", "image"): {"packages"},
+    ("release", "sign"): {"packages", "id-token"},
     ("release", "chart"): {"contents", "packages", "id-token"},
     ("scan", "code"): {"security-events"},
 }
