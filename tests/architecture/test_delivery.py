@@ -10,22 +10,11 @@ import yaml
 from pydantic import SecretStr
 from scripts.pin_images import pinned
 from tests.stack.helm import CHART, Object, render
+from tests.stack.settings import SETTINGS
 
-from headrace_audit.settings import AuditSettings
-from headrace_auth.settings import AuthSettings
-from headrace_cache.settings import CacheSettings
 from headrace_common.settings import ServiceSettings
-from headrace_gateway.settings import GatewaySettings
-from headrace_inference.settings import InferenceSettings
 
 ROOT = Path(__file__).parents[2]
-SETTINGS: dict[str, type[ServiceSettings]] = {
-    "gateway": GatewaySettings,
-    "auth": AuthSettings,
-    "cache": CacheSettings,
-    "audit": AuditSettings,
-    "inference": InferenceSettings,
-}
 SERVICES = list(SETTINGS)
 EVALUATION = CHART / "ci/evaluation-values.yaml"
 BASE = re.compile(r"^ARG PYTHON_IMAGE=(python:3\.11\.\d+-slim-[a-z]+)$", re.MULTILINE)

@@ -13,17 +13,12 @@ import typer
 import yaml
 from tests.architecture import operator_pages as pages
 from tests.stack import helm
+from tests.stack.settings import SETTINGS
 
-from headrace_audit.settings import AuditSettings
-from headrace_auth.settings import AuthSettings
-from headrace_cache.settings import CacheSettings
 from headrace_cli.main import create_app
 from headrace_cli.world import World
 from headrace_common.errors import Reason
-from headrace_gateway.settings import GatewaySettings
-from headrace_inference.settings import InferenceSettings
 
-SETTINGS = (AuditSettings, AuthSettings, CacheSettings, GatewaySettings, InferenceSettings)
 SECRET = {"secrets": {"existingSecret": "headrace-secrets"}}
 READERS_FILE = "values.yaml"
 OF_OTHERS = {"PGSSLROOTCERT", "HEADRACE_URL", "HEADRACE_CA_FILE"}
@@ -113,9 +108,9 @@ def test_a_value_that_is_misspelt_does_not_exist(path: str) -> None:
 
 @every_page
 def test_every_setting_that_is_named_exists(page: Path) -> None:
-    settings = {name.upper() for kind in SETTINGS for name in kind.model_fields}
+    settings = {name.upper() for kind in SETTINGS.values() for name in kind.model_fields}
     words = {word for span in pages.spans(page) for word in NAME.findall(span)}
-    prefixes = {str(kind.model_config["env_prefix"]) for kind in SETTINGS}
+    prefixes = {str(kind.model_config["env_prefix"]) for kind in SETTINGS.values()}
     short = {re.sub("^(" + "|".join(prefixes) + ")", "", word) for word in words}
     assert short - settings - {reason.value for reason in Reason} - OF_OTHERS == set()
 

@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
-from tests.chart.checks.lifecycle import SETTINGS
 from tests.chart.objects import Object, Objects, Pod, pods
+from tests.stack.settings import SETTINGS
 
 from headrace_audit.settings import AuditMigrationSettings, AuditSettings
 from headrace_auth.settings import AuthMigrationSettings, AuthSettings

@@ -3,21 +3,8 @@
 from collections.abc import Iterator
 
 from tests.chart.objects import Object, Objects, Pod, own_pods, running_pods
+from tests.stack.settings import SETTINGS
 
-from headrace_audit.settings import AuditSettings
-from headrace_auth.settings import AuthSettings
-from headrace_cache.settings import CacheSettings
-from headrace_common.settings import ServiceSettings
-from headrace_gateway.settings import GatewaySettings
-from headrace_inference.settings import InferenceSettings
-
-SETTINGS: dict[str, type[ServiceSettings]] = {
-    "gateway": GatewaySettings,
-    "auth": AuthSettings,
-    "inference": InferenceSettings,
-    "cache": CacheSettings,
-    "audit": AuditSettings,
-}
 MARGIN_SECONDS = 15
 """For what comes after the drain: flushing, closing, and a busy node."""
 LONGEST_STREAM_SECONDS = 300

@@ -5,9 +5,9 @@
 -- ARGV[1..6]   now or 0, length of a lease, request id, how many rates, limits in flight and budgets
 -- ARGV[7..]    per rate: amount, cost; per limit in flight: amount; per budget: amount, cost, when its
 --              period begins and ends
--- returns      { 1 if revoked, 2 if a budget's period is not now, else 0, index of what refuses or 0, now, then per rate: remaining, time until whole,
---              time until the cost fits; per limit in flight: remaining; per budget: neither spent nor
---              reserved, not spent }; of the first two kinds of answer only what is before `per rate`
+-- returns      { 1 if revoked, 2 if a budget's period is not now, else 0; index of what refuses or 0; now },
+--              and after a 0 also, per rate: remaining, time until whole, time until the cost fits; per limit
+--              in flight: remaining; per budget: neither spent nor reserved, not spent
 local now = clock(ARGV[1])
 local lease_end = now + tonumber(ARGV[2])
 local id = ARGV[3]
