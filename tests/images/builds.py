@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.images.base import make_base
 from tests.images.wheels import FOLDER, PLACE, SERVICES, SETTINGS, gather
-from tests.images.workshop import ROOT, WORKSHOP, buildah, inspect, podman
+from tests.images.workshop import ROOT, buildah, inspect, podman
 
 MEGABYTE = 1_000_000
 
@@ -31,7 +31,6 @@ class Build:
 
 def build_all() -> dict[str, Build]:
     """All images, by service."""
-    WORKSHOP.mkdir(parents=True, exist_ok=True)
     base = inspect("image", make_base())
     gather()
     return {service: _build(service, base) for service in SERVICES}

@@ -12,6 +12,7 @@ from tests.images.builds import Build, build_all
 from tests.images.node import Node, running_node
 from tests.images.pods import Cluster
 from tests.images.stores import SECRET, stores
+from tests.images.workshop import alone
 from tests.stack.helm import render
 
 VALUES = Path(__file__).with_name("values.yaml")
@@ -19,9 +20,10 @@ EMAIL, PASSWORD = "owner@acme.test", "correct horse battery staple 7"
 
 
 @pytest.fixture(scope="session")
-def images() -> dict[str, Build]:
-    """Every image, by service."""
-    return build_all()
+def images() -> Iterator[dict[str, Build]]:
+    """Every image, by service; nobody else is in the workshop meanwhile."""
+    with alone():
+        yield build_all()
 
 
 @pytest.fixture(scope="session")

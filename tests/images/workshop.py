@@ -1,9 +1,11 @@
 """Where images are built and run: a folder of this machine, and Debian's container tools in it."""
 
+import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,16 @@ def podman(*arguments: str | Path) -> str:
     """What the command printed."""
     # crun, the default, needs a newer kernel interface than sandboxes have.
     return run(("podman", *STORAGE, "--runtime", "runc", *map(str, arguments)))
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other runs out of the workshop, in which a killed one may have left containers."""
+    WORKSHOP.mkdir(parents=True, exist_ok=True)
+    with (WORKSHOP / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        podman("rm", "--all", "--force", "--time", "1")
+        yield
 
 
 def run_container(*arguments: str | Path) -> str:
