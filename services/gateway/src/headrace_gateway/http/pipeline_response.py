@@ -57,8 +57,8 @@ class PipelineResponse(Response, ABC):
 
     def watch(self, watcher: Coroutine[Any, Any, None]) -> None:
         """Run it until the work is done; when it ends by itself, the work is to end."""
-        task = asyncio.create_task(watcher)
-        task.add_done_callback(lambda _: self._tasks[0].cancel())
+        task, work = asyncio.create_task(watcher), self._tasks[0]
+        task.add_done_callback(lambda _: work.cancel())
         self._tasks.append(task)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,6 +71,8 @@ class PipelineResponse(Response, ABC):
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
+            # What a task ended with knows this response, and so a body: no circle may keep it.
+            self._tasks.clear()
         if not work.cancelled() and (error := work.exception()) is not None:
             raise error
 
