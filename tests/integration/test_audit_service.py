@@ -126,24 +126,37 @@ async def test_spooled_events_become_rows_once_through_an_outage(
         stub = audit_pb2_grpc.AuditServiceStub(channel)
         await Health(channel).until(SERVING)
 
+        stored, refused = asyncio.Event(), asyncio.Event()
+
         async def send(payloads: list[bytes]) -> None:
             events = [audit_pb2.AuditEvent.FromString(payload) for payload in payloads]
             request = audit_pb2.RecordEventsRequest(events=events)
-            with translate_rpc_errors("audit"):
-                await stub.RecordEvents(request, timeout=5)
+            try:
+                with translate_rpc_errors("audit"):
+                    await stub.RecordEvents(request, timeout=5)
+            except HeadraceError:
+                refused.set()
+                raise
+            stored.set()
 
         runtime = Runtime(step_seconds=15)
         spool = Spool(tmp_path / "spool", clock=SystemClock(), registry=CollectorRegistry())
-        policy = Policy(batch_records=20, first_pause_seconds=0.01, longest_pause_seconds=0.1)
+        policy = Policy(
+            batch_records=20,
+            gather_seconds=0.01,
+            first_pause_seconds=0.01,
+            longest_pause_seconds=0.1,
+        )
         start_spool(runtime, spool, send, policy=policy)
-        for number in range(500):
-            spool.append(_event(number).SerializeToString())
-            if number % 10 == 0:
-                await asyncio.sleep(0)
-            if number == 150:
-                proxy.cut()
-            if number == 350:
-                proxy.restore()
+        async with asyncio.timeout(30):
+            for number in range(500):
+                spool.append(_event(number).SerializeToString())
+                if number == 150:
+                    await stored.wait()
+                    proxy.cut()
+                if number == 350:
+                    await refused.wait()
+                    proxy.restore()
         await runtime.close()
         assert spool.backlog.records == 0
     assert await _request_ids(postgres_url) == [f"req_{number}" for number in range(500)]
