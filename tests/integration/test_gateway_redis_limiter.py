@@ -248,7 +248,7 @@ async def test_a_hang_up_is_never_swallowed_and_leaves_the_connection_usable(
     async with _limiters(redis_url) as [limiter]:
         await admit(limiter, Charge(REQUESTS, 1))
         asking = asyncio.ensure_future(admit(limiter, Charge(REQUESTS, 1)))
-        for _ in range(ticks):
+        for _ in range(ticks):  # each turn of the loop is a moment to leave at
             await asyncio.sleep(0)
         if asking.done():
             return

@@ -251,7 +251,7 @@ async def test_hang_ups_at_any_moment_leave_connections_for_those_who_stay(
 ) -> None:
     for ticks in range(40):
         run = asyncio.ensure_future(collect(llamacpp, STORY))
-        for _ in range(ticks):
+        for _ in range(ticks):  # each turn of the loop is a moment to leave at
             await asyncio.sleep(0)
         run.cancel()
         await asyncio.wait([run])

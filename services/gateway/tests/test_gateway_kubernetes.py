@@ -237,13 +237,14 @@ async def test_whoever_stops_following_lets_go_of_the_watch(server: KubernetesSe
         await anext(tables)
         later = asyncio.create_task(anext(tables))
         await server.until_watched()
+        held = asyncio.create_task(server.watches[0].until_left())
+        await settle()
+        assert not held.done()
         later.cancel()
         await asyncio.wait([later])
-    watch = server.watches[0]
-    while not watch.writer.is_closing():
-        watch.send(b"\n")
-        await asyncio.sleep(0)
-    assert watch.writer.is_closing()
+    async with asyncio.timeout(5):
+        await held
+    assert held.done()
 
 
 async def test_outside_a_cluster_the_start_says_so() -> None:

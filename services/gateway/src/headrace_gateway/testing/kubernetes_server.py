@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,6 +25,7 @@ def labelled(name: str, model: str, **labels: str) -> Json:
 class Watch:
     """A watch that a client holds open."""
 
+    reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -35,6 +36,11 @@ class Watch:
         """As the server does when a watch has lasted long enough."""
         self.writer.write(b"0\r\n\r\n")
         self.ended.set()
+
+    async def until_left(self) -> None:
+        """The client has closed its connection; it says nothing more before."""
+        with suppress(ConnectionError):
+            await self.reader.read()
 
     def cut(self) -> None:
         """As a network does."""
@@ -107,7 +113,7 @@ class KubernetesServer:
             elif url.path != PATH or query.get("labelSelector") != "headrace.dev/model":
                 writer.write(b"HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n")
             elif query.get("watch") == "true":
-                await self._watch(writer, int(query["resourceVersion"]))
+                await self._watch(reader, writer, int(query["resourceVersion"]))
             else:
                 self._list(writer)
             await writer.drain()
@@ -122,12 +128,14 @@ class KubernetesServer:
         head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
         writer.write(head + body)
 
-    async def _watch(self, writer: asyncio.StreamWriter, version: int) -> None:
+    async def _watch(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, version: int
+    ) -> None:
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
             b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n"
         )
-        watch = Watch(writer)
+        watch = Watch(reader, writer)
         if version < self.oldest:
             gone = {"kind": "Status", "code": 410, "reason": "Expired"}
             watch.send(json.dumps({"type": "ERROR", "object": gone}).encode() + b"\n")
