@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -119,6 +120,22 @@ async def test_readiness_and_answers_follow_the_database(
             assert (await stub.RecordEvents(request, timeout=5)).duplicates == 1
 
 
+async def _send(
+    stub: audit_pb2_grpc.AuditServiceStub,
+    stored: asyncio.Event,
+    refused: asyncio.Event,
+    payloads: list[bytes],
+) -> None:
+    events = [audit_pb2.AuditEvent.FromString(payload) for payload in payloads]
+    try:
+        with translate_rpc_errors("audit"):
+            await stub.RecordEvents(audit_pb2.RecordEventsRequest(events=events), timeout=5)
+    except HeadraceError:
+        refused.set()
+        raise
+    stored.set()
+
+
 async def test_spooled_events_become_rows_once_through_an_outage(
     settings: AuditSettings, proxy: Proxy, postgres_url: str, tmp_path: Path
 ) -> None:
@@ -127,18 +144,7 @@ async def test_spooled_events_become_rows_once_through_an_outage(
         await Health(channel).until(SERVING)
 
         stored, refused = asyncio.Event(), asyncio.Event()
-
-        async def send(payloads: list[bytes]) -> None:
-            events = [audit_pb2.AuditEvent.FromString(payload) for payload in payloads]
-            request = audit_pb2.RecordEventsRequest(events=events)
-            try:
-                with translate_rpc_errors("audit"):
-                    await stub.RecordEvents(request, timeout=5)
-            except HeadraceError:
-                refused.set()
-                raise
-            stored.set()
-
+        send = partial(_send, stub, stored, refused)
         runtime = Runtime(step_seconds=15)
         spool = Spool(tmp_path / "spool", clock=SystemClock(), registry=CollectorRegistry())
         policy = Policy(
