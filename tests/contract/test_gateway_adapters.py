@@ -135,6 +135,26 @@ async def test_an_answer_comes_back_as_it_was_stored(answers: GrpcAnswerStore) -
     assert await answers.look_up(KEY) == ANSWER
 
 
+async def test_a_gateway_that_is_late_itself_does_not_blame_the_cache() -> None:
+    judged = asyncio.Event()
+
+    class Store(MemoryEntryStore):
+        async def get(self, name: str) -> bytes | None:
+            await judged.wait()
+            return await super().get(name)
+
+    def late() -> float:
+        judged.set()
+        return 1.0
+
+    settings = CacheSettings(redis_url="unix:///unused", maximum_payload_bytes=1000)
+    servicer = build_cache(settings, store=Store(FakeClock()), registry=CollectorRegistry())
+    async with serving([servicer.registration()]) as channel:
+        patient = GrpcAnswerStore(channel, look_up_seconds=0.2, store_seconds=5, lateness=late)
+        await patient.store(KEY, ANSWER)
+        assert await patient.look_up(KEY) == ANSWER
+
+
 @pytest.mark.parametrize(
     "part",
     ["organization_id", "model", "model_version", "guard_policy_version", "request_digest"],

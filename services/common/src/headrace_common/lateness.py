@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from headrace_common.runtime import Runtime
+
 Lateness = Callable[[], float]
 """Seconds by which callbacks ran late, at worst, of late."""
 
 BEAT_SECONDS = 0.025
 WINDOW_SECONDS = 0.5
 ACCEPTABLE_SECONDS = 0.05
-"""Up to which a process may judge by its own clock."""
+"""Up to which a process may judge by its own clock, and a quarter of what it judges."""
 
 PATIENCE = 20
 """So many times its deadline a call may take while this process itself is late.
@@ -50,14 +52,23 @@ class LoopLateness:
         return max(self._worst, self._worst_before, overdue)
 
 
+def start_lateness(runtime: Runtime) -> Lateness:
+    """That of this process, watched until the runtime stops."""
+    loop = LoopLateness()
+    runtime.start_task("lateness", loop.watch())
+    return loop.seconds
+
+
 @asynccontextmanager
-async def patient_timeout(seconds: float, lateness: Lateness) -> AsyncIterator[None]:
+async def patient_timeout(
+    seconds: float, lateness: Lateness, *, patience: int = PATIENCE
+) -> AsyncIterator[None]:
     """Give the block so long, or raise TimeoutError.
 
     If our own event loop is late when time is up, the answer may be there, unread: then it is
-    waited for, up to `PATIENCE` times as long.
+    waited for, up to `patience` times as long.
     """
-    async with asyncio.timeout(seconds * PATIENCE) as limit:
+    async with asyncio.timeout(seconds * patience) as limit:
         judge = _Judge(limit, seconds, lateness)
         try:
             yield
@@ -73,6 +84,7 @@ class _Judge:
         self._limit = limit
         self._seconds = seconds
         self._lateness = lateness
+        self._acceptable = min(ACCEPTABLE_SECONDS, seconds / 4)
         self._next = self._loop.call_later(seconds, self._decide)
 
     def dismiss(self) -> None:
@@ -81,7 +93,7 @@ class _Judge:
     def _decide(self) -> None:
         if self._limit.expired():
             return
-        if self._lateness() <= ACCEPTABLE_SECONDS:
+        if self._lateness() <= self._acceptable:
             self._limit.reschedule(self._loop.time())
         else:
             self._next = self._loop.call_later(self._seconds / 4, self._decide)

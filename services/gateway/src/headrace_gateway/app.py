@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from headrace_common.clock import Clock, SystemClock
 from headrace_common.grpc_client import create_channel
+from headrace_common.lateness import Lateness, start_lateness
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.runtime import Runtime, run_service
 from headrace_common.spool import Limits, Spool, start_spool
@@ -113,7 +114,8 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
     runtime.start_task("revocations", ended.keep_fresh())
     key_uses = _start_key_uses(settings, runtime, auth, clock)
     router = start_router(settings, runtime, clock, registry)
-    limiter = start_limiter(settings, runtime, clock, registry, event_log.unsettled())
+    lateness = start_lateness(runtime)
+    limiter = start_limiter(settings, runtime, clock, registry, lateness, event_log.unsettled())
     neighbours = Neighbours(
         resolver=auth,
         verifier=key_set,
@@ -121,7 +123,7 @@ async def start(settings: GatewaySettings, runtime: Runtime) -> None:
         accounts=_accounts(settings, auth_channel),
         limiter=limiter,
         leases=start_leases(settings, runtime, limiter),
-        answers=_answers(settings, runtime),
+        answers=_answers(settings, runtime, lateness),
         event_log=event_log,
         router=router,
         ended=ended,
@@ -299,11 +301,12 @@ def _accounts(settings: GatewaySettings, channel: grpc.aio.Channel) -> GrpcAccou
     )
 
 
-def _answers(settings: GatewaySettings, runtime: Runtime) -> GrpcAnswerStore:
+def _answers(settings: GatewaySettings, runtime: Runtime, lateness: Lateness) -> GrpcAnswerStore:
     return GrpcAnswerStore(
         _channel(runtime, settings.cache_target),
         look_up_seconds=settings.cache_timeout_seconds,
         store_seconds=settings.cache_store_timeout_seconds,
+        lateness=lateness,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from headrace_common.clock import Clock
-from headrace_common.lateness import Lateness, LoopLateness
+from headrace_common.lateness import Lateness
 from headrace_common.runtime import Runtime
 from headrace_gateway.adapters.fallback_limiter import FallbackLimiter, FallbackRules
 from headrace_gateway.adapters.memory_limiter import MemoryLimiter
@@ -23,24 +23,23 @@ def start_limiter(
     runtime: Runtime,
     clock: Clock,
     registry: CollectorRegistry,
+    lateness: Lateness,
     unsettled: Sequence[Settlement],
 ) -> FallbackLimiter:
     """A limiter over the admission Redis, whose connection ends with the runtime.
 
     It settles first what an earlier process has left unsettled.
     """
-    late = LoopLateness()
-    runtime.start_task("lateness", late.watch())
     shared = RedisLimiter(
         settings.admission_redis_url.get_secret_value(),
         timeout_seconds=settings.admission_timeout_seconds,
         lease_seconds=settings.admission_lease_seconds,
-        lateness=late.seconds,
+        lateness=lateness,
     )
     runtime.on_stop("redis", shared.close)
     runtime.start_task("eviction check", warn_of_eviction(shared.may_forget))
     runtime.start_task("killed requests", settle_killed(unsettled, shared))
-    return with_fallback(shared, settings, clock, registry, late.seconds)
+    return with_fallback(shared, settings, clock, registry, lateness)
 
 
 def with_fallback(
