@@ -20,6 +20,8 @@ class Answer:
 
     def __init__(self) -> None:
         self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        """As they were sent; only a HeaderReader fills it."""
         self.body = bytearray()
         self.first_token_at: float | None = None
         self.ended_at = 0.0
@@ -91,10 +93,19 @@ class Connection(asyncio.Protocol):
             self._answered.set_result(self._answer)
 
 
-async def connect(url: str, tls: ssl.SSLContext | None) -> Connection:
+class HeaderReader(Connection):
+    """A Connection that looks at the answers' headers, too, which costs it time."""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._answer.headers[name] = value
+
+
+async def connect(
+    url: str, tls: ssl.SSLContext | None, kind: type[Connection] = Connection
+) -> Connection:
     """Raises OSError."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 0
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(Connection, host, port, ssl=tls)
+    _, connection = await loop.create_connection(kind, host, port, ssl=tls)
     return connection

@@ -11,7 +11,7 @@ import orjson
 import uvloop
 
 from benchmarks import grpc_connection
-from benchmarks.connection import Answer, Connection, connect
+from benchmarks.connection import Answer, Connection, HeaderReader, connect
 from benchmarks.grpc_connection import GrpcAnswer, GrpcConnection
 from benchmarks.load import ANSWER_SECONDS, CONNECT_SECONDS, Outcome, Plan, Summary
 
@@ -63,7 +63,8 @@ class Generator:
     async def _connect(self) -> Connection | GrpcConnection:
         if _is_grpc(self._plan):
             return GrpcConnection(self._plan.url)
-        return await connect(self._plan.url, self._tls)
+        kind = HeaderReader if self._plan.kind.cached else Connection
+        return await connect(self._plan.url, self._tls, kind)
 
     async def _keep_asking(self, connection: Connection | GrpcConnection, until: float) -> None:
         while (sent_at := perf_counter()) < until:
@@ -84,6 +85,8 @@ class Generator:
         """What is wrong with the answer; nothing if it is the text that it should be."""
         if answer.status != 200:
             return f"status {answer.status}: {bytes(answer.body[:200])!r}"
+        if self._plan.kind.cached and not _is_hit(answer):
+            return "the cache did not answer"
         try:
             text = answer.text(streamed=self._plan.kind.streamed)
         except (ValueError, LookupError, TypeError) as error:
@@ -115,6 +118,11 @@ def render_request(plan: Plan) -> bytes:
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"POST /v1/chat/completions HTTP/1.1\r\n{head}\r\n".encode() + content
+
+
+def _is_hit(answer: Answer | GrpcAnswer) -> bool:
+    """The inference service, asked by gRPC, has no cache before it."""
+    return isinstance(answer, GrpcAnswer) or answer.headers.get(b"x-headrace-cache") == b"hit"
 
 
 def _is_grpc(plan: Plan) -> bool:

@@ -14,6 +14,8 @@ class Kind:
     max_tokens: int | None = None
     temperature: float | None = None
     """None is the default, at which no cache answers."""
+    cached: bool = False
+    """Only what the cache answered counts; another answer, however right, is an error."""
 
 
 def _echo(name: str, prompt: str, *, streamed: bool = False) -> Kind:
@@ -26,4 +28,4 @@ STREAMED = _echo("streamed", " ".join(f"word{i}" for i in range(STREAM_WORDS)), 
 LONG_WORD = "w" * 999
 LONG = Kind("long", f"{LONG_WORD} " * 220, LONG_WORD, max_tokens=1)
 """220 KB to read in words of 1,000 characters, for they are the echo's tokens; one to write."""
-CACHED = Kind("cached", PLAIN.prompt, PLAIN.prompt, temperature=0.0)
+CACHED = Kind("cached", PLAIN.prompt, PLAIN.prompt, temperature=0.0, cached=True)
