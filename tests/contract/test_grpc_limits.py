@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from headrace.auth.v1 import auth_pb2, auth_pb2_grpc
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_client import create_channel
+from headrace_common.grpc_limits import MAXIMUM_IDLE
 from headrace_common.grpc_server import LIVENESS, ROOM_FOR_PROBES, Registration
 from headrace_common.testing.grpc import serving
 from headrace_gateway.adapters.auth_grpc import AuthClient
@@ -100,6 +101,24 @@ async def test_a_full_server_lives_and_says_so(
         for service in ("", LIVENESS):
             answer = await check(health_pb2.HealthCheckRequest(service=service), timeout=1)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_streams_that_strangers_leave_open_keep_nobody_out(
+    channel: grpc.aio.Channel, keeper: Doorkeeper
+) -> None:
+    keeper.door.set()
+    stub = health_pb2_grpc.HealthStub(channel)
+    request = health_pb2.HealthCheckRequest()
+    watches = [stub.Watch(request, timeout=60) for _ in range(2 * MAXIMUM_IDLE)]
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        first = await asyncio.gather(*map(anext, map(aiter, watches)), return_exceptions=True)
+        refused = [each.code() for each in first if isinstance(each, grpc.aio.AioRpcError)]
+        assert refused == [grpc.StatusCode.RESOURCE_EXHAUSTED] * MAXIMUM_IDLE
+        assert (await stub.Check(request)).status == health_pb2.HealthCheckResponse.SERVING
+        client = AuthClient(channel, resolve_seconds=DEADLINE_SECONDS)
+        assert isinstance(await client.resolve("x"), Principal)
+    for watch in watches:
+        watch.cancel()
 
 
 async def test_callers_that_leave_free_their_places(

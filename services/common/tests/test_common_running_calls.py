@@ -1,26 +1,27 @@
 """Calls are bounded, and at shutdown let end while no others come in; health always passes."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.grpc_limits import RunningCalls
+from headrace_common.grpc_limits import MAXIMUM_IDLE, RunningCalls
 from headrace_common.testing.tasks import settle
 
-CALL, WATCH = "/a.Service/Call", "/health/Watch"
+CALL, CHECK, WATCH = "/a.Service/Call", "/health/Check", "/health/Watch"
 SECONDS = 5
 LONG_SECONDS = 600
 
 
 def calls_up_to(maximum: int) -> RunningCalls:
-    return RunningCalls(maximum, exempt=("/health/",))
+    return RunningCalls(maximum, exempt=(CHECK,), idle=(WATCH,))
 
 
-async def refusal(calls: RunningCalls) -> tuple[Reason, float | None]:
+async def refusal(calls: RunningCalls, method: str = CALL) -> tuple[Reason, float | None]:
     """Why a further call is refused, and when to come again."""
     with pytest.raises(HeadraceError) as caught:
-        async with calls.around(CALL, None):
+        async with calls.around(method, None):
             pytest.fail("it was let in")
     return caught.value.reason, caught.value.retry_after_seconds
 
@@ -68,9 +69,23 @@ async def test_health_passes_a_full_and_a_draining_server_and_holds_neither() ->
     calls = calls_up_to(1)
     passed = []
     async with calls.around(WATCH, None), asyncio.timeout(SECONDS):
-        async with calls.around(CALL, None), calls.around(WATCH, None):
+        async with calls.around(CALL, None), calls.around(WATCH, None), calls.around(CHECK, None):
             passed.append("full")
         await calls.drain(LONG_SECONDS)
-        async with calls.around(WATCH, None):
+        async with calls.around(WATCH, None), calls.around(CHECK, None):
             passed.append("draining")
     assert passed == ["full", "draining"]
+
+
+async def test_streams_left_open_take_only_their_own_places() -> None:
+    calls = calls_up_to(1)
+    passed = []
+    async with AsyncExitStack() as left_open:
+        for _ in range(MAXIMUM_IDLE):
+            await left_open.enter_async_context(calls.around(WATCH, None))
+        assert await refusal(calls, WATCH) == (Reason.QUEUE_FULL, 1)
+        async with calls.around(CALL, None), calls.around(CHECK, None):
+            passed.append("full of watches")
+    async with calls.around(WATCH, None):
+        passed.append("left")
+    assert passed == ["full of watches", "left"]

@@ -1,11 +1,14 @@
 """Counts the calls that a gRPC server runs: bounds them, and at shutdown lets them end."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from headrace_common.errors import HeadraceError, Reason
+
+MAXIMUM_IDLE = 32
+"""Open streams that no credential is asked for."""
 
 
 class RunningCalls:
@@ -14,11 +17,18 @@ class RunningCalls:
     Methods that begin with one of `exempt` pass at any time and are not counted. gRPC's own bound
     and its own stop know no exemption: a server that is busy, or that drains for minutes, would
     fail its liveness probe and be killed.
+
+    Methods that begin with one of `idle` are streams that a stranger may leave open for ever, and
+    that hold up nothing: of them MAXIMUM_IDLE are let in, at any time.
     """
 
-    def __init__(self, maximum: int, exempt: tuple[str, ...]) -> None:
+    def __init__(
+        self, maximum: int, *, exempt: tuple[str, ...], idle: tuple[str, ...] = ()
+    ) -> None:
         self._maximum = maximum
         self._exempt = exempt
+        self._idle = idle
+        self._idling = 0
         self._running = 0
         self._draining = False
         self._none_runs = asyncio.Event()
@@ -32,6 +42,10 @@ class RunningCalls:
         """
         if method.startswith(self._exempt):
             yield
+            return
+        if method.startswith(self._idle):
+            with self._place_for_an_idle_one():
+                yield
             return
         self._require_room()
         self._running += 1
@@ -50,12 +64,25 @@ class RunningCalls:
             async with asyncio.timeout(seconds):
                 await self._none_runs.wait()
 
+    @contextmanager
+    def _place_for_an_idle_one(self) -> Iterator[None]:
+        if self._idling >= MAXIMUM_IDLE:
+            raise _full("The service has too many health Watches and reflections open.")
+        self._idling += 1
+        try:
+            yield
+        finally:
+            self._idling -= 1
+
     def _require_room(self) -> None:
         if self._draining:
             raise shutting_down()
         if self._running >= self._maximum:
-            message = "The service has too many calls in flight."
-            raise HeadraceError(Reason.QUEUE_FULL, message, retry_after_seconds=1)
+            raise _full("The service has too many calls in flight.")
+
+
+def _full(message: str) -> HeadraceError:
+    return HeadraceError(Reason.QUEUE_FULL, message, retry_after_seconds=1)
 
 
 def shutting_down() -> HeadraceError:

@@ -18,20 +18,21 @@ from headrace_common.grpc_interceptors import (
     measure_calls,
     report_errors,
 )
-from headrace_common.grpc_limits import RunningCalls, shutting_down
+from headrace_common.grpc_limits import MAXIMUM_IDLE, RunningCalls, shutting_down
 from headrace_common.runtime import Runtime
 from headrace_common.settings import GrpcServiceSettings
 
 LIVENESS = "liveness"
 """The health service name that looks at no dependency: who answers lives, even while draining."""
 
-HEALTH = (f"/{health.SERVICE_NAME}/",)
+HEALTH_CHECK = f"/{health.SERVICE_NAME}/Check"
+IDLE = (f"/{health.SERVICE_NAME}/Watch", "/grpc.reflection.")
 LAST_WORDS_SECONDS = 1.0
 """For what is still on its way when no call runs any more; open health Watches are cut after it."""
 PORT_SECONDS = 0.1
 """What the kernel may need to close a port."""
-ROOM_FOR_PROBES = 64
-"""Calls that gRPC itself admits beyond our own bound: health checks, and calls being refused."""
+ROOM_FOR_PROBES = 2 * MAXIMUM_IDLE
+"""Calls that gRPC itself admits beyond our own bound: idle ones, health checks, and refusals."""
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),
@@ -69,8 +70,8 @@ class GrpcServer:
 
 def _polled(registrations: Sequence[Registration]) -> tuple[str, ...]:
     return (
-        *HEALTH,
-        "/grpc.reflection.",
+        HEALTH_CHECK,
+        *IDLE,
         *(f"/{item.full_name}/{method}" for item in registrations for method in item.polled),
     )
 
@@ -88,7 +89,7 @@ async def start_grpc_server(
 
     `options` are gRPC's own, besides ours. Raises RuntimeError if the address cannot be bound.
     """
-    calls = RunningCalls(settings.maximum_concurrent_calls, exempt=HEALTH)
+    calls = RunningCalls(settings.maximum_concurrent_calls, exempt=(HEALTH_CHECK,), idle=IDLE)
     interceptor = AroundInterceptor(
         measure_calls(registry, clock),
         log_calls(clock, quiet=_polled(registrations)),
