@@ -261,17 +261,14 @@ class AnswerBuilder:
     def __init__(self) -> None:
         self._texts: dict[int, list[str]] = {}
         self._logprobs: dict[int, list[TokenLogprob]] = {}
-        self._calls: dict[int, dict[int, ToolCall]] = {}
+        self._calls: dict[int, dict[int, list[ToolCallPart]]] = {}
 
     def add(self, delta: Delta) -> None:
         self._texts.setdefault(delta.choice, []).append(delta.text)
         self._logprobs.setdefault(delta.choice, []).extend(delta.logprobs)
         calls = self._calls.setdefault(delta.choice, {})
         for part in delta.tool_calls:
-            begun = calls.get(part.index, ToolCall("", "", ""))
-            calls[part.index] = ToolCall(
-                begun.id + part.id, begun.name + part.name, begun.arguments + part.arguments
-            )
+            calls.setdefault(part.index, []).append(part)
 
     def finish(self, finished: Finished) -> Answer:
         """The whole answer; choices that never had text are empty."""
@@ -280,8 +277,18 @@ class AnswerBuilder:
                 text="".join(self._texts.get(index, ())),
                 finish_reason=reason,
                 logprobs=tuple(self._logprobs.get(index, ())),
-                tool_calls=tuple(call for _, call in sorted(self._calls.get(index, {}).items())),
+                tool_calls=tuple(
+                    _whole(parts) for _, parts in sorted(self._calls.get(index, {}).items())
+                ),
             )
             for index, reason in enumerate(finished.finish_reasons)
         )
         return Answer(finished.model, choices, finished.prompt_tokens, finished.completion_tokens)
+
+
+def _whole(parts: Sequence[ToolCallPart]) -> ToolCall:
+    return ToolCall(
+        "".join(part.id for part in parts),
+        "".join(part.name for part in parts),
+        "".join(part.arguments for part in parts),
+    )
