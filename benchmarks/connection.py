@@ -4,7 +4,7 @@ import asyncio
 import re
 import ssl
 from time import perf_counter
-from typing import cast
+from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -23,6 +23,8 @@ class Answer:
         self.headers: dict[bytes, bytes] = {}
         """As they were sent; only a HeaderReader fills it."""
         self.body = bytearray()
+        self.pieces: list[tuple[int, float]] = []
+        """How many bytes of the body had come when; only the hold-back's connection fills it."""
         self.first_token_at: float | None = None
         self.ended_at = 0.0
 
@@ -100,9 +102,10 @@ class HeaderReader(Connection):
         self._answer.headers[name] = value
 
 
-async def connect(
-    url: str, tls: ssl.SSLContext | None, kind: type[Connection] = Connection
-) -> Connection:
+C = TypeVar("C", bound=Connection)
+
+
+async def connect(url: str, tls: ssl.SSLContext | None, kind: type[C]) -> C:
     """Raises OSError."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 0

@@ -63,20 +63,23 @@ def bare_asgi() -> Iterator[Sequence[Contestant]]:
 
 
 @contextmanager
-def headrace() -> Iterator[Sequence[Contestant]]:
+def headrace(word_seconds: float = 0.0) -> Iterator[Sequence[Contestant]]:
     """One stack, three doors: as callers ask it; without Envoy, as other gateways are; and the
     inference service by gRPC, whose time the gateway's is added to."""
-    with echo_stack() as stack:
+    with echo_stack(word_seconds) as stack:
         access = stack.access
         envoy = _contestant(HEADRACE, access.url, stack, (*PARTS, "envoy"), access.ca_file)
         yield envoy, at_the_gateway(stack), _at_inference(stack)
 
 
 @contextmanager
-def echo_stack() -> Iterator[Stack]:
+def echo_stack(word_seconds: float = 0.0) -> Iterator[Stack]:
     """The whole stack on free ports, in a folder that is removed; raises ContestantError."""
+    settings = SETTINGS | {
+        "inference": SETTINGS["inference"] | {"echo_token_seconds": str(word_seconds)}
+    }
     try:
-        with temporary_stack(engine="echo", settings=SETTINGS) as stack:
+        with temporary_stack(engine="echo", settings=settings) as stack:
             yield stack
     except LocalStackError as error:
         raise ContestantError(str(error)) from error

@@ -1,5 +1,6 @@
 """One caller of an inference service's `Generate`, with the face of an HTTP `Connection`."""
 
+from collections.abc import AsyncIterator
 from time import perf_counter
 from urllib.parse import urlsplit
 
@@ -38,15 +39,20 @@ class GrpcConnection:
 
     async def ask(self, request: bytes) -> GrpcAnswer:
         answer = GrpcAnswer()
+        async for text in self.pieces(request):
+            answer.first_token_at = answer.first_token_at or perf_counter()
+            answer.body += text.encode()
+        answer.ended_at = perf_counter()
+        return answer
+
+    async def pieces(self, request: bytes) -> AsyncIterator[str]:
+        """The text as it comes."""
         try:
             async for message in self._generate(request, timeout=ANSWER_SECONDS):
                 if text := message.delta.text:
-                    answer.first_token_at = answer.first_token_at or perf_counter()
-                    answer.body += text.encode()
+                    yield text
         except grpc.aio.AioRpcError as error:
             raise ConnectionError(f"{error.code()}: {error.details()}") from error
-        answer.ended_at = perf_counter()
-        return answer
 
 
 def render(kind: Kind, model: str) -> bytes:

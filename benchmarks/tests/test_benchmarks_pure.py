@@ -2,6 +2,7 @@
 
 import pytest
 from benchmarks.connection import Answer
+from benchmarks.gateway_hold_back import added_to
 from benchmarks.load import Summary, nearest_rank
 from benchmarks.profile import Frame
 from benchmarks.report import Target
@@ -67,3 +68,9 @@ def test_jains_index_is_one_for_equals_and_the_least_for_one_who_has_all() -> No
     assert jain([0.7, 0.7, 0.7]) == pytest.approx(1)
     assert jain([1.0, 0.0, 0.0, 0.0]) == 0.25
     assert jain([0.0, 0.0]) == 1
+
+
+def test_a_word_is_added_what_passes_until_all_of_it_has_come() -> None:
+    alone = [(4, 0.1), (10, 0.2), (14, 0.3)]
+    guarded = [(4, 0.11), (7, 0.21), (14, 0.35)]
+    assert added_to(alone, guarded) == pytest.approx([0.01, 0.15, 0.05])

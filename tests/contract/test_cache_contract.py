@@ -1,6 +1,7 @@
 """CacheService as its callers meet it: the real servicer behind a real stub."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from google.protobuf import duration_pb2
@@ -9,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from headrace.cache.v1 import cache_pb2, cache_pb2_grpc
 from headrace_cache.adapters.memory import MemoryEntryStore
 from headrace_cache.app import build
+from headrace_cache.domain.entries import MAXIMUM_KEYS
 from headrace_cache.settings import CacheSettings
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_errors import translate_rpc_errors
@@ -38,24 +40,58 @@ def _store(payload: bytes, seconds: int | None = None) -> cache_pb2.StoreRequest
     return cache_pb2.StoreRequest(key=KEY, answer=answer, time_to_live=ttl)
 
 
+async def _found(
+    stub: cache_pb2_grpc.CacheServiceStub, *keys: cache_pb2.CacheKey
+) -> list[bytes | None]:
+    response = await stub.Lookup(cache_pb2.LookupRequest(keys=keys), timeout=5)
+    return [each.answer.payload if each.HasField("answer") else None for each in response.results]
+
+
+def _other(**fields: Any) -> cache_pb2.CacheKey:
+    other = cache_pb2.CacheKey(**fields)
+    key = cache_pb2.CacheKey()
+    key.CopyFrom(KEY)
+    key.MergeFrom(other)
+    return key
+
+
 async def test_a_stored_answer_is_a_hit_until_it_expires(
     stub: cache_pb2_grpc.CacheServiceStub, clock: FakeClock
 ) -> None:
     await stub.Store(_store(b"answer", 30), timeout=5)
-    hit = await stub.Lookup(cache_pb2.LookupRequest(key=KEY), timeout=5)
-    assert hit.answer.payload == b"answer"
+    assert await _found(stub, KEY) == [b"answer"]
     clock.advance(30)
-    miss = await stub.Lookup(cache_pb2.LookupRequest(key=KEY), timeout=5)
-    assert not miss.HasField("answer")
+    assert await _found(stub, KEY) == [None]
 
 
 async def test_another_organisation_misses(stub: cache_pb2_grpc.CacheServiceStub) -> None:
     await stub.Store(_store(b"answer"), timeout=5)
-    other = cache_pb2.CacheKey()
-    other.CopyFrom(KEY)
-    other.organization_id = "org_2"
-    response = await stub.Lookup(cache_pb2.LookupRequest(key=other), timeout=5)
-    assert not response.HasField("answer")
+    assert await _found(stub, _other(organization_id="org_2")) == [None]
+
+
+async def test_keys_that_are_looked_up_together_are_answered_in_their_order(
+    stub: cache_pb2_grpc.CacheServiceStub,
+) -> None:
+    await stub.Store(_store(b"answer"), timeout=5)
+    others = [_other(model=str(number)) for number in range(MAXIMUM_KEYS - 1)]
+    found = await _found(stub, *others[:3], KEY, *others[3:])
+    assert found == [None, None, None, b"answer", *[None] * (MAXIMUM_KEYS - 4)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "param"),
+    [
+        ([], "keys"),
+        ([KEY] * (MAXIMUM_KEYS + 1), "keys"),
+        ([KEY, cache_pb2.CacheKey()], "key.organization_id"),
+    ],
+)
+async def test_look_ups_of_bad_keys_are_refused(
+    stub: cache_pb2_grpc.CacheServiceStub, keys: list[cache_pb2.CacheKey], param: str
+) -> None:
+    with pytest.raises(HeadraceError) as caught, translate_rpc_errors("cache"):
+        await stub.Lookup(cache_pb2.LookupRequest(keys=keys), timeout=5)
+    assert (caught.value.reason, caught.value.param) == (Reason.INVALID_FIELD, param)
 
 
 @pytest.mark.parametrize(

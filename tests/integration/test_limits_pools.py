@@ -91,9 +91,7 @@ async def _audit_database() -> AsyncIterator[Pool]:
 @asynccontextmanager
 async def _cache_redis() -> AsyncIterator[Pool]:
     async with breakable_redis() as server:
-        store = RedisEntryStore(
-            server.url, timeout_seconds=DEADLINE_SECONDS, maximum_connections=SIZE
-        )
+        store = RedisEntryStore(server.url, timeout_seconds=DEADLINE_SECONDS)
         yield Pool(server, lambda: store.get("cache:{a}:1"))
         await store.close()
 

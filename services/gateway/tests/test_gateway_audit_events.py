@@ -8,7 +8,7 @@ import pytest
 from headrace.audit.v1 import audit_pb2
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.spool import Limits
-from headrace_gateway.adapters.audit_events import AuditClient, to_event
+from headrace_gateway.adapters.audit_events import AuditClient, Ending, to_event
 from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.testing.gateway import PRINCIPAL
 
@@ -37,7 +37,7 @@ def test_a_finished_completion_becomes_a_whole_event_without_the_credential() ->
     exchange.first_token_seconds, exchange.queue_seconds = 0.25, 0.5
     exchange.finish_reasons = ("stop",)
     exchange.succeed()
-    event = to_event(exchange, "gateway/gw-1", 1.5)
+    event = to_event(exchange, Ending.of(exchange), "gateway/gw-1", 1.5)
     assert event.event_id == event.request_id == exchange.request_id
     assert event.outcome == audit_pb2.OUTCOME_SUCCEEDED
     assert event.actor.organization_id == "org_1"
@@ -50,7 +50,7 @@ def test_a_finished_completion_becomes_a_whole_event_without_the_credential() ->
 def test_an_error_is_recorded_by_reason_only() -> None:
     exchange = _exchange(Activity.LOGIN)
     exchange.fail(HeadraceError(Reason.LOGIN_FAILED, "the sentence for the caller"))
-    event = to_event(exchange, "gateway/gw-1", 1.0)
+    event = to_event(exchange, Ending.of(exchange), "gateway/gw-1", 1.0)
     assert event.error_reason == "LOGIN_FAILED"
     assert not event.HasField("model_use")
     assert b"sentence" not in event.SerializeToString()
@@ -61,7 +61,7 @@ def test_no_caller_can_write_an_event_that_the_audit_refuses() -> None:
     exchange.model = "m" * 10_000
     exchange.resource = "api_key:\0"
     exchange.succeed()
-    event = to_event(exchange, "gateway/gw-1", 1.0)
+    event = to_event(exchange, Ending.of(exchange), "gateway/gw-1", 1.0)
     assert len(event.model_use.model) == 512
     assert "\0" not in event.resource
 
@@ -75,7 +75,7 @@ def test_an_event_has_room_for_whatever_a_caller_sets_off() -> None:
     ]
     exchange.guard_decisions[-1] = "output:secret:block"
     exchange.succeed()
-    event = to_event(exchange, "gateway/gw-1", 1.0)
+    event = to_event(exchange, Ending.of(exchange), "gateway/gw-1", 1.0)
     assert len(event.model_use.guard_decisions) <= MAXIMUM_ITEMS
     assert "output:secret:block" in event.model_use.guard_decisions
     assert event.ByteSize() < Limits().reserved_bytes - 4096  # the rest is for names and budgets
@@ -85,7 +85,7 @@ def test_an_event_has_room_for_whatever_a_caller_sets_off() -> None:
 def test_every_activity_has_its_kind(activity: Activity) -> None:
     exchange = _exchange(activity)
     exchange.succeed()
-    kind = audit_pb2.EventKind.Name(to_event(exchange, "w", 1.0).kind)
+    kind = audit_pb2.EventKind.Name(to_event(exchange, Ending.of(exchange), "w", 1.0).kind)
     assert kind == f"EVENT_KIND_{activity.upper()}"
 
 

@@ -1,6 +1,15 @@
 """The service's two use cases: look up and store."""
 
-from headrace_cache.domain.entries import CacheKey, EntryRules, check_key, storage_name
+import asyncio
+from collections.abc import Sequence
+
+from headrace_cache.domain.entries import (
+    CacheKey,
+    EntryRules,
+    check_key,
+    check_keys,
+    storage_name,
+)
 from headrace_cache.ports import EntryStore
 
 
@@ -11,10 +20,12 @@ class AnswerCache:
         self._store = store
         self._rules = rules
 
-    async def look_up(self, key: CacheKey) -> bytes | None:
-        """The payload stored under `key`, or None."""
-        check_key(key)
-        return await self._store.get(storage_name(key))
+    async def look_up(self, keys: Sequence[CacheKey]) -> Sequence[bytes | None]:
+        """For each key the payload stored under it, or None."""
+        check_keys(keys)
+        if len(keys) == 1:
+            return [await self._store.get(storage_name(keys[0]))]
+        return await asyncio.gather(*(self._store.get(storage_name(key)) for key in keys))
 
     async def store(self, key: CacheKey, payload: bytes, wanted_seconds: float | None) -> None:
         """Keep `payload` under `key`, replacing what was there."""

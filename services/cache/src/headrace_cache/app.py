@@ -30,7 +30,6 @@ async def start(settings: CacheSettings, runtime: Runtime) -> None:
     store = RedisEntryStore(
         settings.redis_url.get_secret_value(),
         timeout_seconds=settings.redis_timeout_seconds,
-        maximum_connections=settings.redis_maximum_connections,
     )
     runtime.on_stop("redis", store.close)
     servicer = build(settings, store=store, registry=registry)

@@ -19,11 +19,14 @@ class CacheServicer(cache_pb2_grpc.CacheServiceServicer):
     async def Lookup(  # noqa: N802 - the proto's name
         self, request: cache_pb2.LookupRequest, _context: Any
     ) -> cache_pb2.LookupResponse:
-        payload = await self._cache.look_up(_key(request.key))
-        self._metrics.count_lookup(hit=payload is not None)
-        if payload is None:
-            return cache_pb2.LookupResponse()
-        return cache_pb2.LookupResponse(answer=cache_pb2.CachedAnswer(payload=payload))
+        payloads = await self._cache.look_up([_key(key) for key in request.keys])
+        response = cache_pb2.LookupResponse()
+        for payload in payloads:
+            self._metrics.count_lookup(hit=payload is not None)
+            result = response.results.add()
+            if payload is not None:
+                result.answer.payload = payload
+        return response
 
     async def Store(  # noqa: N802 - the proto's name
         self, request: cache_pb2.StoreRequest, _context: Any

@@ -3,7 +3,11 @@
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from headrace_cache.domain.entries import MAXIMUM_KEYS
 from headrace_common.settings import GrpcServiceSettings
+
+LARGEST_PAYLOAD_BYTES = 15 * 1024 * 1024 // MAXIMUM_KEYS
+"""So that what one look-up finds is within what callers receive, 16 MiB."""
 
 
 class CacheSettings(GrpcServiceSettings):
@@ -18,11 +22,9 @@ class CacheSettings(GrpcServiceSettings):
     redis_url: SecretStr
     """The cache's own Redis, `redis://` or `unix://`; apart from admission's, for it may evict."""
     redis_timeout_seconds: float = Field(default=0.5, gt=0)
-    redis_maximum_connections: int = Field(default=64, ge=1)
-    """Further calls wait for one, `redis_timeout_seconds` at most."""
     default_time_to_live_seconds: int = Field(default=3600, ge=1)
     maximum_time_to_live_seconds: int = Field(default=86_400, ge=1)
-    maximum_payload_bytes: int = Field(default=1024 * 1024, ge=1)
+    maximum_payload_bytes: int = Field(default=1024 * 1024, ge=1, le=LARGEST_PAYLOAD_BYTES)
 
     @model_validator(mode="after")
     def _check_payload(self) -> "CacheSettings":

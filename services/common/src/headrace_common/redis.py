@@ -9,6 +9,9 @@ from redis.exceptions import RedisError
 
 from headrace_common.errors import HeadraceError, Reason
 
+REDIS_ERRORS = (RedisError, OSError, TimeoutError)
+"""What a Redis raises that fails, is not there or is late."""
+
 
 def create_redis(url: str, *, timeout_seconds: float, maximum_connections: int) -> Redis:
     """A lazy client for `redis://` or `unix://`; close it with `aclose`.
@@ -36,5 +39,10 @@ async def redis_deadline(seconds: float, sorry: str) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(seconds):
             yield
-    except (RedisError, OSError, TimeoutError) as error:
-        raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, sorry, retry_after_seconds=1) from error
+    except REDIS_ERRORS as error:
+        raise redis_unavailable(sorry) from error
+
+
+def redis_unavailable(sorry: str) -> HeadraceError:
+    """What any of REDIS_ERRORS is to callers."""
+    return HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, sorry, retry_after_seconds=1)

@@ -1,34 +1,31 @@
 """An EntryStore in Redis, shared by all replicas."""
 
-from contextlib import AbstractAsyncContextManager
-
-from headrace_common.redis import create_redis, redis_deadline
+from headrace_common.redis import REDIS_ERRORS, redis_unavailable
+from headrace_common.shared_redis import Argument, SharedRedis
 
 
 class RedisEntryStore:
     """One key per entry, expired by Redis itself."""
 
-    def __init__(self, url: str, *, timeout_seconds: float, maximum_connections: int) -> None:
-        self._timeout_seconds = timeout_seconds
-        self._redis = create_redis(
-            url, timeout_seconds=timeout_seconds, maximum_connections=maximum_connections
-        )
+    def __init__(self, url: str, *, timeout_seconds: float) -> None:
+        self._redis = SharedRedis(url, timeout_seconds=timeout_seconds)
 
     async def get(self, name: str) -> bytes | None:
-        async with self._deadline():
-            payload = await self._redis.get(name)
-        return payload.encode() if isinstance(payload, str) else payload
+        payload: bytes | None = await self._call("GET", name)
+        return payload
 
     async def put(self, name: str, payload: bytes, seconds: int) -> None:
-        async with self._deadline():
-            await self._redis.set(name, payload, ex=seconds)
+        await self._call("SET", name, payload, "EX", seconds)
 
     async def ping(self) -> None:
-        async with self._deadline():
-            await self._redis.ping()
+        await self._call("PING")
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await self._redis.close()
 
-    def _deadline(self) -> AbstractAsyncContextManager[None]:
-        return redis_deadline(self._timeout_seconds, "the cache's store does not answer")
+    async def _call(self, *command: Argument) -> bytes | None:
+        try:
+            reply: bytes | None = await self._redis.command(*command)
+        except REDIS_ERRORS as error:
+            raise redis_unavailable("the cache's store does not answer") from error
+        return reply

@@ -1,11 +1,14 @@
 """Which entries are accepted, and under which name each one is kept."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace_common.errors import HeadraceError, Reason
 
 DIGEST_BYTES = 32
+MAXIMUM_KEYS = 8
+"""Of one look-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,14 @@ def check_key(key: CacheKey) -> None:
             raise _invalid(f"key.{name}", "is required")
     if len(key.request_digest) != DIGEST_BYTES:
         raise _invalid("key.request_digest", f"must be {DIGEST_BYTES} bytes")
+
+
+def check_keys(keys: Sequence[CacheKey]) -> None:
+    """Refuse, by INVALID_FIELD, a look-up of none or too many, or with a key that is none."""
+    if not 1 <= len(keys) <= MAXIMUM_KEYS:
+        raise _invalid("keys", f"must be 1 to {MAXIMUM_KEYS}")
+    for key in keys:
+        check_key(key)
 
 
 def storage_name(key: CacheKey) -> str:

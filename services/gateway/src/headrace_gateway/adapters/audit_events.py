@@ -1,7 +1,7 @@
 """From a finished exchange to the audit's event, into the spool, and on to `audit`."""
 
 from collections.abc import Callable, Sequence
-from copy import copy
+from dataclasses import dataclass
 from functools import partial
 
 import grpc
@@ -14,7 +14,7 @@ from headrace_common.proto_enums import to_proto
 from headrace_common.spool import Note, Spool
 from headrace_gateway.adapters.costs import to_cost, to_settlement
 from headrace_gateway.domain.admission import Settlement
-from headrace_gateway.domain.exchange import Activity, Exchange
+from headrace_gateway.domain.exchange import Activity, Exchange, Outcome, outcome_of
 
 RECORD_SECONDS = 5.0
 MAXIMUM_TEXT_CHARACTERS = 512
@@ -23,6 +23,30 @@ MAXIMUM_DECISIONS = 100
 
 StatusOf = Callable[[HeadraceError | None], int]
 """The HTTP status of an error, or of success; given by the edge, which alone knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an exchange ended."""
+
+    outcome: Outcome
+    error: HeadraceError | None
+
+    @classmethod
+    def of(cls, exchange: Exchange) -> "Ending":
+        """Raises ValueError if it has not ended."""
+        if exchange.outcome is None:
+            raise ValueError("the exchange has not ended")
+        return cls(exchange.outcome, exchange.error)
+
+    @classmethod
+    def by_a_kill(cls) -> "Ending":
+        """If nothing more is heard of it."""
+        killed = HeadraceError(Reason.INTERRUPTED, "the process that answered was killed")
+        return cls(outcome_of(killed.kind), killed)
+
+
+Encode = Callable[[Exchange, float, Ending], bytes]
 
 
 class SpoolEventLog:
@@ -47,16 +71,16 @@ class SpoolEventLog:
             for note in self._spool.kept
         ]
 
-    def _encode(self, exchange: Exchange, seconds: float) -> bytes:
-        event = to_event(exchange, self._writer, seconds)
-        event.http_status = self._status_of(exchange.error)
+    def _encode(self, exchange: Exchange, seconds: float, ending: Ending) -> bytes:
+        event = to_event(exchange, ending, self._writer, seconds)
+        event.http_status = self._status_of(ending.error)
         return event.SerializeToString()
 
 
 class SpoolEventEntry:
     """EventEntry in a reservation of the spool."""
 
-    def __init__(self, spool: Spool, encode: Callable[[Exchange, float], bytes]) -> None:
+    def __init__(self, spool: Spool, encode: Encode) -> None:
         """Raises AUDIT_UNAVAILABLE when there is no room."""
         self._spool = spool
         self._reservation = spool.reserve()
@@ -67,14 +91,12 @@ class SpoolEventEntry:
         self._kept: Note | None = None
 
     def note(self, exchange: Exchange, seconds: float) -> None:
-        interrupted = copy(exchange)
-        interrupted.fail(HeadraceError(Reason.INTERRUPTED, "the process that answered was killed"))
-        self._reservation.note(self._encode(interrupted, seconds))
+        self._reservation.note(self._encode(exchange, seconds, Ending.by_a_kill()))
         self._noted = True
 
     def note_end(self, exchange: Exchange, seconds: float) -> None:
         if self._noted:
-            self._ended = self._encode(exchange, seconds)
+            self._ended = self._encode(exchange, seconds, Ending.of(exchange))
             self._reservation.note(self._ended)
 
     def settled(self) -> None:
@@ -83,7 +105,7 @@ class SpoolEventEntry:
             self._spool.forget(self._kept)
 
     def record(self, exchange: Exchange, seconds: float) -> None:
-        payload = self._ended or self._encode(exchange, seconds)
+        payload = self._ended or self._encode(exchange, seconds, Ending.of(exchange))
         unsettled = bool(self._ended) and not self._settled
         try:
             self._kept = self._reservation.append(payload, keep_note=unsettled)
@@ -108,10 +130,10 @@ class AuditClient:
             await self._stub.RecordEvents(request, timeout=RECORD_SECONDS)
 
 
-def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2.AuditEvent:
+def to_event(
+    exchange: Exchange, ending: Ending, writer: str, total_seconds: float
+) -> audit_pb2.AuditEvent:
     """The event of one exchange; its id is the request id that the caller saw."""
-    if exchange.outcome is None:
-        raise ValueError("the exchange has not ended")
     event = audit_pb2.AuditEvent(
         event_id=exchange.request_id,
         kind=to_proto(audit_pb2.EventKind, exchange.activity),
@@ -120,8 +142,8 @@ def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2
         request_id=exchange.request_id,
         source_address=_clean(exchange.source_address),
         operation=exchange.operation,
-        outcome=to_proto(audit_pb2.Outcome, exchange.outcome),
-        error_reason=_reason(exchange),
+        outcome=to_proto(audit_pb2.Outcome, ending.outcome),
+        error_reason=_reason(ending.error, exchange.cut_by),
         resource=_clean(exchange.resource),
     )
     if exchange.principal is not None:
@@ -133,9 +155,9 @@ def to_event(exchange: Exchange, writer: str, total_seconds: float) -> audit_pb2
     return event
 
 
-def _reason(exchange: Exchange) -> str:
+def _reason(error: HeadraceError | None, cut_by: Reason | None) -> str:
     """Why it failed, or why an answer that counts as given is shorter than the model's."""
-    reason = exchange.error.reason if exchange.error else exchange.cut_by
+    reason = error.reason if error else cut_by
     return reason.value if reason else ""
 
 

@@ -5,11 +5,9 @@ from collections.abc import Awaitable, Iterable, Sequence
 from importlib import resources
 from typing import Any
 
-from redis.exceptions import RedisError
-
-from headrace_common.errors import HeadraceError, Reason
 from headrace_common.lateness import Lateness, never_late
-from headrace_common.redis_scripts import Argument, RedisScripts
+from headrace_common.redis import REDIS_ERRORS, redis_unavailable
+from headrace_common.shared_redis import Argument, SharedRedis
 from headrace_gateway.domain.admission import (
     Admission,
     BudgetState,
@@ -46,7 +44,7 @@ class RedisLimiter:
         self._renewal = _script("renewal.lua")
         self._settlement = _script("settlement.lua")
         scripts = (self._admission, self._renewal, self._settlement)
-        self._redis = RedisScripts(url, scripts, timeout_seconds=timeout_seconds, lateness=lateness)
+        self._redis = SharedRedis(url, scripts, timeout_seconds=timeout_seconds, lateness=lateness)
 
     async def admit(self, principal: Principal, demand: Demand) -> Admission:
         rates, places, budgets = demand.rates, demand.places, demand.budget_charges
@@ -114,11 +112,8 @@ class RedisLimiter:
     async def _within(self, call: Awaitable[Any]) -> Any:
         try:
             return await call
-        except (RedisError, OSError, TimeoutError) as error:
-            sorry = "Limits cannot be checked at the moment."
-            raise HeadraceError(
-                Reason.DEPENDENCY_UNAVAILABLE, sorry, retry_after_seconds=1
-            ) from error
+        except REDIS_ERRORS as error:
+            raise redis_unavailable("Limits cannot be checked at the moment.") from error
 
 
 def _script(name: str) -> str:

@@ -69,7 +69,9 @@ class Screen:
 
     def flush(self) -> str:
         """What was held back, once no more text can come."""
-        return "" if self.blocked else self._decide(len(self._buffer))
+        if self.blocked or self._start == len(self._buffer):
+            return ""
+        return self._decide(len(self._buffer))
 
     def _take(self, text: str) -> str:
         if self.blocked:

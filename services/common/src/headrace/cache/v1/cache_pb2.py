@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dheadrace/cache/v1/cache.proto\x12\x11headrace.cache.v1\x1a\x1egoogle/protobuf/duration.proto\"\x7f\n\x08\x43\x61\x63heKey\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x1c\n\x14guard_policy_version\x18\x04 \x01(\t\x12\x16\n\x0erequest_digest\x18\x05 \x01(\x0c\"9\n\rLookupRequest\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x1b.headrace.cache.v1.CacheKey\"Q\n\x0eLookupResponse\x12\x34\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1f.headrace.cache.v1.CachedAnswerH\x00\x88\x01\x01\x42\t\n\x07_answer\"\x9a\x01\n\x0cStoreRequest\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x1b.headrace.cache.v1.CacheKey\x12/\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1f.headrace.cache.v1.CachedAnswer\x12/\n\x0ctime_to_live\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x0f\n\rStoreResponse\"\x1f\n\x0c\x43\x61\x63hedAnswer\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x32\xa9\x01\n\x0c\x43\x61\x63heService\x12M\n\x06Lookup\x12 .headrace.cache.v1.LookupRequest\x1a!.headrace.cache.v1.LookupResponse\x12J\n\x05Store\x12\x1f.headrace.cache.v1.StoreRequest\x1a .headrace.cache.v1.StoreResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dheadrace/cache/v1/cache.proto\x12\x11headrace.cache.v1\x1a\x1egoogle/protobuf/duration.proto\"\x7f\n\x08\x43\x61\x63heKey\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x1c\n\x14guard_policy_version\x18\x04 \x01(\t\x12\x16\n\x0erequest_digest\x18\x05 \x01(\x0c\":\n\rLookupRequest\x12)\n\x04keys\x18\x01 \x03(\x0b\x32\x1b.headrace.cache.v1.CacheKey\"H\n\x0eLookupResponse\x12\x30\n\x07results\x18\x02 \x03(\x0b\x32\x1f.headrace.cache.v1.LookupResultJ\x04\x08\x01\x10\x02\"O\n\x0cLookupResult\x12\x34\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1f.headrace.cache.v1.CachedAnswerH\x00\x88\x01\x01\x42\t\n\x07_answer\"\x9a\x01\n\x0cStoreRequest\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x1b.headrace.cache.v1.CacheKey\x12/\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1f.headrace.cache.v1.CachedAnswer\x12/\n\x0ctime_to_live\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x0f\n\rStoreResponse\"\x1f\n\x0c\x43\x61\x63hedAnswer\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x32\xa9\x01\n\x0c\x43\x61\x63heService\x12M\n\x06Lookup\x12 .headrace.cache.v1.LookupRequest\x1a!.headrace.cache.v1.LookupResponse\x12J\n\x05Store\x12\x1f.headrace.cache.v1.StoreRequest\x1a .headrace.cache.v1.StoreResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,15 +35,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CACHEKEY']._serialized_start=84
   _globals['_CACHEKEY']._serialized_end=211
   _globals['_LOOKUPREQUEST']._serialized_start=213
-  _globals['_LOOKUPREQUEST']._serialized_end=270
-  _globals['_LOOKUPRESPONSE']._serialized_start=272
-  _globals['_LOOKUPRESPONSE']._serialized_end=353
-  _globals['_STOREREQUEST']._serialized_start=356
-  _globals['_STOREREQUEST']._serialized_end=510
-  _globals['_STORERESPONSE']._serialized_start=512
-  _globals['_STORERESPONSE']._serialized_end=527
-  _globals['_CACHEDANSWER']._serialized_start=529
-  _globals['_CACHEDANSWER']._serialized_end=560
-  _globals['_CACHESERVICE']._serialized_start=563
-  _globals['_CACHESERVICE']._serialized_end=732
+  _globals['_LOOKUPREQUEST']._serialized_end=271
+  _globals['_LOOKUPRESPONSE']._serialized_start=273
+  _globals['_LOOKUPRESPONSE']._serialized_end=345
+  _globals['_LOOKUPRESULT']._serialized_start=347
+  _globals['_LOOKUPRESULT']._serialized_end=426
+  _globals['_STOREREQUEST']._serialized_start=429
+  _globals['_STOREREQUEST']._serialized_end=583
+  _globals['_STORERESPONSE']._serialized_start=585
+  _globals['_STORERESPONSE']._serialized_end=600
+  _globals['_CACHEDANSWER']._serialized_start=602
+  _globals['_CACHEDANSWER']._serialized_end=633
+  _globals['_CACHESERVICE']._serialized_start=636
+  _globals['_CACHESERVICE']._serialized_end=805
 # @@protoc_insertion_point(module_scope)

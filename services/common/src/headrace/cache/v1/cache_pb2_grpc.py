@@ -54,8 +54,8 @@ class CacheServiceServicer:
     """
 
     def Lookup(self, request, context):
-        """Lookup returns the answer stored under a key, if there is one.
-        Callers: gateway. Errors: INVALID_FIELD, DEPENDENCY_UNAVAILABLE (Redis).
+        """Lookup returns the answers stored under some keys, as far as there are any.
+        Callers: gateway. Errors: INVALID_FIELD (number of keys, a key), DEPENDENCY_UNAVAILABLE (Redis).
         Idempotent, may be retried; deadline: 20 ms, then go on without the cache.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from tests.integration.breakable import BreakableServer, breakable_redis
 
-from headrace_common.redis_scripts import RedisScripts
+from headrace_common.shared_redis import SharedRedis
 from headrace_common.testing.tasks import settle
 
 ADD = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
@@ -20,8 +20,8 @@ SCRIPTS = (ADD, ECHO, FAIL)
 
 
 @asynccontextmanager
-async def scripts_at(url: str, seconds: float = 5) -> AsyncIterator[RedisScripts]:
-    scripts = RedisScripts(url, SCRIPTS, timeout_seconds=seconds)
+async def scripts_at(url: str, seconds: float = 5) -> AsyncIterator[SharedRedis]:
+    scripts = SharedRedis(url, SCRIPTS, timeout_seconds=seconds)
     yield scripts
     await scripts.close()
 
@@ -120,7 +120,7 @@ async def test_nobody_at_the_address_is_an_os_error() -> None:
 
 
 async def test_closing_fails_whoever_still_waits(broken: BreakableServer) -> None:
-    scripts = RedisScripts(broken.url, SCRIPTS, timeout_seconds=5)
+    scripts = SharedRedis(broken.url, SCRIPTS, timeout_seconds=5)
     await scripts.run(ADD, ["c"], [1])
     with broken.frozen():
         waiting = asyncio.create_task(scripts.run(ADD, ["c"], [1]))

@@ -1,4 +1,4 @@
-"""Lua scripts in Redis, many calls at a time over one connection.
+"""Redis, and Lua scripts in it, with many calls at a time over one connection.
 
 redis-py took 100 to 170 us of CPU for each call; calls that are written and read together over one
 connection take a fifth of that (ADR 35). The protocol itself (RESP2) is hiredis's.
@@ -20,13 +20,13 @@ from headrace_common.lateness import Lateness, never_late, patient_timeout
 
 Argument = str | int | bytes
 MAXIMUM_WAITING = 4096
-"""Calls that wait for their replies; more than the gateway has requests in flight."""
+"""Calls that wait for their replies; more than a service has requests in flight."""
 
 
-class RedisScripts:
-    """Runs a fixed set of scripts; connects when it is first asked, and again after a failure.
+class SharedRedis:
+    """Runs commands and a fixed set of scripts; connects when first asked, and after a failure.
 
-    A call that was sent is never repeated by itself: its script may have run. Each has
+    A call that was sent is never repeated by itself: it may have run. Each has
     `timeout_seconds`, connecting included; one that is late ends the connection, and with it the
     calls behind it. Raises RedisError, OSError and TimeoutError.
     """
@@ -34,7 +34,7 @@ class RedisScripts:
     def __init__(
         self,
         url: str,
-        scripts: Sequence[str],
+        scripts: Sequence[str] = (),
         *,
         timeout_seconds: float,
         lateness: Lateness = never_late,
