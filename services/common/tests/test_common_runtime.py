@@ -98,12 +98,12 @@ async def test_a_task_that_dies_in_a_branch_stops_the_process() -> None:
 
 
 PROGRAM = """
-import asyncio
+import asyncio, gc
 from headrace_common.runtime import run_service
 
 async def start(runtime):
     async def closed():
-        print("closed", flush=True)
+        print("closed", "frozen" if gc.get_freeze_count() > 1000 else "thawed", flush=True)
     runtime.on_stop("resource", closed)
     print("starting", flush=True)
     {body}
@@ -129,6 +129,11 @@ def test_sigterm_closes_and_exits_with_0() -> None:
     code, output = _run("pass", stop_at="ready")
     assert code == 0
     assert "closed" in output
+
+
+def test_what_is_there_at_the_start_is_not_looked_through_for_garbage() -> None:
+    _, output = _run("pass", stop_at="ready")
+    assert "closed frozen" in output
 
 
 def test_sigterm_during_the_start_cancels_it_and_closes_what_was_built() -> None:
