@@ -24,7 +24,7 @@ STORY = "Tell me a very long story about a river, and do not stop."
 BOOK = "Read this and tell me what it is about. " + "The rain fell on the river. " * 207
 """About 1,500 tokens."""
 PAGE = "Read this and tell me what it is about. " + "The rain fell on the river. " * 60
-"""About 450 tokens: one chunk, but with another one of these more than one."""
+"""About 450 tokens: one chunk, but two of these are more than one."""
 MANY_TOKENS = 400
 
 
@@ -65,7 +65,7 @@ async def _measure(address: str, times: int) -> list[Measurement]:
         allowed = {
             "mid-decode": (_write, steps.decode),
             "mid-prefill": (_read, steps.chunk),
-            "next to be read": (_be_next, 2 * steps.chunk),
+            "next to be read": (_be_next, 0.0),
             "waiting": (_wait, 0.0),
         }
         measured = []
@@ -128,12 +128,12 @@ async def _read(asker: Asker, steps: Steps, draw: random.Random) -> float:
 
 
 async def _be_next(asker: Asker, steps: Steps, draw: random.Random) -> float:
-    """Hang up on a prompt that is inside while the one before it is read."""
+    """Hang up on a prompt that waits to be read while the one before it is, all in one pass."""
     first = asker.ask(PAGE, max_tokens=MANY_TOKENS)
     await until_event(first, "started")
     call = asker.ask(PAGE, max_tokens=MANY_TOKENS)
     await asker.until(lambda load: load.running_slots == 2)
-    await asyncio.sleep(steps.chunk * draw.uniform(0.0, 0.8))
+    await asyncio.sleep(steps.chunk * draw.uniform(0.0, 0.5))
     seconds = await _until_gone(call, lambda: asker.until(lambda load: load.running_slots < 2))
     if first.done():
         raise ContestantError("the answer that goes first ended too early")

@@ -56,8 +56,6 @@ FEATURES = frozenset(
 TOOLS = frozenset({Feature.TOOLS})
 Load = Callable[[LlamaCppOptions, str], Any]
 """Starts the library's server, with a listener on this Unix socket; see `load_server`."""
-CHUNKS_LET_IN = 2
-"""One that is read and one that is next; with one alone each second pass would read nothing."""
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
 
 
@@ -65,9 +63,10 @@ class LlamaCppEngine:
     """An Engine over one xllamacpp server, made in the event loop that it is used in.
 
     What is cancelled ends when llama.cpp next calls back, which it does at each decode step and
-    each prefill chunk of the choice, but not for a call's marks where it looks for calls. A choice
-    whose prefill waits behind others' gets no such call, so a prompt is let in, first come first
-    served, when its first chunk is among the next CHUNKS_LET_IN.
+    each prefill chunk of the choice, but not for a call's marks where it looks for calls; the step
+    that follows at once has begun by then, and is the last. A choice whose prefill waits behind
+    others' gets no such call, so a prompt is let in, first come first served, when its first chunk
+    fits into the next one to be read.
 
     A request that fails or is cancelled keeps its places until its thread ends: one that is silent
     still writes in llama.cpp's slots.
@@ -84,7 +83,7 @@ class LlamaCppEngine:
         self._gate = GroupGate()
         self._slots = SlotTable(options.slots)
         self._places = WeightedSemaphore(options.slots)
-        self._prefill = WeightedSemaphore(CHUNKS_LET_IN * options.prefill_chunk_tokens)
+        self._prefill = WeightedSemaphore(options.prefill_chunk_tokens)
         self._mailbox = Mailbox(options.gather_seconds)
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._server: Any = None
