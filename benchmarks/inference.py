@@ -13,7 +13,8 @@ from benchmarks.report import JsonFile, Machine, Prepare, Quick, create_console
 from headrace_inference.testing import prepared_checkpoint, prepared_model
 
 Part = Annotated[
-    Literal["all", "engines", "fairness"], typer.Option("--part", help="Which part to measure.")
+    Literal["all", "engines", "llamacpp", "fairness"],
+    typer.Option("--part", help="Which part to measure; llamacpp is one engine and its server."),
 ]
 
 
@@ -36,8 +37,8 @@ def main(
     figures: dict[str, Any] = {"machine": dataclasses.asdict(machine)}
     try:
         if part != "fairness":
-            figures |= _engines(console, quick=quick)
-        if part != "engines":
+            figures |= _engines(console, quick=quick, llamacpp_only=part == "llamacpp")
+        if part in ("all", "fairness"):
             figures |= _fairness(console, quick=quick)
     except ContestantError as error:
         console.print(f"ERROR it could not be measured: {error}")
@@ -46,8 +47,8 @@ def main(
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def _engines(console: Console, *, quick: bool) -> dict[str, Any]:
-    cells, footprints = inference_engines.run(quick=quick)
+def _engines(console: Console, *, quick: bool, llamacpp_only: bool) -> dict[str, Any]:
+    cells, footprints = inference_engines.run(quick=quick, llamacpp_only=llamacpp_only)
     for table in engine_tables.tables(cells, footprints):
         console.print(table)
     for target in engine_tables.targets(cells):

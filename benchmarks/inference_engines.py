@@ -28,24 +28,26 @@ def has_torch() -> bool:
     return find_spec("torch") is not None
 
 
-def run(*, quick: bool) -> tuple[list[Cell], list[Footprint]]:
+def run(*, quick: bool, llamacpp_only: bool) -> tuple[list[Cell], list[Footprint]]:
     """Start everybody and measure; raises ContestantError."""
     with TemporaryDirectory(prefix="headrace-benchmark-") as folder, ExitStack() as stack:
         try:
-            contestants = _start(stack, Path(folder), quick=quick)
+            contestants = _start(stack, Path(folder), quick=quick, llamacpp_only=llamacpp_only)
         except PreparationError as error:
             raise ContestantError(str(error)) from error
         return asyncio.run(measure(contestants, QUICK_LOADS if quick else LOADS))
 
 
-def _start(stack: ExitStack, folder: Path, *, quick: bool) -> list[Contestant]:
+def _start(stack: ExitStack, folder: Path, *, quick: bool, llamacpp_only: bool) -> list[Contestant]:
     start = stack.enter_context
     server = start(xllamacpp_server(names.SERVER, prepared_model()))
     contestants = [start(headrace(names.HEADRACE)), server]
     if quick:
         return contestants
+    contestants.append(start(headrace(names.HEADRACE_ALONE, ALONE, slow=True)))
+    if llamacpp_only:
+        return contestants
     contestants += [
-        start(headrace(names.HEADRACE_ALONE, ALONE, slow=True)),
         start(headrace(names.HEADRACE_OPENAI, _remote(server), slow=True)),
         start(xllamacpp_server(names.SERVER_Q4_1, original_model(folder), slow=True)),
     ]
