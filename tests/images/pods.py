@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.chart.checks.pod_security import quantity
 from tests.stack.helm import Object
 
-UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 BINDINGS = {"GRPC_ADDRESS": 9000, "METRICS_ADDRESS": 9464, "HTTP_ADDRESS": 8080}
 LABEL = "app.kubernetes.io/component"
 
@@ -87,7 +87,7 @@ class Pod:
             yield "--security-opt=no-new-privileges"
         if context["readOnlyRootFilesystem"]:
             yield from ("--read-only", "--read-only-tmpfs=false")
-        memory = bytes_of(container["resources"]["limits"]["memory"])
+        memory = int(quantity(container["resources"]["limits"]["memory"]))
         yield from (f"--memory={memory}", f"--memory-swap={memory}")
 
     def _variables(self, container: Object) -> Iterator[tuple[str, str]]:
@@ -128,13 +128,6 @@ class Pod:
 
 def name_of(thing: Object) -> str:
     return str(thing["metadata"]["name"])
-
-
-def bytes_of(quantity: str) -> int:
-    """Of a quantity of memory, such as `512Mi`."""
-    found = re.fullmatch(r"(\d+)(Ki|Mi|Gi)", quantity)
-    assert found is not None, quantity
-    return int(found[1]) * UNITS[found[2]]
 
 
 def service_of(image: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 import asyncpg
 import psutil
+from tests.chart.checks.pod_security import quantity
 from tests.images.conftest import Owner
 from tests.images.node import Node
-from tests.images.pods import bytes_of
 from tests.images.workshop import inspect, podman
 from tests.stack.completions import CHAT, event_of
 
@@ -29,7 +29,7 @@ def test_each_has_room_at_rest(node: Node, report: Callable[[str], None]) -> Non
         state = inspect("container", running.id)
         process = psutil.Process(state["State"]["Pid"])
         resident = sum(each.memory_info().rss for each in (process, *process.children(True)))
-        limit = bytes_of(running.container["resources"]["limits"]["memory"])
+        limit = int(quantity(running.container["resources"]["limits"]["memory"]))
         assert state["HostConfig"]["Memory"] == limit
         assert resident < limit / 2, f"{name} has no room"
         report(f"{name}: {resident / MEBIBYTE:.0f} MiB at rest of {limit // MEBIBYTE}")

@@ -196,6 +196,17 @@ async def test_embeddings_and_models_have_one_as_well(gateway: Gateway) -> None:
     assert (await gateway.client.get("/v1/models", headers=ASKING)).status_code == 403
 
 
+async def test_a_refused_list_of_models_has_the_headers_of_any_refusal(gateway: Gateway) -> None:
+    limit = Limit(LimitKind.REQUESTS_PER_MINUTE, "organization:org_1", 1)
+    gateway.accounts.principals[KEY] = replace(TRACER, limits=(limit,))
+    assert (await gateway.client.get("/v1/models")).status_code == 200
+    refused = await gateway.client.get("/v1/models", headers=ASKING)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+    assert json.loads(refused.headers[TRACE_HEADER])["outcome"] == "refused"
+    assert "request_id" in refused.json()["error"]
+
+
 async def test_it_fits_into_a_header_however_much_was_decided(gateway: Gateway) -> None:
     await _traced(gateway)
     [exchange] = gateway.events.exchanges

@@ -10,8 +10,9 @@ from headrace_gateway.http.bodies import json_body, parse_body, read_model_body
 from headrace_gateway.http.completion_response import Parsed, respond
 from headrace_gateway.http.embeddings_response import EmbeddingsResponse
 from headrace_gateway.http.embeddings_schema import EmbeddingBody
-from headrace_gateway.http.exchanges import answer_headers, open_exchange
+from headrace_gateway.http.exchanges import open_exchange
 from headrace_gateway.http.front_door import FrontDoor
+from headrace_gateway.http.models_response import ModelsResponse
 from headrace_gateway.http.openai_answers import model_card
 from headrace_gateway.http.openai_schema import ChatCompletionBody, CompletionBody
 
@@ -37,21 +38,26 @@ def create_openai_router(door: FrontDoor) -> APIRouter:
         """Turn texts into vectors of length 1, as numbers or as base64 of little-endian floats."""
         return _embed(door, request)
 
-    @router.get("/models")
-    async def list_models(request: Request, response: Response) -> dict[str, Any]:
+    @router.get("/models", response_model=dict[str, Any])
+    async def list_models(request: Request) -> Response:
         """The models that this credential may use."""
         exchange = open_exchange(request, Activity.MODEL_LIST, door.clock)
-        cards = await door.pipeline.list_models(exchange)
-        response.headers.update(answer_headers(exchange))
-        return {"object": "list", "data": [model_card(card) for card in cards]}
 
-    @router.get("/models/{model:path}")
-    async def retrieve_model(request: Request, response: Response, model: str) -> dict[str, Any]:
+        async def look() -> dict[str, Any]:
+            cards = await door.pipeline.list_models(exchange)
+            return {"object": "list", "data": [model_card(card) for card in cards]}
+
+        return ModelsResponse(door, exchange, look)
+
+    @router.get("/models/{model:path}", response_model=dict[str, Any])
+    async def retrieve_model(request: Request, model: str) -> Response:
         """One model."""
         exchange = open_exchange(request, Activity.MODEL_LIST, door.clock)
-        card = await door.pipeline.find_model(exchange, model)
-        response.headers.update(answer_headers(exchange))
-        return model_card(card)
+
+        async def look() -> dict[str, Any]:
+            return model_card(await door.pipeline.find_model(exchange, model))
+
+        return ModelsResponse(door, exchange, look)
 
     return router
 
