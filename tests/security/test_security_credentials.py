@@ -16,9 +16,12 @@ Header = tuple[bytes, bytes]
 async def _status(world: World, headers: list[Header], path: str = "/v1/models") -> int:
     """Of a request with exactly these header fields, straight at the application."""
     sent: list[dict[str, Any]] = []
+    requests = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if not requests:
+            await asyncio.Event().wait()  # nobody hangs up
+        return requests.pop()
 
     async def send(message: Any) -> None:
         sent.append(message)

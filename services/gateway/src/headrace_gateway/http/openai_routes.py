@@ -1,11 +1,12 @@
 """`/v1`: the OpenAI-compatible surface."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from headrace_gateway.domain.exchange import Activity
+from headrace_gateway.domain.exchange import Activity, Exchange
 from headrace_gateway.http.bodies import json_body, parse_body, read_model_body
 from headrace_gateway.http.completion_response import Parsed, respond
 from headrace_gateway.http.embeddings_response import EmbeddingsResponse
@@ -42,22 +43,13 @@ def create_openai_router(door: FrontDoor) -> APIRouter:
     async def list_models(request: Request) -> Response:
         """The models that this credential may use."""
         exchange = open_exchange(request, Activity.MODEL_LIST, door.clock)
-
-        async def look() -> dict[str, Any]:
-            cards = await door.pipeline.list_models(exchange)
-            return {"object": "list", "data": [model_card(card) for card in cards]}
-
-        return ModelsResponse(door, exchange, look)
+        return ModelsResponse(door, exchange, partial(_model_list, door, exchange))
 
     @router.get("/models/{model:path}", response_model=dict[str, Any])
     async def retrieve_model(request: Request, model: str) -> Response:
         """One model."""
         exchange = open_exchange(request, Activity.MODEL_LIST, door.clock)
-
-        async def look() -> dict[str, Any]:
-            return model_card(await door.pipeline.find_model(exchange, model))
-
-        return ModelsResponse(door, exchange, look)
+        return ModelsResponse(door, exchange, partial(_one_model, door, exchange, model))
 
     return router
 
@@ -83,3 +75,12 @@ def _embed(door: FrontDoor, request: Request) -> Response:
         return parse_body(EmbeddingBody, await read_model_body(request, exchange))
 
     return EmbeddingsResponse(door.pipeline, exchange, read, door.patience, door.readiness.running)
+
+
+async def _model_list(door: FrontDoor, exchange: Exchange) -> dict[str, Any]:
+    cards = await door.pipeline.list_models(exchange)
+    return {"object": "list", "data": [model_card(card) for card in cards]}
+
+
+async def _one_model(door: FrontDoor, exchange: Exchange, model: str) -> dict[str, Any]:
+    return model_card(await door.pipeline.find_model(exchange, model))
