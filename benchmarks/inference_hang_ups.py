@@ -22,7 +22,9 @@ WARM_UPS = 3
 ALLOWED_SECONDS = 0.05
 STORY = "Tell me a very long story about a river, and do not stop."
 BOOK = "Read this and tell me what it is about. " + "The rain fell on the river. " * 207
-"""About 1,500 tokens."""
+"""About 1,500 tokens, so three chunks."""
+TWO_CHUNKS = "Read this and tell me what it is about. " + "The rain fell on the river. " * 135
+"""The beginning of the book."""
 PAGE = "Read this and tell me what it is about. " + "The rain fell on the river. " * 60
 """About 450 tokens: one chunk, but two of these are more than one."""
 MANY_TOKENS = 400
@@ -34,6 +36,7 @@ class Steps:
 
     decode: float
     chunk: float
+    """The slowest one seen at the end of the book, where there is most to look back at."""
     prefill: float
     """Of the whole book."""
 
@@ -84,15 +87,16 @@ def _measurement(name: str, step: float, freed: Sequence[float]) -> Measurement:
 
 async def _steps(asker: Asker) -> Steps:
     """What a lone answer's steps take."""
-    decodes, prefills = [], []
+    decodes, chunks, prefills = [], [], []
     for _ in range(WARM_UPS):
         answer = await _answer(asker.ask(STORY, max_tokens=40))
         decodes.append(answer.writing / (answer.tokens - 1))
-        answer = await _answer(asker.ask(BOOK, max_tokens=1))
-        prefills.append(answer.reading)
-    seconds = median(prefills)
-    passes = answer.prompt_tokens / (CHUNK_TOKENS + SLOTS)
-    return Steps(median(decodes), seconds / passes, seconds)
+        beginning = await _answer(asker.ask(TWO_CHUNKS, max_tokens=1))
+        book = await _answer(asker.ask(BOOK, max_tokens=1))
+        end = book.prompt_tokens - beginning.prompt_tokens
+        chunks.append((book.reading - beginning.reading) * CHUNK_TOKENS / end)
+        prefills.append(book.reading)
+    return Steps(median(decodes), max(chunks), median(prefills))
 
 
 async def _answer(call: Call) -> Answer:

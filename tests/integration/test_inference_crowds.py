@@ -85,7 +85,9 @@ def test_a_crowd_before_a_remote_leaves_nothing_behind(
 
 
 async def _started_llamacpp() -> LlamaCppEngine:
-    options = LlamaCppOptions(prepared_model(), slots=3, context_tokens=64, threads=1)
+    options = LlamaCppOptions(
+        prepared_model(), slots=3, context_tokens=64, threads=1, prefill_chunk_tokens=2
+    )
     engine = LlamaCppEngine(options, SystemClock())
     await engine.start()
     return engine

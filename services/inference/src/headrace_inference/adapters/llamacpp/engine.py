@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import ExitStack, aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.forms.checker import FormChecker
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp.completion import Complete, Completion
+from headrace_inference.adapters.llamacpp.fed_completion import FedCompletion
 from headrace_inference.adapters.llamacpp.free_calls import check_free_tools
 from headrace_inference.adapters.llamacpp.http import HTTP_THREADS, LlamaCppHttp
 from headrace_inference.adapters.llamacpp.library import (
@@ -36,7 +38,7 @@ from headrace_inference.domain.requests import (
     Sampling,
     Tool,
 )
-from headrace_inference.domain.semaphore import Hold, WeightedSemaphore
+from headrace_inference.domain.semaphore import WeightedSemaphore
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import combined_digest, file_digest
 from headrace_inference.weights.lora_adapters import AdapterDoesNotFitError, check_adapter
@@ -54,6 +56,7 @@ FEATURES = frozenset(
     }
 )
 TOOLS = frozenset({Feature.TOOLS})
+Work = Completion | FedCompletion
 Load = Callable[[LlamaCppOptions, str], Any]
 """Starts the library's server, with a listener on this Unix socket; see `load_server`."""
 WARM_UP = GenerationRequest("warm-up", "headrace", "warm-up", "Hello", Sampling(max_tokens=2))
@@ -64,9 +67,10 @@ class LlamaCppEngine:
 
     What is cancelled ends when llama.cpp next calls back, which it does at each decode step and
     each prefill chunk of the choice, but not for a call's marks where it looks for calls; the step
-    that follows at once has begun by then, and is the last. A choice whose prefill waits behind
-    others' gets no such call, so a prompt is let in, first come first served, when its first chunk
-    fits into the next one to be read.
+    that follows at once has begun by then, and is the last. So a long prompt is fed a chunk at a
+    time, but not one with several choices. A choice whose prefill waits behind others' gets no such
+    call, so a prompt is let in, first come first served, when its first chunk fits into the next
+    one to be read.
 
     A request that fails or is cancelled keeps its places until its thread ends: one that is silent
     still writes in llama.cpp's slots.
@@ -94,7 +98,7 @@ class LlamaCppEngine:
         self._textless: frozenset[int] = frozenset()
         self._schemas = FormChecker()
         self._leaving: set[asyncio.Task[None]] = set()
-        self._completions: set[Completion] = set()
+        self._works: set[Work] = set()
         self._heard_at = 0.0
         self._dead = asyncio.Event()
 
@@ -152,52 +156,74 @@ class LlamaCppEngine:
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
     ) -> AsyncGenerator[EngineEvent, None]:
         complete, body, adapter = self._work(request, prompt_tokens, max_tokens)
-        sampling = request.sampling
-        forced = request.offered_tools if request.must_call else ()
-        translator = ChunkTranslator(sampling.choices, sampling.stop, sampling.top_logprobs, forced)
+        choices = request.sampling.choices
         # of several choices llama.cpp alone knows the slots, so they run apart and leave no prefix
-        steered = self._options.prompt_cache and sampling.choices == 1
+        steered = self._options.prompt_cache and choices == 1
         with ExitStack() as held:
             held.enter_context(await self._gate.enter((adapter, steered)))
-            held.enter_context(await self._places.acquire(sampling.choices))
-            unread, seat = len(prompt_tokens), None
+            held.enter_context(await self._places.acquire(choices))
+            cached, seat = 0, None
             if steered:
                 owner = (request.organization_id, adapter)
                 seat = held.enter_context(self._slots.take(owner, prompt_tokens))
-                body |= {"id_slot": seat.slot, "cache_prompt": seat.cached > 0}
-                unread = max(unread - seat.cached, 1)
+                cached = min(seat.cached, len(prompt_tokens) - 1)  # the last one is always read
+                body |= {"id_slot": seat.slot, "cache_prompt": cached > 0}
             else:
                 self._slots.forget()
+            unread = len(prompt_tokens) - cached
             chunk = min(unread, self._options.prefill_chunk_tokens)
             prefill = held.enter_context(await self._prefill.acquire(chunk))
-            prefill.resize(unread)
-            completion = self._begin(complete, body, translator, prefill)
+            begin = partial(self._begin, request, complete, prefill.resize)
+            work: Work
+            if unread > chunk and choices == 1:
+                work = self._feed(prompt_tokens, cached, body, begin)
+            else:
+                prefill.resize(unread)
+                work = begin(body)
+            self._works.add(work)
             try:
-                async with aclosing(self._events(request, completion)) as events:
+                async with aclosing(self._events(request, work)) as events:
                     async for event in events:
-                        if seat is not None and isinstance(event, Accepted):
+                        if seat is not None and not isinstance(event, Accepted):
                             seat.begin()
                         yield event
             finally:
-                await self._leave(completion, held.pop_all())
+                await self._leave(work, held.pop_all())
 
     def _begin(
         self,
+        request: GenerationRequest,
         complete: Complete,
+        on_unread: Callable[[int], None],
         body: Mapping[str, Any],
-        translator: ChunkTranslator,
-        prefill: Hold,
     ) -> Completion:
-        completion = Completion(
+        sampling = request.sampling
+        forced = request.offered_tools if request.must_call else ()
+        return Completion(
             complete,
             body,
-            translator,
+            ChunkTranslator(sampling.choices, sampling.stop, sampling.top_logprobs, forced),
             self._mailbox,
-            on_unread=prefill.resize,
+            on_unread=on_unread,
             on_event=self._hear,
         )
-        self._completions.add(completion)
-        return completion
+
+    def _feed(
+        self,
+        prompt_tokens: tuple[int, ...],
+        cached: int,
+        body: Mapping[str, Any],
+        begin: Callable[[Mapping[str, Any]], Completion],
+    ) -> FedCompletion:
+        return FedCompletion(
+            self._listener().read,
+            prompt_tokens,
+            cached=cached,
+            chunk_tokens=self._options.prefill_chunk_tokens,
+            body=body,
+            begin=begin,
+            on_event=self._hear,
+        )
 
     def _hear(self) -> None:
         self._heard_at = asyncio.get_running_loop().time()
@@ -215,10 +241,8 @@ class LlamaCppEngine:
             made["lora"] = [{"id": adapter, "scale": 1.0}]
         return complete, made, adapter
 
-    def _events(
-        self, request: GenerationRequest, completion: Completion
-    ) -> AsyncGenerator[EngineEvent, None]:
-        events = completion.events(self._options.stall_seconds)
+    def _events(self, request: GenerationRequest, work: Work) -> AsyncGenerator[EngineEvent, None]:
+        events = work.events(self._options.stall_seconds)
         return self._schemas.verified(request, events) if request.response_format else events
 
     async def embed(
@@ -232,11 +256,9 @@ class LlamaCppEngine:
         """What it is ill with does not pass: see `watch`."""
 
     async def watch(self) -> None:
-        if self._http is None:
-            raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
         deaths = (
             asyncio.ensure_future(self._dead.wait()),
-            asyncio.ensure_future(self._http.until_mute(self._options.stall_seconds)),
+            asyncio.ensure_future(self._listener().until_mute(self._options.stall_seconds)),
         )
         try:
             (death, *_), _ = await asyncio.wait(deaths, return_when=asyncio.FIRST_COMPLETED)
@@ -252,7 +274,7 @@ class LlamaCppEngine:
         self._info = None
         await self._schemas.close()
         seconds = 0.0 if self._dead.is_set() else self._options.stall_seconds
-        ended = all(await asyncio.gather(*(each.stop(seconds) for each in self._completions)))
+        ended = all(await asyncio.gather(*(each.stop(seconds) for each in self._works)))
         for leaving in self._leaving:
             leaving.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)
@@ -299,26 +321,31 @@ class LlamaCppEngine:
             raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
         return self._prompts
 
+    def _listener(self) -> LlamaCppHttp:
+        if self._http is None:
+            raise HeadraceError(Reason.NOT_SERVING, "the model is not loaded")
+        return self._http
+
     def _unload(self) -> None:
         self._server = None
 
-    async def _leave(self, completion: Completion, held: ExitStack) -> None:
+    async def _leave(self, work: Work, held: ExitStack) -> None:
         """Give up what it holds when it has ended; wait for that, but not for a silent one."""
-        seconds = 0.0 if completion.stalled else self._options.stall_seconds
-        leaving = asyncio.create_task(self._give_up(completion, held, seconds))
+        seconds = 0.0 if work.stalled else self._options.stall_seconds
+        leaving = asyncio.create_task(self._give_up(work, held, seconds))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
         await asyncio.wait({leaving}, timeout=seconds)
 
-    async def _give_up(self, completion: Completion, held: ExitStack, seconds: float) -> None:
+    async def _give_up(self, work: Work, held: ExitStack, seconds: float) -> None:
         with held:
-            while not await completion.stop(seconds):
+            while not await work.stop(seconds):
                 seconds = self._options.stall_seconds
                 if asyncio.get_running_loop().time() - self._heard_at >= seconds:
                     self._dead.set()
                     break
             else:
-                self._completions.discard(completion)
+                self._works.discard(work)
 
 
 def _no_file(path: Path) -> str:

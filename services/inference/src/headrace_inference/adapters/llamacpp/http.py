@@ -1,7 +1,7 @@
-"""llama.cpp's own HTTP routes for what the library offers no function: templates and tokens."""
+"""llama.cpp's own HTTP routes for what the library has no function: templates, tokens, slots."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx2
@@ -14,9 +14,12 @@ HTTP_THREADS = 4
 """What the listener must have: a kept-alive connection occupies one of its threads."""
 
 CONNECTIONS = 2
-"""Fewer than threads; let go before the listener closes them after 5 s."""
+"""For short calls; with one more for a chunk of a prompt they are fewer than threads. Let go before
+the listener closes them after 5 s."""
 
 TEMPLATE_PATH = "/apply-template"
+READING_FIELDS = ("id_slot", "cache_prompt", "lora")
+"""What of a completion's body decides where, and with which adapter, its prompt is read."""
 RETRY_SECONDS = 0.5
 CHECK_SECONDS = 5.0
 
@@ -30,11 +33,10 @@ class LlamaCppHttp:
     """
 
     def __init__(self, socket_path: str) -> None:
-        limits = httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=1.0)
+        limits = httpx2.Limits(max_connections=CONNECTIONS + 1, keepalive_expiry=1.0)
         self._client = httpx2.AsyncClient(
             transport=httpx2.AsyncHTTPTransport(uds=socket_path, limits=limits),
             base_url="http://llamacpp",
-            timeout=TIMEOUT_SECONDS,
         )
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._answered = asyncio.Event()
@@ -76,6 +78,16 @@ class LlamaCppHttp:
             raise HeadraceError(Reason.INVALID_FIELD, message, param=param)
         return str(answer["prompt"])
 
+    async def read(self, tokens: tuple[int, ...], body: Mapping[str, Any]) -> int:
+        """Have a slot read the beginning of a completion's prompt; returns which one it is.
+
+        It ends with the chunk, whoever leaves; the caller has one read at a time, and a deadline.
+        """
+        chunk = {name: body[name] for name in READING_FIELDS if name in body}
+        chunk |= {"prompt": list(tokens), "n_predict": 0, "response_fields": ["id_slot"]}
+        answer = await self._request("POST", "/completion", chunk, timeout=None)
+        return int(answer["id_slot"])
+
     async def until_mute(self, seconds: float) -> None:
         """Return when the listener has answered nothing, to nobody, for so long."""
         while await self.answers(seconds):  # noqa: ASYNC110 - the pause between two questions
@@ -108,9 +120,11 @@ class LlamaCppHttp:
         call.add_done_callback(self._forget)
         return await asyncio.shield(call)
 
-    async def _request(self, method: str, path: str, body: Any) -> Any:
+    async def _request(
+        self, method: str, path: str, body: Any, timeout: float | None = TIMEOUT_SECONDS
+    ) -> Any:
         try:
-            response = await self._client.request(method, path, json=body)
+            response = await self._client.request(method, path, json=body, timeout=timeout)
             if path != TEMPLATE_PATH:  # whose failures are those of the conversation
                 response.raise_for_status()
             self._answered.set()
