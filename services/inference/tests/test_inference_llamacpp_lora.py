@@ -14,6 +14,7 @@ from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
 from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
+from headrace_inference.domain.events import Working
 from headrace_inference.domain.requests import GenerationRequest
 from headrace_inference.testing import QUESTIONS, collect, prepared_model, question
 from headrace_inference.weights.digest import file_digest
@@ -144,3 +145,23 @@ async def expect_failure(adapter: Path, says: str) -> None:
         await engine.start()
     assert caught.value.reason is Reason.ENGINE_FAILED
     await engine.close()
+
+
+async def test_a_long_prompt_is_read_once_with_its_adapter(
+    engine: LlamaCppEngine, adapters: dict[str, Path]
+) -> None:
+    chunk = 16
+    options = LlamaCppOptions(
+        prepared_model(), 2, 512, 1, prefill_chunk_tokens=chunk, lora_adapters=adapters
+    )
+    fed = LlamaCppEngine(options, SystemClock())
+    await fed.start()
+    request = asking(NAMES[0], " ".join(QUESTIONS))
+    assert await text_of(fed, request) == await text_of(engine, request)
+    tokens = await fed.tokenize(request.prompt)
+    events = [event async for event in fed.generate(request, tokens, 1)]
+    # one for each chunk before the last, and one when that is begun: llama.cpp forgets what it has
+    # read with another adapter, and would tell of all chunks once more
+    assert events.count(Working()) <= len(tokens) // chunk + 1
+    assert len(tokens) > 3 * chunk
+    await fed.close()
