@@ -128,6 +128,28 @@ async def test_a_hang_up_waits_for_the_chunk_that_is_read_and_nothing_follows() 
     assert (len(listener.asked), fed.bodies) == (1, [])
 
 
+@pytest.mark.parametrize("length", [15, 25])
+async def test_one_that_is_stopped_while_it_is_read_ends_with_its_chunk(length: int) -> None:
+    listener = Listener(reads=False)
+    fed = Fed(listener, length)
+    reading = asyncio.ensure_future(fed.read())
+    await listener.reading.wait()
+    stopping = asyncio.ensure_future(fed.work.stop(5.0))
+    await settle()
+    listener.reading_on.set()
+    assert await stopping
+    assert await reading == [Accepted(0), Working()]
+    assert (len(listener.asked), fed.bodies) == (1, [])
+
+
+async def test_one_that_is_stopped_before_it_is_read_reads_nothing() -> None:
+    listener = Listener()
+    fed = Fed(listener, 25)
+    assert await fed.work.stop(0.0)
+    assert await fed.read() == [Accepted(0)]
+    assert (listener.asked, fed.bodies) == ([], [])
+
+
 async def test_one_that_has_not_begun_is_stopped_at_once() -> None:
     assert await Fed(Listener(), 25).work.stop(0.0)
 

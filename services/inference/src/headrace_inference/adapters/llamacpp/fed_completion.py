@@ -43,6 +43,7 @@ class FedCompletion:
         self._on_event = on_event
         self._chunk: asyncio.Task[int] | None = None
         self._chunk_stalled = False
+        self._stopping = False
         self._completion: Completion | None = None
 
     async def events(self, stall_seconds: float) -> AsyncGenerator[EngineEvent, None]:
@@ -54,10 +55,14 @@ class FedCompletion:
         body = self._body
         ends = range(self._cached + self._chunk_tokens, len(self._tokens), self._chunk_tokens)
         for end in ends:
+            if self._stopping:
+                return
             slot = await self._read_chunk(self._tokens[:end], body, stall_seconds)
             body = {**body, "id_slot": slot, "cache_prompt": True}
             self._on_event()
             yield Working()
+        if self._stopping:
+            return
         self._completion = self._begin(body)
         async with aclosing(self._completion.events(stall_seconds)) as events:
             async for event in events:
@@ -71,6 +76,7 @@ class FedCompletion:
 
     async def stop(self, seconds: float) -> bool:
         """Have nothing follow the chunk or step that runs; False if that took longer."""
+        self._stopping = True
         if self._completion:
             return await self._completion.stop(seconds)
         if self._chunk:
