@@ -56,7 +56,7 @@ class CacheServiceServicer:
     def Lookup(self, request, context):
         """Lookup returns the answers stored under some keys, as far as there are any.
         Callers: gateway. Errors: INVALID_FIELD (number of keys, a key), DEPENDENCY_UNAVAILABLE (Redis).
-        Idempotent, may be retried; deadline: 20 ms, then go on without the cache.
+        Idempotent, may be retried; deadline: 20 ms (up to 200 while the caller itself is late), then go on without.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

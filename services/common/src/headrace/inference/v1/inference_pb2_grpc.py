@@ -70,7 +70,8 @@ class InferenceServiceServicer:
         """Generate streams one answer: exactly one `started`, any number of `delta`, and exactly one
         `finished` as the last message. Everything that can be refused is refused before `started`, so
         that a mesh sees the status in the response headers. Cancelling the call frees the engine's slot
-        within the decode step or prefill chunk that runs, a decode step behind it, and 50 ms.
+        within the decode step or prefill chunk that runs, a decode step behind it, and 50 ms;
+        a long prompt with several choices within two chunks.
         Callers: gateway. Errors: INVALID_FIELD, UNSUPPORTED_PARAMETER, CONTEXT_LENGTH_EXCEEDED,
         MODEL_NOT_FOUND, QUEUE_FULL (with a retry hint), NOT_SERVING, ENGINE_FAILED, DEADLINE_EXCEEDED.
         May be retried elsewhere before the first `delta` only; deadline: the longest answer one waits for.
