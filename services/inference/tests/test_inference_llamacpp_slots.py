@@ -75,6 +75,22 @@ async def test_how_much_was_read_before_is_told(engine: LlamaCppEngine) -> None:
     assert told == [Accepted(), Accepted(len(tokens) - 1)]  # the last one is always read
 
 
+async def test_what_a_hang_up_left_unread_is_not_taken_for_read(engine: LlamaCppEngine) -> None:
+    left = asking("eight", "First,")
+    work = engine.generate(left, await engine.tokenize(left.prompt), 6)
+    async with aclosing(work) as events:
+        while not isinstance(await anext(events), Working):
+            continue
+    longer = asking("eight", "And then " * 40)
+    work = engine.generate(longer, await engine.tokenize(longer.prompt), 6)
+    async with aclosing(work) as events:
+        accepted = await anext(events)
+        reads = sum([isinstance(event, Working) async for event in events])
+    assert isinstance(accepted, Accepted)
+    assert 0 < accepted.cached_tokens <= 2 * CHUNK
+    assert reads >= 8
+
+
 async def test_several_choices_leave_nothing_to_reuse(engine: LlamaCppEngine) -> None:
     await run(engine, asking("five", "First,"))
     await run(engine, asking("six", "First,", choices=2))

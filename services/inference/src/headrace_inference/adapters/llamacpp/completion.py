@@ -61,6 +61,11 @@ class Completion:
         """Whether its reader has given it up for silence."""
         return self._stream.stalled
 
+    @property
+    def unread(self) -> int | None:
+        """Tokens of the prompt that are still to be read; None before it is told."""
+        return self._unread
+
     async def stop(self, seconds: float) -> bool:
         """Have the thread end at its next chunk; False if it did not in `seconds`."""
         self._stopping.set()

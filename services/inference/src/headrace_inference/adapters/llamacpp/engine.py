@@ -28,7 +28,7 @@ from headrace_inference.adapters.llamacpp.slots import SlotTable
 from headrace_inference.adapters.llamacpp.tools import call_grammar, is_free_to_call, schema_of
 from headrace_inference.adapters.mailbox import Mailbox
 from headrace_inference.domain.capabilities import Capabilities, Feature
-from headrace_inference.domain.events import Accepted, EngineEvent
+from headrace_inference.domain.events import EngineEvent
 from headrace_inference.domain.group_gate import GroupGate
 from headrace_inference.domain.models import EngineInfo
 from headrace_inference.domain.requests import (
@@ -184,8 +184,8 @@ class LlamaCppEngine:
             try:
                 async with aclosing(self._events(request, work)) as events:
                     async for event in events:
-                        if seat is not None and not isinstance(event, Accepted):
-                            seat.begin()
+                        if seat is not None and work.unread is not None:
+                            seat.has_read(len(prompt_tokens) - work.unread)
                         yield event
             finally:
                 await self._leave(work, held.pop_all())

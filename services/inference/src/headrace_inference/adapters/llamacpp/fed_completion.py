@@ -44,6 +44,7 @@ class FedCompletion:
         self._chunk: asyncio.Task[int] | None = None
         self._chunk_stalled = False
         self._stopping = False
+        self._unread: int | None = None
         self._completion: Completion | None = None
 
     async def events(self, stall_seconds: float) -> AsyncGenerator[EngineEvent, None]:
@@ -59,6 +60,7 @@ class FedCompletion:
                 return
             slot = await self._read_chunk(self._tokens[:end], body, stall_seconds)
             body = {**body, "id_slot": slot, "cache_prompt": True}
+            self._unread = len(self._tokens) - end
             self._on_event()
             yield Working()
         if self._stopping:
@@ -73,6 +75,11 @@ class FedCompletion:
     def stalled(self) -> bool:
         """Whether its reader has given it up for silence."""
         return self._completion.stalled if self._completion else self._chunk_stalled
+
+    @property
+    def unread(self) -> int | None:
+        """Tokens of the prompt that are still to be read; None before it is told."""
+        return self._completion.unread if self._completion else self._unread
 
     async def stop(self, seconds: float) -> bool:
         """Have nothing follow the chunk or step that runs; False if that took longer."""

@@ -21,10 +21,11 @@ class Seat(Leaving):
         self.slot = slot
         self.cached = cached
 
-    def begin(self) -> None:
-        """The slot reads the prompt now; until this is known nobody may reuse what it has."""
+    def has_read(self, tokens: int) -> None:
+        """So many of the prompt's; until this is known nobody may reuse what the slot has."""
         if self._table is not None:
-            self._table.remember(self.slot, self._read)
+            owner, prompt = self._read
+            self._table.remember(self.slot, (owner, prompt[:tokens]))
 
     def leave(self) -> None:
         table, self._table = self._table, None
