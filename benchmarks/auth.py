@@ -13,7 +13,7 @@ from benchmarks.auth_resolution import resolutions
 from benchmarks.auth_revocation import revocations
 from benchmarks.measurements import Measurement, tables
 from benchmarks.processes import ContestantError
-from benchmarks.report import JsonFile, Machine, Prepare, Quick, create_console
+from benchmarks.report import JsonFile, Machine, Prepare, Quick, begin
 from headrace_common.logs import configure_logging
 
 MEASURING: dict[str, Callable[..., Iterator[Measurement]]] = {
@@ -29,13 +29,11 @@ QUICK_SAYS = "Quick: fewer repetitions; nothing is left out."
 
 def main(prepare: Prepare = False, quick: Quick = False, json_file: JsonFile = None) -> None:
     """Measure verifying, looking up and resolving of credentials."""
-    console = create_console()
+    console, machine = begin(prepare=prepare)
     configure_logging("benchmark", "here", "WARNING")  # of the services that run in this process
-    if prepare:
-        console.print("There is nothing to install.")
-        return
-    machine, failed = Machine.here(), False
-    console.print(machine.line(), *([QUICK_SAYS] if quick else []), sep="\n")
+    if quick:
+        console.print(QUICK_SAYS)
+    failed = False
     measured: list[Measurement] = []
     for name, measure in MEASURING.items():
         console.print(f"measuring: {name}")

@@ -19,7 +19,7 @@ from benchmarks.generator import render_request
 from benchmarks.kinds import Kind
 from benchmarks.load import Plan, Summary
 from benchmarks.processes import ROOT, ContestantError
-from benchmarks.report import JsonFile, Machine, Prepare, Quick, Target, create_console, table
+from benchmarks.report import JsonFile, Prepare, Quick, Target, begin, table
 
 WORD_SECONDS = 0.05
 PASSAGE_WORDS = 40
@@ -33,12 +33,7 @@ Arrival = tuple[int, float]
 
 def main(prepare: Prepare = False, quick: Quick = False, json_file: JsonFile = None) -> None:
     """Stream passages of this project's own documents, 20 words a second, through the guard."""
-    console = create_console()
-    if prepare:
-        console.print("Nothing to prepare.")
-        return
-    machine = Machine.here()
-    console.print(machine.line())
+    console, machine = begin(prepare=prepare)
     texts = some_passages(QUICK_PASSAGES if quick else PASSAGES)
     if quick:
         console.print(f"Quick: {QUICK_PASSAGES} passages instead of {PASSAGES}.")

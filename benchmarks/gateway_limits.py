@@ -16,7 +16,7 @@ import uvloop
 from redis.asyncio import Redis
 
 from benchmarks.processes import ROOT, ContestantError
-from benchmarks.report import JsonFile, Machine, Prepare, Quick, Target, create_console, table
+from benchmarks.report import JsonFile, Prepare, Quick, Target, begin, table
 from headrace_gateway.domain.principal import LimitKind
 from headrace_gateway.testing.gateway import KEY
 from headrace_local.redis import temporary_redis
@@ -49,12 +49,7 @@ class Round:
 
 def main(prepare: Prepare = False, quick: Quick = False, json_file: JsonFile = None) -> None:
     """Count how many of a thousand are admitted by a limit of two hundred."""
-    console = create_console()
-    if prepare:
-        console.print("Nothing to prepare.")
-        return
-    machine = Machine.here()
-    console.print(machine.line())
+    console, machine = begin(prepare=prepare)
     times = QUICK_TIMES if quick else TIMES
     if quick:
         console.print(f"Quick: {QUICK_TIMES} rounds of each instead of {TIMES}.")

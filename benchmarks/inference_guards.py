@@ -9,7 +9,7 @@ import typer
 from benchmarks import inference_hang_ups, inference_refusals, inference_scrapes
 from benchmarks.measurements import Measurement, tables
 from benchmarks.processes import ContestantError
-from benchmarks.report import JsonFile, Machine, Prepare, Quick, create_console
+from benchmarks.report import JsonFile, Prepare, Quick, begin
 from headrace_inference.testing import prepared_model
 
 PARTS: Mapping[str, Callable[..., list[Measurement]]] = {
@@ -21,12 +21,9 @@ PARTS: Mapping[str, Callable[..., list[Measurement]]] = {
 
 def main(prepare: Prepare = False, quick: Quick = False, json_file: JsonFile = None) -> None:
     """Measure each guard against its target."""
-    console = create_console()
-    if prepare:
-        console.print(f"The model is at {prepared_model()}.")
-        return
-    machine = Machine.here()
-    console.print(machine.line())
+    console, machine = begin(
+        prepare=prepare, prepared=lambda: f"The model is at {prepared_model()}."
+    )
     if quick:
         console.print("Quick: fewer times each, and too few hang-ups for percentiles.")
     measured: list[Measurement] = []

@@ -13,15 +13,7 @@ import typer
 from benchmarks.inference_asking import Asker, asking, until_event
 from benchmarks.inference_process import InferenceProcess, running_inference
 from benchmarks.processes import ContestantError, until_at_rest
-from benchmarks.report import (
-    JsonFile,
-    Machine,
-    Prepare,
-    Quick,
-    Target,
-    create_console,
-    table,
-)
+from benchmarks.report import JsonFile, Prepare, Quick, Target, begin, table
 from headrace_inference.testing import prepared_model
 
 ENGINES = ("echo", "llamacpp")
@@ -59,12 +51,9 @@ class Growth:
 
 def main(prepare: Prepare = False, quick: Quick = False, json_file: JsonFile = None) -> None:
     """Measure how much each engine's process grows."""
-    console = create_console()
-    if prepare:
-        console.print(f"The model is at {prepared_model()}.")
-        return
-    machine = Machine.here()
-    console.print(machine.line())
+    console, machine = begin(
+        prepare=prepare, prepared=lambda: f"The model is at {prepared_model()}."
+    )
     if quick:
         console.print("Quick: too few requests to tell a leak from warming up.")
     try:

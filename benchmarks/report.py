@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -79,6 +79,19 @@ def create_console() -> Console:
     """A console that prints text as it is, and does not break tables that go into a file."""
     width = None if Console().is_terminal else PIPED_COLUMNS
     return Console(highlight=False, markup=False, soft_wrap=True, width=width)
+
+
+def begin(
+    *, prepare: bool, prepared: Callable[[], str] = lambda: "Nothing to prepare."
+) -> tuple[Console, Machine]:
+    """A console that has told the machine; ends the run if only preparation is asked for."""
+    console = create_console()
+    if prepare:
+        console.print(prepared())
+        raise typer.Exit
+    machine = Machine.here()
+    console.print(machine.line())
+    return console, machine
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

@@ -1,11 +1,12 @@
 """The benchmarks' pure functions: nearest ranks, py-spy's frames, verdicts and stream texts."""
 
 import pytest
+import typer
 from benchmarks.connection import Answer
 from benchmarks.gateway_hold_back import added_to
 from benchmarks.load import Summary, nearest_rank
 from benchmarks.profile import Frame
-from benchmarks.report import Target
+from benchmarks.report import Target, begin
 from benchmarks.shares import fair_shares, jain
 
 
@@ -74,3 +75,9 @@ def test_a_word_is_added_what_passes_until_all_of_it_has_come() -> None:
     alone = [(4, 0.1), (10, 0.2), (14, 0.3)]
     guarded = [(4, 0.11), (7, 0.21), (14, 0.35)]
     assert added_to(alone, guarded) == pytest.approx([0.01, 0.15, 0.05])
+
+
+def test_who_only_prepares_measures_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        begin(prepare=True, prepared=lambda: "It is there.")
+    assert capsys.readouterr().out == "It is there.\n"
