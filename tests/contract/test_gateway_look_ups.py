@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from headrace.cache.v1 import cache_pb2, cache_pb2_grpc
+from headrace_cache.domain import entries
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.grpc_server import Registration
 from headrace_common.testing.grpc import serving
@@ -30,6 +31,7 @@ class Cache(cache_pb2_grpc.CacheServiceServicer):
         self.called = asyncio.Event()
         self.door = asyncio.Event()
         self.fails = False
+        self.knows_results = True
 
     async def Lookup(
         self, request: cache_pb2.LookupRequest, _context: Any
@@ -40,7 +42,7 @@ class Cache(cache_pb2_grpc.CacheServiceServicer):
         if self.fails:
             raise HeadraceError(Reason.DEPENDENCY_UNAVAILABLE, "no store")
         response = cache_pb2.LookupResponse()
-        for key in request.keys:
+        for key in request.keys if self.knows_results else ():
             result = response.results.add()
             if key.model == UNREADABLE:
                 result.answer.payload = b"?"
@@ -87,6 +89,18 @@ async def test_each_gets_its_own_answer_in_few_calls(
     assert unreadable.reason is Reason.INTERNAL
     expected = [answer_of(key.model) for key in KEYS if key.model != UNREADABLE]
     assert found == [each if each.model.id != UNKNOWN else None for each in expected]
+
+
+def test_a_call_has_as_many_keys_as_the_cache_takes() -> None:
+    assert MAXIMUM_KEYS == entries.MAXIMUM_KEYS
+
+
+async def test_a_cache_that_knows_no_results_is_a_miss(
+    cache: Cache, answers: GrpcAnswerStore
+) -> None:
+    cache.door.set()
+    cache.knows_results = False
+    assert await answers.look_up(KEYS[0]) is None
 
 
 async def test_who_leaves_takes_nobody_along(cache: Cache, answers: GrpcAnswerStore) -> None:

@@ -50,6 +50,7 @@ class GrpcAnswerStore:
         look_up.keys.append(_key(key))
         # whoever leaves does not end what others wait for
         results = await asyncio.shield(look_up.results)
+        # a cache of before ADR 41, while one replaces the other, has no results
         if number >= len(results) or not results[number].HasField("answer"):
             return None
         try:
