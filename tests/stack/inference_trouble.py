@@ -119,8 +119,8 @@ class LibraryCrowd(Crowd):
     """Before a llamacpp engine whose library falls silent, to some or to all, and fails.
 
     Where it is silent to all, the engine gives it up for dead, as it should, and is of use again
-    all the same when the library comes back. Two chunks are as long as a prompt, so that nobody
-    can be let in if anybody has left a prompt behind.
+    all the same when the library comes back. A chunk is shorter than any prompt, so that nobody can
+    be let in if anybody has left a prompt behind.
     """
 
     def __init__(self, model: Path) -> None:

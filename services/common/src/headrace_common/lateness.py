@@ -12,7 +12,7 @@ Lateness = Callable[[], float]
 BEAT_SECONDS = 0.025
 WINDOW_SECONDS = 0.5
 ACCEPTABLE_SECONDS = 0.05
-"""Up to which a process may judge by its own clock, and a quarter of what it judges."""
+"""Up to which a process may judge by its own clock; of a short deadline, a quarter of that."""
 
 PATIENCE = 20
 """So many times its deadline a call may take while this process itself is late.
@@ -22,7 +22,7 @@ If it is the other side that hangs, there is soon nothing left to be late with.
 
 
 def never_late() -> float:
-    """For tests, whose clocks stand still."""
+    """For services that are hardly ever late, and for tests, whose clocks stand still."""
     return 0.0
 
 

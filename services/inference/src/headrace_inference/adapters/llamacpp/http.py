@@ -1,4 +1,4 @@
-"""llama.cpp's own HTTP routes for what the library has no function: templates, tokens, slots."""
+"""llama.cpp's own HTTP routes for what the library has no function: templates, tokens, chunks."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -27,9 +27,10 @@ CHECK_SECONDS = 5.0
 class LlamaCppHttp:
     """Speaks over a Unix socket in a private directory; the listener takes no network port.
 
-    These routes run on llama.cpp's HTTP threads and need no slot, so they answer while it decodes.
-    Each call is a task of its own that a cancelled caller leaves running, for the thread does not
-    learn of it: who hangs up again and again would have all of them busy.
+    All routes but that of `read` run on llama.cpp's HTTP threads alone and need no slot, so they
+    answer while it decodes. Each of their calls is a task of its own that a cancelled caller leaves
+    running, for the thread does not learn of it: who hangs up again and again would have all of
+    them busy. `read` is its caller's to keep running.
     """
 
     def __init__(self, socket_path: str) -> None:
