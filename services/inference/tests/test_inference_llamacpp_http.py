@@ -1,6 +1,7 @@
 """llama.cpp's listener: one that hangs is found out, one that fails once is not given up."""
 
 import asyncio
+import json
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -62,3 +63,29 @@ async def test_a_listener_that_is_busy_with_others_lives() -> None:
         others = [asyncio.create_task(http.vocabulary_size()) for _ in range(40)]
         assert await http.answers(seconds=5)
         assert await asyncio.gather(*others) == [7] * 40
+
+
+async def test_a_chunk_is_read_where_and_as_its_completion_says_and_nothing_is_written() -> None:
+    asked: list[tuple[bytes, dict[str, object]]] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        [length] = [
+            int(line.split(b":")[1])
+            for line in head.splitlines()
+            if line.lower().startswith(b"content-length")
+        ]
+        asked.append((head.split(b" ")[1], json.loads(await reader.readexactly(length))))
+        body = b'{"id_slot": 3}'
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    where = {"id_slot": 3, "cache_prompt": True, "lora": [{"id": 0, "scale": 1.0}]}
+    with tempfile.TemporaryDirectory() as directory:
+        path = str(Path(directory) / "llama.sock")
+        async with await asyncio.start_unix_server(handle, path), asyncio.timeout(5):
+            http = LlamaCppHttp(path)
+            assert await http.read((1, 2), {**where, "max_tokens": 9, "stream": True}) == 3
+            await http.close()
+    wanted = {**where, "prompt": [1, 2], "n_predict": 0, "response_fields": ["id_slot"]}
+    assert asked == [(b"/completion", wanted)]
