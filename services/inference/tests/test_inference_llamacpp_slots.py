@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from headrace_common.clock import SystemClock
 from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
+from headrace_inference.adapters.llamacpp.http import LlamaCppHttp
 from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.domain.events import Accepted, Delta, EngineEvent, Working
 from headrace_inference.domain.requests import GenerationRequest
@@ -97,6 +98,14 @@ async def test_several_choices_leave_nothing_to_reuse(engine: LlamaCppEngine) ->
     for tenant in ("five", "six"):
         _, reads = await run(engine, asking(tenant, "First,"))
         assert reads >= 6
+
+
+async def test_a_prompt_with_several_choices_is_not_fed(
+    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LlamaCppHttp, "read", None)  # it could name one slot alone
+    text, _ = await run(engine, asking("nine", "First,", choices=2))
+    assert text
 
 
 async def test_tenants_that_run_together_hear_what_each_hears_alone(engine: LlamaCppEngine) -> None:
