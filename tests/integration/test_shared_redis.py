@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from tests.integration.breakable import BreakableServer, breakable_redis
 
+from headrace_common.lateness import never_late
 from headrace_common.shared_redis import SharedRedis
 from headrace_common.testing.tasks import settle
 
@@ -21,7 +22,7 @@ SCRIPTS = (ADD, ECHO, FAIL)
 
 @asynccontextmanager
 async def scripts_at(url: str, seconds: float = 5) -> AsyncIterator[SharedRedis]:
-    scripts = SharedRedis(url, SCRIPTS, timeout_seconds=seconds)
+    scripts = SharedRedis(url, SCRIPTS, timeout_seconds=seconds, lateness=never_late)
     yield scripts
     await scripts.close()
 
@@ -120,7 +121,7 @@ async def test_nobody_at_the_address_is_an_os_error() -> None:
 
 
 async def test_closing_fails_whoever_still_waits(broken: BreakableServer) -> None:
-    scripts = SharedRedis(broken.url, SCRIPTS, timeout_seconds=5)
+    scripts = SharedRedis(broken.url, SCRIPTS, timeout_seconds=5, lateness=never_late)
     await scripts.run(ADD, ["c"], [1])
     with broken.frozen():
         waiting = asyncio.create_task(scripts.run(ADD, ["c"], [1]))

@@ -14,6 +14,7 @@ from headrace_cache.settings import CacheSettings
 from headrace_common.clock import SystemClock
 from headrace_common.grpc_server import start_grpc_server
 from headrace_common.health import watch_dependency
+from headrace_common.lateness import start_lateness
 from headrace_common.metrics import create_registry, serve_metrics
 from headrace_common.runtime import Runtime, run_service
 
@@ -30,6 +31,7 @@ async def start(settings: CacheSettings, runtime: Runtime) -> None:
     store = RedisEntryStore(
         settings.redis_url.get_secret_value(),
         timeout_seconds=settings.redis_timeout_seconds,
+        lateness=start_lateness(runtime),
     )
     runtime.on_stop("redis", store.close)
     servicer = build(settings, store=store, registry=registry)

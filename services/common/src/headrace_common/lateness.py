@@ -22,7 +22,7 @@ If it is the other side that hangs, there is soon nothing left to be late with.
 
 
 def never_late() -> float:
-    """For services that are hardly ever late, and for tests, whose clocks stand still."""
+    """For tests, whose clocks stand still."""
     return 0.0
 
 

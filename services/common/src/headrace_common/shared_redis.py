@@ -16,7 +16,7 @@ from redis.asyncio.connection import parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from headrace_common.lateness import Lateness, never_late, patient_timeout
+from headrace_common.lateness import Lateness, patient_timeout
 
 Argument = str | int | bytes
 MAXIMUM_WAITING = 4096
@@ -37,7 +37,7 @@ class SharedRedis:
         scripts: Sequence[str] = (),
         *,
         timeout_seconds: float,
-        lateness: Lateness = never_late,
+        lateness: Lateness,
     ) -> None:
         """`url` is as redis-py's: `redis://`, `rediss://` with `ssl_ca_certs`, `unix://`."""
         self._url = url

@@ -1,5 +1,6 @@
 """An EntryStore in Redis, shared by all replicas."""
 
+from headrace_common.lateness import Lateness, never_late
 from headrace_common.redis import REDIS_ERRORS, redis_unavailable
 from headrace_common.shared_redis import Argument, SharedRedis
 
@@ -7,8 +8,10 @@ from headrace_common.shared_redis import Argument, SharedRedis
 class RedisEntryStore:
     """One key per entry, expired by Redis itself."""
 
-    def __init__(self, url: str, *, timeout_seconds: float) -> None:
-        self._redis = SharedRedis(url, timeout_seconds=timeout_seconds)
+    def __init__(
+        self, url: str, *, timeout_seconds: float, lateness: Lateness = never_late
+    ) -> None:
+        self._redis = SharedRedis(url, timeout_seconds=timeout_seconds, lateness=lateness)
 
     async def get(self, name: str) -> bytes | None:
         payload: bytes | None = await self._call("GET", name)
