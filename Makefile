@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8443
 SERVICE ?= gateway
+COUNT ?= 10
 MODEL ?=
 MODEL_ID ?= local-model
 REGISTRATION ?= invitation
@@ -47,13 +48,13 @@ status: ## Show every part of the running stack
 logs: ## Show the log of SERVICE (gateway); FOLLOW=1 goes on
 	@$(IF_INSTALLED) $(LOCAL) logs $(SERVICE) $(if $(FOLLOW),--follow) || true
 
-events: ## Show the newest audit events
-	@$(IF_INSTALLED) $(LOCAL) events || true
+events: ## Show the COUNT (10) newest audit events
+	@$(IF_INSTALLED) $(LOCAL) events --count $(COUNT) || true
 
 reset: ## Delete accounts, keys, audit and cache; keeps the model
 	@$(IF_INSTALLED) $(LOCAL) reset
 
-demo: install ## Start, stream one answer over HTTPS, stop
+demo: install ## Stream one answer over HTTPS, from the running stack or from one started for it
 	@$(LOCAL) demo --port $(PORT)
 
 compose-secrets: ## Write the secrets of docker-compose.yml into .env

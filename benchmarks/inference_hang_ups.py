@@ -18,7 +18,7 @@ SLOTS = 4
 CHUNK_TOKENS = 512
 """The default of PREFILL_CHUNK_TOKENS."""
 TIMES, QUICK_TIMES = 100, 8
-WARM_UPS = 3
+WARM_UPS = 8
 ALLOWED_SECONDS = 0.05
 STORY = "Tell me a very long story about a river, and do not stop."
 BOOK = "Read this and tell me what it is about. " + "The rain fell on the river. " * 207

@@ -124,10 +124,13 @@ def logs(
 
 
 @app.command()
-def events(state: State = DEFAULTS.state) -> None:
+def events(
+    state: State = DEFAULTS.state,
+    count: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
+) -> None:
     """Show the newest audit events."""
     with _clear_errors():
-        commands.events(StackOptions(state).directory)
+        commands.events(StackOptions(state).directory, count=count)
 
 
 @app.command()

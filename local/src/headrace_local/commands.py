@@ -31,11 +31,11 @@ DOWN_SECONDS = 90.0
 # Of long ids the end: those of one minute begin alike.
 EVENTS = r"""
 SELECT to_char(occurred_at, 'HH24:MI:SS') AS time, operation,
-       regexp_replace(resource, '^(\w+:).{9,}(.{8})$', '\1..\2') AS resource,
+       regexp_replace(resource, '[0-9a-f-]{24,}([0-9a-f]{8})', '..\1', 'g') AS resource,
        concat_ws(': ', outcome, nullif(lower(error_reason), outcome)) AS outcome,
        cache_status AS cache,
        prompt_tokens AS prompt, completion_tokens AS answer, request_id
-FROM audit.events ORDER BY occurred_at DESC LIMIT 10
+FROM audit.events ORDER BY occurred_at DESC
 """
 
 Work = Callable[[Stack], Awaitable[None]]
@@ -118,8 +118,8 @@ def logs(directory: StateDirectory, component: str, *, lines: int, keep_followin
         sys.stdout.flush()
 
 
-def events(directory: StateDirectory) -> None:
-    """Print the newest audit events of the running stack, straight from its PostgreSQL.
+def events(directory: StateDirectory, *, count: int) -> None:
+    """Print so many of the newest audit events of the running stack, straight from its PostgreSQL.
 
     Raises:
         LocalStackError: nothing is running.
@@ -127,7 +127,8 @@ def events(directory: StateDirectory) -> None:
     state = read_state(directory.state_file)
     if state is None or not state.is_running:
         raise LocalStackError("Nothing is running; start it with `make up`.")
-    postgres.execute(Path(state.runtime) / "postgres", EVENTS, database=DATABASE)
+    newest = f"{EVENTS} LIMIT {count}"
+    postgres.execute(Path(state.runtime) / "postgres", newest, database=DATABASE)
 
 
 def refuse_while_running(directory: StateDirectory) -> None:

@@ -99,7 +99,7 @@ class ChatCompletionBody(GenerationFields):
         """Writes the answer to it."""
         tier = "flex" if self.service_tier == "flex" else "default"
         return AnswerWriter(
-            ChatShape(functions=bool(self.functions)),
+            ChatShape(functions=bool(self.functions), logprobs=bool(self.logprobs)),
             request_id,
             created,
             choices=self.n or 1,
@@ -176,7 +176,7 @@ class CompletionBody(GenerationFields):
     def writer(self, request_id: str, created: int) -> AnswerWriter:
         """Writes the answer to it."""
         return AnswerWriter(
-            TextShape(),
+            TextShape(logprobs=self.logprobs is not None),
             request_id,
             created,
             choices=self.n or 1,

@@ -37,14 +37,18 @@ class Shape(Protocol):
 
 
 class ChatShape:
-    """`/v1/chat/completions`; calls in the form of `tools` or of the deprecated `functions`."""
+    """`/v1/chat/completions`; calls in the form of `tools` or of the deprecated `functions`.
+
+    Who asked for log probabilities finds a list, which is empty if no token of the answer has text.
+    """
 
     prefix = "chatcmpl-"
     object = "chat.completion"
     chunk_object = "chat.completion.chunk"
 
-    def __init__(self, *, functions: bool = False) -> None:
+    def __init__(self, *, functions: bool, logprobs: bool) -> None:
         self._functions = functions
+        self._logprobs = logprobs
         self.signable = not functions  # which have no ids
 
     def choice(self, index: int, choice: Choice) -> Json:
@@ -55,7 +59,7 @@ class ChatShape:
         return {
             "index": index,
             "message": message,
-            "logprobs": _chat_logprobs(choice.logprobs),
+            "logprobs": _chat_logprobs(choice.logprobs) if self._logprobs else None,
             "finish_reason": self._reason(choice.finish_reason),
         }
 
@@ -66,7 +70,8 @@ class ChatShape:
         content: Json = {"content": delta.text} if delta.text or not delta.tool_calls else {}
         if delta.tool_calls:
             content |= self._call_pieces(delta.tool_calls)
-        return _chat_chunk(delta.choice, content, _chat_logprobs(delta.logprobs), None)
+        logprobs = _chat_logprobs(delta.logprobs) if delta.logprobs else None
+        return _chat_chunk(delta.choice, content, logprobs, None)
 
     def ending(self, index: int, reason: FinishReason) -> Json:
         return _chat_chunk(index, {}, None, self._reason(reason))
@@ -96,33 +101,35 @@ class ChatShape:
 
 
 class TextShape:
-    """`/v1/completions`; of one answer, since it counts where each token begins."""
+    """`/v1/completions`; of one answer, since it counts where each token begins.
+
+    Who asked for log probabilities finds lists, as ChatShape has them.
+    """
 
     prefix = "cmpl-"
     object = "text_completion"
     chunk_object = "text_completion"
     signable = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, logprobs: bool = False) -> None:
+        self._asked = logprobs
         self._written: dict[int, int] = {}
 
     def choice(self, index: int, choice: Choice) -> Json:
-        logprobs = self._logprobs(index, choice.logprobs)
+        logprobs = self._logprobs(index, choice.logprobs) if self._asked else None
         return _text_choice(index, choice.text, logprobs, choice.finish_reason)
 
     def opening(self, _index: int) -> None:
         return None
 
     def piece(self, delta: Delta) -> Json:
-        logprobs = self._logprobs(delta.choice, delta.logprobs)
+        logprobs = self._logprobs(delta.choice, delta.logprobs) if delta.logprobs else None
         return _text_choice(delta.choice, delta.text, logprobs, None)
 
     def ending(self, index: int, reason: FinishReason) -> Json:
         return _text_choice(index, "", None, reason)
 
-    def _logprobs(self, index: int, entries: tuple[TokenLogprob, ...]) -> Json | None:
-        if not entries:
-            return None
+    def _logprobs(self, index: int, entries: tuple[TokenLogprob, ...]) -> Json:
         offsets = [self._written.get(index, 0)]
         for entry in entries:
             offsets.append(offsets[-1] + len(entry.token))
@@ -156,9 +163,7 @@ def _text_choice(
     return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish_reason}
 
 
-def _chat_logprobs(entries: tuple[TokenLogprob, ...]) -> Json | None:
-    if not entries:
-        return None
+def _chat_logprobs(entries: tuple[TokenLogprob, ...]) -> Json:
     content = [
         {**_logprob(entry), "top_logprobs": [_logprob(rival) for rival in entry.top]}
         for entry in entries

@@ -11,10 +11,10 @@ from typing import Any
 from headrace_common.clock import Clock
 from headrace_common.errors import HeadraceError, Reason
 from headrace_inference.adapters.forms.checker import FormChecker
+from headrace_inference.adapters.llamacpp.checks import check_bias, check_tools
 from headrace_inference.adapters.llamacpp.chunks import ChunkTranslator
 from headrace_inference.adapters.llamacpp.completion import Complete, Completion
 from headrace_inference.adapters.llamacpp.fed_completion import FedCompletion
-from headrace_inference.adapters.llamacpp.free_calls import check_free_tools
 from headrace_inference.adapters.llamacpp.http import HTTP_THREADS, LlamaCppHttp
 from headrace_inference.adapters.llamacpp.library import (
     idle_adapters,
@@ -25,7 +25,7 @@ from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.adapters.llamacpp.prompt import PromptReader
 from headrace_inference.adapters.llamacpp.request import chat_body, completion_body
 from headrace_inference.adapters.llamacpp.slots import SlotTable
-from headrace_inference.adapters.llamacpp.tools import call_grammar, is_free_to_call, schema_of
+from headrace_inference.adapters.llamacpp.tools import is_free_to_call
 from headrace_inference.adapters.mailbox import Mailbox
 from headrace_inference.domain.capabilities import Capabilities, Feature
 from headrace_inference.domain.events import EngineEvent
@@ -38,7 +38,7 @@ from headrace_inference.domain.requests import (
     Sampling,
     Tool,
 )
-from headrace_inference.domain.semaphore import WeightedSemaphore
+from headrace_inference.domain.semaphore import Hold, WeightedSemaphore
 from headrace_inference.weights.control_tokens import control_texts
 from headrace_inference.weights.digest import combined_digest, file_digest
 from headrace_inference.weights.lora_adapters import AdapterDoesNotFitError, check_adapter
@@ -147,15 +147,15 @@ class LlamaCppEngine:
         return await self._reader().tokens(prompt, tools)
 
     async def check(self, request: GenerationRequest) -> None:
-        self._check_bias(request.sampling.logit_bias)
+        check_bias(request.sampling.logit_bias, self._vocabulary_size, self._textless)
         await self._schemas.check_form(request.response_format, request.organization_id)
         if request.offered_tools:
-            await self._check_tools(request)
+            await check_tools(request, self._schemas, self._reader())
 
     async def generate(
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
     ) -> AsyncGenerator[EngineEvent, None]:
-        complete, body, adapter = self._work(request, prompt_tokens, max_tokens)
+        complete, body, adapter = self._library_call(request, prompt_tokens, max_tokens)
         choices = request.sampling.choices
         # of several choices llama.cpp alone knows the slots, so they run apart and leave no prefix
         steered = self._options.prompt_cache and choices == 1
@@ -170,17 +170,10 @@ class LlamaCppEngine:
                 body |= {"id_slot": seat.slot, "cache_prompt": cached > 0}
             else:
                 self._slots.forget()
-            unread = len(prompt_tokens) - cached
-            chunk = min(unread, self._options.prefill_chunk_tokens)
+            chunk = min(len(prompt_tokens) - cached, self._options.prefill_chunk_tokens)
             prefill = held.enter_context(await self._prefill.acquire(chunk))
-            begin = partial(self._begin, request, complete, prefill.resize)
-            work: Work
-            if unread > chunk and choices == 1:
-                work = self._feed(prompt_tokens, cached, body, begin)
-            else:
-                prefill.resize(unread)
-                work = begin(body)
-            self._works.add(work)
+            begin = partial(self._completion, request, complete, prefill.resize)
+            work = self._start(prompt_tokens, cached, body, begin, prefill)
             try:
                 async with aclosing(self._events(request, work)) as events:
                     async for event in events:
@@ -190,7 +183,34 @@ class LlamaCppEngine:
             finally:
                 await self._leave(work, held.pop_all())
 
-    def _begin(
+    def _start(
+        self,
+        prompt_tokens: tuple[int, ...],
+        cached: int,
+        body: Mapping[str, Any],
+        begin: Callable[[Mapping[str, Any]], Completion],
+        prefill: Hold,
+    ) -> Work:
+        """Have llama.cpp begin; a prompt of more than a chunk is fed to it."""
+        unread, chunk_tokens = len(prompt_tokens) - cached, self._options.prefill_chunk_tokens
+        work: Work
+        if unread <= chunk_tokens or body["n"] > 1:
+            prefill.resize(unread)
+            work = begin(body)
+        else:
+            work = FedCompletion(
+                self._listener().read,
+                prompt_tokens,
+                cached=cached,
+                chunk_tokens=chunk_tokens,
+                body=body,
+                begin=begin,
+                on_event=self._hear,
+            )
+        self._works.add(work)
+        return work
+
+    def _completion(
         self,
         request: GenerationRequest,
         complete: Complete,
@@ -208,27 +228,10 @@ class LlamaCppEngine:
             on_event=self._hear,
         )
 
-    def _feed(
-        self,
-        prompt_tokens: tuple[int, ...],
-        cached: int,
-        body: Mapping[str, Any],
-        begin: Callable[[Mapping[str, Any]], Completion],
-    ) -> FedCompletion:
-        return FedCompletion(
-            self._listener().read,
-            prompt_tokens,
-            cached=cached,
-            chunk_tokens=self._options.prefill_chunk_tokens,
-            body=body,
-            begin=begin,
-            on_event=self._hear,
-        )
-
     def _hear(self) -> None:
         self._heard_at = asyncio.get_running_loop().time()
 
-    def _work(
+    def _library_call(
         self, request: GenerationRequest, prompt_tokens: tuple[int, ...], max_tokens: int
     ) -> tuple[Complete, dict[str, Any], int | None]:
         """The library's function, its body, and the number of the adapter."""
@@ -285,36 +288,6 @@ class LlamaCppEngine:
             await asyncio.to_thread(self._unload)
         if self._directory is not None:
             self._directory.cleanup()
-
-    def _check_bias(self, bias: Mapping[int, float]) -> None:
-        """An answer of nothing but parts of characters would never call back."""
-        if max(bias, default=0) >= self._vocabulary_size:
-            message = f"logit_bias: this model has {self._vocabulary_size} tokens"
-            raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
-        for token, value in bias.items():
-            if value > 0 and token in self._textless:
-                message = f"logit_bias: token {token} is no text of its own, so at most 0 for it"
-                raise HeadraceError(Reason.INVALID_FIELD, message, param="logit_bias")
-
-    async def _check_tools(self, request: GenerationRequest) -> None:
-        if is_free_to_call(request):
-            check_free_tools(request.offered_tools)
-        for tool in request.offered_tools:
-            param = f"tools[{request.tools.index(tool)}].parameters"
-            await self._schemas.check(schema_of(tool, param), request.organization_id, param)
-        if request.must_call:
-            grammar = call_grammar(request.offered_tools)
-            names = [tool.name for tool in request.offered_tools]
-            await self._schemas.check_calls(grammar, names, request.organization_id)
-        for param, value in (
-            ("response_format", request.response_format),
-            ("top_logprobs", request.sampling.top_logprobs),
-        ):
-            if value is not None:
-                message = f"{param}: this engine cannot honour it together with tools"
-                raise HeadraceError(Reason.UNSUPPORTED_PARAMETER, message, param=param)
-        if is_free_to_call(request):
-            self._reader().check_contents(request.prompt)
 
     def _reader(self) -> PromptReader:
         if self._prompts is None:
