@@ -31,7 +31,7 @@ DOWN_SECONDS = 90.0
 # Of long ids the end: those of one minute begin alike.
 EVENTS = r"""
 SELECT to_char(occurred_at, 'HH24:MI:SS') AS time, operation,
-       regexp_replace(resource, '[0-9a-f-]{24,}([0-9a-f]{8})', '..\1', 'g') AS resource,
+       left(regexp_replace(resource, '[0-9a-f-]{24,}([0-9a-f]{8})', '..\1', 'g'), 25) AS resource,
        concat_ws(': ', outcome, nullif(lower(error_reason), outcome)) AS outcome,
        cache_status AS cache,
        prompt_tokens AS prompt, completion_tokens AS answer, request_id
