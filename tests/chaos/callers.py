@@ -19,6 +19,8 @@ from headrace_local.components import MODEL_ID
 from headrace_local.stack import Stack
 
 HUNG = "hung"
+PROXY_ERROR = "proxy_error"
+"""The code of Envoy's own answers, whose ids no service of ours has seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,8 @@ def _read_body(body: dict[str, object], answer: Answer) -> None:
     match body:
         case {"error": {"code": str(code)}}:
             answer.code = code
+            if code == PROXY_ERROR:
+                answer.request_id = ""
         case {"choices": [{"message": {"content": str(text)}}]}:
             answer.text = text
     answer.complete = True

@@ -2,10 +2,8 @@
 
 from collections.abc import Collection
 
-from tests.chaos.callers import Answer
+from tests.chaos.callers import PROXY_ERROR, Answer
 
-PROXY_ERROR = "proxy_error"
-"""The code of Envoy's own answers, which name no request of ours."""
 CLEAR_CODES = {PROXY_ERROR, "dependency_unavailable", "not_serving"}
 
 
