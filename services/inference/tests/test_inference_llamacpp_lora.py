@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
+from headrace_common.testing.tasks import settle
 from headrace_inference.adapters.llamacpp.engine import LlamaCppEngine
 from headrace_inference.adapters.llamacpp.options import LlamaCppOptions
 from headrace_inference.domain.events import Working
@@ -104,13 +105,16 @@ async def test_what_runs_together_says_what_each_says_alone(engine: LlamaCppEngi
 async def test_whoever_hangs_up_while_it_waits_for_another_adapter_leaves_no_trace(
     engine: LlamaCppEngine,
 ) -> None:
-    request = asking("first", max_tokens=100)
-    running = engine.generate(request, await engine.tokenize(request.prompt), 100)
+    first, second = asking("first", max_tokens=100), asking("second")
+    tokens = await engine.tokenize(first.prompt)
+    running = engine.generate(first, tokens, 100)
     await anext(running)
-    waiting = asyncio.ensure_future(collect(engine, asking("second")))
-    await asyncio.sleep(0)
+    waiting = asyncio.ensure_future(anext(engine.generate(second, tokens, 1)))
+    await settle()
+    assert not waiting.done(), "it waits for the first adapter's answer to end"
     waiting.cancel()
-    await asyncio.wait([waiting])
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
     await running.aclose()
     async with asyncio.timeout(30):
         assert await text_of(engine, asking("second"))
