@@ -14,22 +14,21 @@ from headrace_local.testing import temporary_stack
 RESTARTS = RestartPolicy(maximum=1000, window_seconds=3, first_pause_seconds=0.1)
 """Never gives up: the tests kill more often than any sane supervisor would bear."""
 
-SETTINGS: Settings = {
-    "gateway": {"default_requests_per_minute": "1000000"},
-    # So that answers last long enough to be cut.
-    "inference": {"echo_token_seconds": "0.003"},
-}
+ANY_ENGINE: Settings = {"gateway": {"default_requests_per_minute": "1000000"}}
+# So that answers last long enough to be cut.
+ECHO: Settings = {"inference": {"echo_token_seconds": "0.003"}}
 
 StackFactory = Callable[..., AbstractContextManager[Stack]]
 
 
 @contextmanager
 def chaos_stack(settings: Settings | None = None, *, engine: Engine = "echo") -> Iterator[Stack]:
-    """A stack of its own; `settings` are added to `SETTINGS`, service by service."""
+    """A stack of its own; `settings` are added to those above, service by service."""
+    usual = {**ANY_ENGINE, **ECHO} if engine == "echo" else ANY_ENGINE
     wanted = settings or {}
     merged = {
-        service: {**SETTINGS.get(service, {}), **wanted.get(service, {})}
-        for service in SETTINGS.keys() | wanted.keys()
+        service: {**usual.get(service, {}), **wanted.get(service, {})}
+        for service in usual.keys() | wanted.keys()
     }
     with temporary_stack(
         models=prepared_model().parent if engine == "llamacpp" else None,
