@@ -1,7 +1,6 @@
 """Acts on PostgreSQL: racing ones agree, failed ones leave nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -10,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from headrace.audit.v1.audit_pb2 import AuditEvent
 from headrace_auth.adapters.audit_events import EntryEncoder
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer
-from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
-from headrace_auth.adapters.postgres.tables import SCHEMA
+from headrace_auth.adapters.postgres.store import PostgresStore
 from headrace_auth.crypto.passwords import PasswordCost, Passwords
 from headrace_auth.domain.announcements import Revocation
 from headrace_auth.domain.api_keys import ApiKey
@@ -28,21 +26,11 @@ from headrace_auth.use_cases.api_keys.manage_keys import KeyManager
 from headrace_auth.use_cases.start import ensure_first_owner
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.migrations import migrate
-from headrace_common.postgres import create_engine
 
 
 @pytest.fixture
-async def engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
-    await migrate(postgres_url, MIGRATIONS, SCHEMA)
-    engine = create_engine(postgres_url)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-def store(engine: AsyncEngine) -> PostgresStore:
-    return PostgresStore(engine, timeout_seconds=5)
+def store(auth_engine: AsyncEngine) -> PostgresStore:
+    return PostgresStore(auth_engine, timeout_seconds=5)
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from headrace_auth.adapters.audit_events import EntryEncoder
 from headrace_auth.adapters.memory import MemoryRevocationAnnouncer
-from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
-from headrace_auth.adapters.postgres.tables import SCHEMA
+from headrace_auth.adapters.postgres.store import PostgresStore
 from headrace_auth.adapters.redis_nonces import RedisNonces
 from headrace_auth.crypto.sealing import Sealer
 from headrace_auth.domain.api_key_updates import ApiKeyUpdate
@@ -33,8 +32,6 @@ from headrace_auth.use_cases.api_keys.signing_credentials import SigningCredenti
 from headrace_auth.use_cases.credentials.resolve_signed import SignedRequestResolver
 from headrace_common.clock import SystemClock
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.migrations import migrate
-from headrace_common.postgres import create_engine
 
 DAY = timedelta(days=1)
 REQUEST = ApiKeyRequest(
@@ -49,16 +46,8 @@ REQUEST = ApiKeyRequest(
 
 
 @pytest.fixture
-async def engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
-    await migrate(postgres_url, MIGRATIONS, SCHEMA)
-    engine = create_engine(postgres_url)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-async def store(engine: AsyncEngine) -> AsyncIterator[PostgresStore]:
-    store = PostgresStore(engine, timeout_seconds=5)
+async def store(auth_engine: AsyncEngine) -> AsyncIterator[PostgresStore]:
+    store = PostgresStore(auth_engine, timeout_seconds=5)
     await seed(store, "hash")
     yield store
     await store.close()

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from headrace_auth.adapters.postgres import tables
-from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
+from headrace_auth.adapters.postgres.store import PostgresStore
 from headrace_auth.adapters.redis_nonces import RedisNonces
 from headrace_auth.ports import BATCHES_KEPT
 from headrace_auth.testing.key_suites import KEYS, KeyUsesSuite, NoncesSuite, known_uses, use
@@ -18,21 +18,12 @@ from headrace_auth.testing.seeding import seed
 from headrace_auth.testing.suites import NOW, keep
 from headrace_common.errors import HeadraceError, Reason
 from headrace_common.ids import uuid7
-from headrace_common.migrations import migrate
 from headrace_common.postgres import create_engine
 
 
 @pytest.fixture
-async def engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
-    await migrate(postgres_url, MIGRATIONS, tables.SCHEMA)
-    engine = create_engine(postgres_url)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-async def store(engine: AsyncEngine) -> PostgresStore:
-    store = PostgresStore(engine, timeout_seconds=5)
+async def store(auth_engine: AsyncEngine) -> PostgresStore:
+    store = PostgresStore(auth_engine, timeout_seconds=5)
     await seed(store, "hash")
     return store
 
@@ -52,29 +43,29 @@ class TestRedisNonces(NoncesSuite):
     pass
 
 
-async def test_old_batches_are_forgotten(store: PostgresStore, engine: AsyncEngine) -> None:
+async def test_old_batches_are_forgotten(store: PostgresStore, auth_engine: AsyncEngine) -> None:
     await keep(store, *KEYS)
     old, recent = uuid7(NOW), uuid7(NOW)
     for batch in (old, recent):
         await store.key_uses.add(batch, [use(0, 1)])
     batches = tables.key_use_batches
-    async with engine.begin() as connection:
+    async with auth_engine.begin() as connection:
         too_old = func.clock_timestamp() - BATCHES_KEPT - timedelta(seconds=1)
         await connection.execute(
             update(batches).where(batches.c.id == old).values(added_at=too_old)
         )
     latest = uuid7(NOW)
     await store.key_uses.add(latest, [use(0, 1)])
-    async with engine.begin() as connection:
+    async with auth_engine.begin() as connection:
         kept = (await connection.execute(select(batches.c.id))).scalars()
         assert set(kept) == {recent, latest}
 
 
 async def test_a_report_does_not_wait_for_who_changes_the_key(
-    store: PostgresStore, engine: AsyncEngine
+    store: PostgresStore, auth_engine: AsyncEngine
 ) -> None:
     await keep(store, *KEYS)
-    async with engine.begin() as connection:
+    async with auth_engine.begin() as connection:
         await connection.execute(update(tables.api_keys).values(name="changing"))
         assert await store.key_uses.add(uuid7(NOW), [use(0, 1)])
     assert len(await known_uses(store)) == 1

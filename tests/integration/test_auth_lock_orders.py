@@ -83,7 +83,7 @@ async def test_a_login_and_an_invitation_of_one_person(
 
 
 async def test_an_invitation_is_sent_again_while_somebody_registers_with_it(
-    world: AccountWorld, administration: Administration, postgres_url: str
+    world: AccountWorld, administration: Administration, auth_database_url: str
 ) -> None:
     owner = await administration.caller(OWNER)
     await _invite(administration, owner, NEWCOMER)
@@ -99,7 +99,7 @@ async def test_an_invitation_is_sent_again_while_somebody_registers_with_it(
         waiting = []
         for call in calls:
             waiting.append(asyncio.ensure_future(call))
-            await _until_waiting(postgres_url, len(waiting))
+            await _until_waiting(auth_database_url, len(waiting))
     assert Reason.DEPENDENCY_UNAVAILABLE not in await outcomes(waiting)
 
 
@@ -132,9 +132,9 @@ async def test_a_session_is_moved_and_refreshed(world: AccountWorld) -> None:
         assert Reason.DEPENDENCY_UNAVAILABLE not in ended
 
 
-async def _until_waiting(postgres_url: str, calls: int) -> None:
+async def _until_waiting(auth_database_url: str, calls: int) -> None:
     """Until so many transactions wait for somebody's lock."""
-    engine = create_engine(postgres_url)
+    engine = create_engine(auth_database_url)
     query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     async with engine.connect() as connection, asyncio.timeout(DEADLINE_SECONDS):
         while ((await connection.exec_driver_sql(query)).scalar() or 0) < calls:  # noqa: ASYNC110

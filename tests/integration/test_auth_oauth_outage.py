@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
-from headrace_auth.adapters.postgres.tables import SCHEMA
+from headrace_auth.adapters.postgres.store import PostgresStore
 from headrace_auth.oauth.bridge import Bridge
 from headrace_auth.oauth.server import OAuthServer
 from headrace_auth.testing.oauth_flow import OAuthFlow, authorization_request
 from headrace_auth.testing.oauth_world import WEB, stored_world
 from headrace_auth.testing.seeding import seed
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.migrations import migrate
 from headrace_common.postgres import create_engine
 from headrace_common.testing.clock import FakeClock
 from headrace_common.testing.postgres import proxying_postgres
@@ -49,9 +47,8 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(postgres_url: str) -> AsyncIterator[Scene]:
-    async with proxying_postgres(postgres_url) as (proxy, url):
-        await migrate(url, MIGRATIONS, SCHEMA)
+async def scene(auth_database_url: str) -> AsyncIterator[Scene]:
+    async with proxying_postgres(auth_database_url) as (proxy, url):
         engine = create_engine(url, statement_seconds=2)
         store = PostgresStore(engine, timeout_seconds=2)
         await seed(PostgresStore(engine, timeout_seconds=60), "hash")

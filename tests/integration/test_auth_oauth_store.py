@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from headrace_auth.adapters.postgres import tables
-from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
+from headrace_auth.adapters.postgres.store import PostgresStore
 from headrace_auth.domain.callers import Caller
 from headrace_auth.domain.lockout import BROWSER_POLICY
 from headrace_auth.oauth.bridge import Bridge
@@ -29,31 +28,21 @@ from headrace_auth.use_cases.address_throttle import AddressThrottle
 from headrace_auth.use_cases.logins.login import Login
 from headrace_auth.use_cases.oauth.client_authorizations import Answer, ClientAuthorizations
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.migrations import migrate
-from headrace_common.postgres import create_engine
 from headrace_common.testing.clock import FakeClock
-
-
-@pytest.fixture
-async def engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
-    await migrate(postgres_url, MIGRATIONS, tables.SCHEMA)
-    engine = create_engine(postgres_url)
-    yield engine
-    await engine.dispose()
 
 
 class TestPostgresOAuth(OAuthClientsSuite, AuthorizationCodesSuite, TokensSuite):
     @pytest.fixture
-    async def world(self, engine: AsyncEngine) -> AsyncIterator[OAuthWorld]:
-        store = PostgresStore(engine, timeout_seconds=5)
+    async def world(self, auth_engine: AsyncEngine) -> AsyncIterator[OAuthWorld]:
+        store = PostgresStore(auth_engine, timeout_seconds=5)
         await seed(store, "hash")
         yield await stored_world(store, FakeClock())
         await store.close()
 
 
 @pytest.fixture
-async def store(engine: AsyncEngine) -> AsyncIterator[PostgresStore]:
-    store = PostgresStore(engine, timeout_seconds=5)
+async def store(auth_engine: AsyncEngine) -> AsyncIterator[PostgresStore]:
+    store = PostgresStore(auth_engine, timeout_seconds=5)
     await seed(store, "hash")
     yield store
     await store.close()
@@ -74,8 +63,8 @@ async def test_a_replay_that_races_its_exchange_leaves_nothing_alive(
             assert await world.ports.tokens.describe(token) is None
 
 
-async def test_of_racing_answers_one_counts(engine: AsyncEngine) -> None:
-    store, clock = PostgresStore(engine, timeout_seconds=5), FakeClock()
+async def test_of_racing_answers_one_counts(auth_engine: AsyncEngine) -> None:
+    store, clock = PostgresStore(auth_engine, timeout_seconds=5), FakeClock()
     async with account_world(store, clock) as accounts:
         await _expect_one_answer_of_a_race(store, clock, accounts.login)
     await store.close()

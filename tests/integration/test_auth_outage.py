@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
-from headrace_auth.adapters.postgres.tables import SCHEMA
+from headrace_auth.adapters.postgres.store import PostgresStore
 from headrace_auth.adapters.redis import RedisRevocationAnnouncer
 from headrace_auth.testing.directory import ACME
 from headrace_auth.testing.suites import make_key
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.migrations import migrate
 from headrace_common.postgres import create_engine
 from headrace_common.testing.postgres import proxying_postgres
 from headrace_common.testing.proxy import Proxy, Streams, proxying
@@ -23,9 +21,8 @@ KEY_ID = make_key(1).api_key_id
 
 
 @pytest.fixture
-async def proxied(postgres_url: str) -> AsyncIterator[tuple[Proxy, PostgresStore]]:
-    async with proxying_postgres(postgres_url) as (proxy, url):
-        await migrate(url, MIGRATIONS, SCHEMA)
+async def proxied(auth_database_url: str) -> AsyncIterator[tuple[Proxy, PostgresStore]]:
+    async with proxying_postgres(auth_database_url) as (proxy, url):
         engine = create_engine(url, statement_seconds=0.5)
         store = PostgresStore(engine, timeout_seconds=0.5)
         yield proxy, store

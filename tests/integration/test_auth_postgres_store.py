@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from headrace_auth.adapters.postgres import tables
 from headrace_auth.adapters.postgres.database import Database
-from headrace_auth.adapters.postgres.store import MIGRATIONS, PostgresStore
+from headrace_auth.adapters.postgres.store import PostgresStore
 from headrace_auth.domain.principal import Role
 from headrace_auth.testing.allowance_suite import AllowancesSuite
 from headrace_auth.testing.announcement_suite import AnnouncementsSuite
@@ -26,29 +26,20 @@ from headrace_auth.testing.suites import (
     make_key,
 )
 from headrace_common.errors import HeadraceError, Reason
-from headrace_common.migrations import migrate
 from headrace_common.postgres import create_engine
 
 
 @pytest.fixture
-async def empty_engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
-    await migrate(postgres_url, MIGRATIONS, tables.SCHEMA)
-    engine = create_engine(postgres_url)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-async def empty_store(empty_engine: AsyncEngine) -> AsyncIterator[PostgresStore]:
-    store = PostgresStore(empty_engine, timeout_seconds=5)
+async def empty_store(auth_engine: AsyncEngine) -> AsyncIterator[PostgresStore]:
+    store = PostgresStore(auth_engine, timeout_seconds=5)
     yield store
     await store.close()
 
 
 @pytest.fixture
-async def engine(empty_engine: AsyncEngine, empty_store: PostgresStore) -> AsyncEngine:
+async def engine(auth_engine: AsyncEngine, empty_store: PostgresStore) -> AsyncEngine:
     await seed(empty_store, "hash")
-    return empty_engine
+    return auth_engine
 
 
 @pytest.fixture

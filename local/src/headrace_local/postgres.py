@@ -61,9 +61,12 @@ def temporary_postgres() -> Iterator[Path]:
 
 
 @contextmanager
-def temporary_database(sockets: Path, name: str) -> Iterator[str]:
-    """An empty database on a running server, dropped at the end; yields its SQLAlchemy URL."""
-    execute(sockets, f'CREATE DATABASE "{name}" OWNER {DATABASE}')
+def temporary_database(sockets: Path, name: str, template: str = "template1") -> Iterator[str]:
+    """A database on a running server, dropped at the end; yields its SQLAlchemy URL.
+
+    It begins as a copy of the database `template`, to which nobody may be connected; else empty.
+    """
+    execute(sockets, f'CREATE DATABASE "{name}" OWNER {DATABASE} TEMPLATE "{template}"')
     try:
         yield url(sockets, name)
     finally:
