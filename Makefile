@@ -64,7 +64,7 @@ compose-secrets: ## Write the secrets of docker-compose.yml into .env
 
 SUITES := unit architecture contract chart api security integration e2e
 
-test: $(VENV)/.dev ## Run every test that needs no torch; about eighteen minutes on two cores
+test: $(VENV)/.dev ## Run every test that needs no torch; eighteen to twenty-four minutes on two cores
 	@$(MAKE) --no-print-directory --keep-going $(addprefix test-,$(SUITES))
 
 test-unit: $(VENV)/.dev ## Run the unit tests beside the services

@@ -132,9 +132,9 @@ async def test_a_session_is_moved_and_refreshed(world: AccountWorld) -> None:
         assert Reason.DEPENDENCY_UNAVAILABLE not in ended
 
 
-async def _until_waiting(auth_database_url: str, calls: int) -> None:
+async def _until_waiting(url: str, calls: int) -> None:
     """Until so many transactions wait for somebody's lock."""
-    engine = create_engine(auth_database_url)
+    engine = create_engine(url)
     query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     async with engine.connect() as connection, asyncio.timeout(DEADLINE_SECONDS):
         while ((await connection.exec_driver_sql(query)).scalar() or 0) < calls:  # noqa: ASYNC110

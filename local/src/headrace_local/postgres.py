@@ -64,7 +64,8 @@ def temporary_postgres() -> Iterator[Path]:
 def temporary_database(sockets: Path, name: str, template: str = "template1") -> Iterator[str]:
     """A database on a running server, dropped at the end; yields its SQLAlchemy URL.
 
-    It begins as a copy of the database `template`, to which nobody may be connected; else empty.
+    It begins as a copy of the database `template`, to which nobody may be connected; by default
+    it is empty.
     """
     execute(sockets, f'CREATE DATABASE "{name}" OWNER {DATABASE} TEMPLATE "{template}"')
     try:
