@@ -14,17 +14,17 @@ from headrace_local.testing import temporary_stack
 RESTARTS = RestartPolicy(maximum=1000, window_seconds=3, first_pause_seconds=0.1)
 """Never gives up: the tests kill more often than any sane supervisor would bear."""
 
-ANY_ENGINE: Settings = {"gateway": {"default_requests_per_minute": "1000000"}}
-# So that answers last long enough to be cut.
-ECHO: Settings = {"inference": {"echo_token_seconds": "0.003"}}
+SETTINGS: Settings = {"gateway": {"default_requests_per_minute": "1000000"}}
+# So that answers last long enough to be cut; other engines refuse it.
+ECHO_SETTINGS: Settings = {"inference": {"echo_token_seconds": "0.003"}}
 
 StackFactory = Callable[..., AbstractContextManager[Stack]]
 
 
 @contextmanager
 def chaos_stack(settings: Settings | None = None, *, engine: Engine = "echo") -> Iterator[Stack]:
-    """A stack of its own; `settings` are added to those above, service by service."""
-    usual = {**ANY_ENGINE, **ECHO} if engine == "echo" else ANY_ENGINE
+    """A stack of its own; `settings` are added to those of its engine, service by service."""
+    usual = {**SETTINGS, **ECHO_SETTINGS} if engine == "echo" else SETTINGS
     wanted = settings or {}
     merged = {
         service: {**usual.get(service, {}), **wanted.get(service, {})}

@@ -29,7 +29,7 @@ SUBJECT = "ada"
 
 
 @pytest.fixture(scope="session")
-def migrated_for_auth(postgres_server: Path, database_names: Iterator[str]) -> Iterator[str]:
+def auth_template(postgres_server: Path, database_names: Iterator[str]) -> Iterator[str]:
     """The name of a database with auth's tables, for tests to have copies of.
 
     A copy is made as fast as an empty database; a migration takes six times as long.
@@ -42,11 +42,11 @@ def migrated_for_auth(postgres_server: Path, database_names: Iterator[str]) -> I
 
 @pytest.fixture
 def auth_database_url(
-    postgres_server: Path, database_names: Iterator[str], migrated_for_auth: str
+    postgres_server: Path, database_names: Iterator[str], auth_template: str
 ) -> Iterator[str]:
     """The URL of a database of the test's own, with auth's tables and nothing in them."""
     name = next(database_names)
-    with temporary_database(postgres_server, name, template=migrated_for_auth) as url:
+    with temporary_database(postgres_server, name, template=auth_template) as url:
         yield url
 
 
